@@ -1,0 +1,5 @@
+from unfold.sites import UnfoldAdminSite
+
+
+class TallystickAdminSite(UnfoldAdminSite):
+    site_header = "Tallystick"

@@ -1,0 +1,148 @@
+"""Databases on one server: the product's own, the migrated template, and scratch copies of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from config.embedded_postgres import PROJECT, Server
+
+TEMPLATE_PREFIX = "tallystick_template_"
+
+
+def embedded_server() -> Server:
+    return Server(settings.HOME / "postgres")
+
+
+@contextmanager
+def embedded_in_use() -> Iterator[Server]:
+    """Keep the embedded server up, with the product's database made on the first start."""
+    with embedded_server().in_use() as server:
+        name = connections[DEFAULT_DB_ALIAS].settings_dict["NAME"]
+        create(dsn(), name)
+        yield server
+
+
+def dsn() -> str:
+    """Return libpq's address of the database this process is configured for."""
+    return make_conninfo(**settings.DATABASE_ADDRESS)
+
+
+def url(database_dsn: str) -> str:
+    """Return the same address in the form ``DATABASE_URL`` takes."""
+    parts = conninfo_to_dict(database_dsn)
+    host = str(parts.get("host") or "localhost").replace("/", "%2F")
+    port = f":{parts['port']}" if parts.get("port") else ""
+    secret = f":{parts['password']}" if parts.get("password") else ""
+    return f"postgres://{parts.get('user') or 'postgres'}{secret}@{host}{port}/{parts['dbname']}"
+
+
+def named(database_dsn: str, name: str) -> str:
+    """Return the address of another database on the same server."""
+    return make_conninfo(database_dsn, dbname=name)
+
+
+def create(database_dsn: str, name: str, *, template: str = "template1") -> None:
+    """Create a database unless it exists."""
+    with _maintenance(database_dsn) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if found.fetchone() is None:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+
+
+def drop(database_dsn: str, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    with _maintenance(database_dsn) as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
+
+
+def template(database_dsn: str) -> str:
+    """Return the name of a database that is migrated and empty, made when there is none yet.
+
+    Its name is a digest of the migrations, so that a changed migration makes a new one. Two
+    processes that want it at once wait for each other.
+    """
+    name = TEMPLATE_PREFIX + migrations_digest()
+    with _maintenance(database_dsn) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('tallystick template'))")
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if found.fetchone() is None:
+            _build_template(database_dsn, name)
+    return name
+
+
+@contextmanager
+def scratch(database_dsn: str, name: str, *, keep: bool = False) -> Iterator[str]:
+    """Give the address of a fresh copy of the migrated template; drop it at the end."""
+    drop(database_dsn, name)
+    create(database_dsn, name, template=template(database_dsn))
+    try:
+        yield named(database_dsn, name)
+    finally:
+        if not keep:
+            drop(database_dsn, name)
+
+
+def environment(database_dsn: str) -> dict[str, str]:
+    """Return the environment of a process that is to work on that database alone."""
+    kept = {key: value for key, value in os.environ.items() if key != "CELERY_BROKER_URL"}
+    return kept | {
+        "DATABASE_URL": url(database_dsn),
+        "TALLYSTICK_SECRET_KEY": settings.SECRET_KEY,
+        "TALLYSTICK_ALLOWED_HOSTS": ",".join(settings.ALLOWED_HOSTS),
+        "TALLYSTICK_HTTPS": "true" if settings.HTTPS else "false",
+    }
+
+
+def migrations_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(_migration_files()):
+        digest.update(str(path.relative_to(PROJECT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _migration_files() -> Iterator[Path]:
+    for app in ("config", "credits", "trackers", "billing"):
+        for pattern in ("*.py", "sql/*.sql"):
+            yield from (PROJECT / app / "migrations").glob(pattern)
+
+
+def _build_template(database_dsn: str, name: str) -> None:
+    part = f"{name}_part"
+    drop(database_dsn, part)
+    create(database_dsn, part)
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=PROJECT,
+        env=environment(named(database_dsn, part)),
+        check=True,
+    )
+    with _maintenance(database_dsn) as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                sql.Identifier(part), sql.Identifier(name)
+            )
+        )
+
+
+@contextmanager
+def _maintenance(database_dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(named(database_dsn, "postgres"), autocommit=True) as connection:
+        yield connection

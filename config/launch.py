@@ -1,0 +1,38 @@
+"""Runs a management command, with the embedded database up for as long as it lasts."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+# Commands that answer without a database.
+NEED_NO_DATABASE = {"help", "version", "check", "diffsettings", "makemessages", "compilemessages"}
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; a setting that is wrong is one sentence and exit 2."""
+    try:
+        from django.conf import settings
+
+        with _database(arguments, embedded=settings.EMBEDDED):
+            execute_from_command_line(arguments)
+    except ImproperlyConfigured as error:
+        print(f"Not started: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _database(arguments: list[str], *, embedded: bool) -> object:
+    command = arguments[1] if len(arguments) > 1 else "help"
+    asks_for_help = not {"-h", "--help", "--version"}.isdisjoint(arguments)
+    if not embedded or command in NEED_NO_DATABASE or asks_for_help:
+        return nullcontext()
+    from config import databases
+
+    return databases.embedded_in_use()

@@ -1,0 +1,234 @@
+"""All settings, from the environment only. ``docs/settings.md`` lists them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from config import embedded_postgres
+from config.environment import Environment
+
+# Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
+django_stubs_ext.monkeypatch()
+
+PROJECT = Path(__file__).resolve().parent.parent
+env = Environment(os.environ)
+
+HOME = Path(
+    env.text(
+        "TALLYSTICK_HOME",
+        str(embedded_postgres.default_home()),
+        "The folder of the embedded database and of generated keys.",
+    )
+).resolve()
+DATABASE_URL = env.text(
+    "DATABASE_URL", "", "PostgreSQL ≥ 15, as postgres://user:password@host:5432/name."
+)
+CELERY_BROKER_URL = env.text(
+    "CELERY_BROKER_URL", "", "RabbitMQ or Redis for Celery; empty: the same PostgreSQL."
+)
+DATABASE_POOL_SIZE = env.number(
+    "TALLYSTICK_DATABASE_POOL_SIZE", 0, "Connections the web process keeps; 0 opens one a request."
+)
+EMBEDDED = not DATABASE_URL
+
+
+def _secret_key() -> str:
+    given = env.text("TALLYSTICK_SECRET_KEY", "", "Signs sessions; 50 random characters.")
+    if given:
+        return given
+    if not EMBEDDED:
+        raise ImproperlyConfigured(
+            "TALLYSTICK_SECRET_KEY is missing. Set it to 50 random characters, for example the "
+            "output of: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    # The embedded database is for one machine, which keeps its own key beside the data.
+    key_file = HOME / "secret_key"
+    if not key_file.exists():
+        HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with open(os.open(key_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    return key_file.read_text()
+
+
+def _database_address() -> dict[str, Any]:
+    url = DATABASE_URL or embedded_postgres.Server(HOME / "postgres").url("tallystick")
+    try:
+        address = dict(conninfo_to_dict(url))
+    except ProgrammingError:
+        address = {}
+    if not url.startswith(("postgres://", "postgresql://")) or not address.get("dbname"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not the address of a PostgreSQL database. "
+            "Write postgres://user:password@host:5432/name, or leave it out for the embedded one."
+        )
+    return address
+
+
+def _database(address: dict[str, Any]) -> dict[str, Any]:
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    options = {key: value for key, value in address.items() if key not in names}
+    if DATABASE_POOL_SIZE:
+        options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "OPTIONS": options,
+        # An open transaction around a page would hold the pool's lock while a template renders.
+        "ATOMIC_REQUESTS": False,
+    } | {django: str(address[libpq]) for libpq, django in names.items() if libpq in address}
+
+
+SECRET_KEY = _secret_key()
+DEBUG = env.boolean("TALLYSTICK_DEBUG", False, "Shows tracebacks in the browser; never in production.")
+ALLOWED_HOSTS = env.text(
+    "TALLYSTICK_ALLOWED_HOSTS",
+    "localhost,127.0.0.1" if EMBEDDED else "",
+    "Host names the web process answers to, separated by commas.",
+).split(",")
+if ALLOWED_HOSTS == [""]:
+    raise ImproperlyConfigured(
+        "TALLYSTICK_ALLOWED_HOSTS is missing. Set it to this site's host name, such as "
+        "credits.example.com."
+    )
+HTTPS = env.boolean("TALLYSTICK_HTTPS", not EMBEDDED, "Whether users reach the site over HTTPS.")
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "unfold.contrib.import_export",
+    "unfold.contrib.simple_history",
+    "config.apps.AdminConfig",
+    "config.apps.CompositionConfig",
+    "credits.apps.CreditsConfig",
+    "trackers.apps.TrackersConfig",
+    "billing.apps.BillingConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "import_export",
+    "rest_framework",
+    "simple_history",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "credits.current_company.CurrentCompanyMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASE_ADDRESS = _database_address()
+DATABASES = {"default": _database(DATABASE_ADDRESS)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "credits.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+# Times are stored and computed in UTC; pages and reports show the company's own zone.
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
+
+# Celery. The database is the truth and the broker only a hint (DESIGN §4): a lost message is
+# re-sent by the sweep, so none of this is tuned for a durable queue.
+if not CELERY_BROKER_URL:
+    CELERY_BROKER_URL = "pgmq://database"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "conn_string": make_conninfo(**DATABASE_ADDRESS),
+        # The queues and the SQL come with the migrations of ``config``.
+        "init_extension": False,
+        # A long poll would hold a snapshot in the ledger's database and keep dead rows alive.
+        "use_notify": True,
+        "wait_time_seconds": 0,
+        "pool_size": 4,
+        # Longer than any task may run, so that a running task is not delivered again.
+        "visibility_timeout": 1800,
+    }
+CELERY_TASK_TIME_LIMIT = 900
+CELERY_TASK_SOFT_TIME_LIMIT = 840
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "live"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TIMEZONE = "UTC"
+# Keeps nothing on disk: every job is keyed by its period in the database.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+
+# Inversions that keep the apps in one direction (DESIGN §2): dotted paths, no signals.
+ANALYZER = env.text(
+    "TALLYSTICK_ANALYZER",
+    "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
+    "Dotted path of the analyzer that answers tracker questions.",
+)
+CREDIT_CHECKS = ["trackers.reconciliation.breaches"]
+CREDIT_DEMAND = ["trackers.demand.waiting"]
+CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
+
+IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.text("TALLYSTICK_LOG_LEVEL", "WARNING", "DEBUG, INFO, WARNING or ERROR."),
+    },
+}
+
+env.refuse_unknown()

@@ -1,0 +1,96 @@
+"""What a company has: now, at a past instant, or at a future one (SPEC §2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Case, F, Q, Sum, When
+
+from credits import ledger
+from credits.amounts import ZERO, AmountField
+from credits.models import Company, CreditGrant, Hold, LedgerEntry, ReservationState
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A company's credits now: ``remaining`` = ``available`` + ``reserved``."""
+
+    instant: datetime
+    sequence: int
+    remaining: Decimal
+    reserved: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        return self.remaining - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceAt:
+    """The credits remaining at an instant, after the entry with ``sequence``."""
+
+    instant: datetime
+    sequence: int
+    remaining: Decimal
+
+
+def now(*, company: Company) -> Balance:
+    """Return what the company has, by the ledger's clock; settles what is due first."""
+    answer = ledger.read(company_id=company.pk)
+    return Balance(
+        instant=answer.instant,
+        sequence=answer.sequence,
+        remaining=answer.balance,
+        reserved=answer.reserved,
+    )
+
+
+def total(*, company: Company, instant: datetime) -> Decimal:
+    """Return “of how many”: what the grants live at ``instant``, just settled, were good for.
+
+    Σ (amount − voided − corrected down) over grants live now, used up or not, plus what is still
+    held on expired ones.
+    """
+    live = Q(granted_at__isnull=False) & (Q(expires_at=None) | Q(expires_at__gt=instant))
+    good_for = F("amount") - F("voided") - F("corrected_down")
+    counted = Case(When(live, then=good_for), default=F("held"), output_field=AmountField())
+    found = CreditGrant.objects.filter(company=company, granted_at__isnull=False)
+    return found.aggregate(total=Sum(counted))["total"] or ZERO
+
+
+def at(*, company: Company, instant: datetime) -> BalanceAt:
+    """Return the credits remaining at an instant, past or future.
+
+    Past: after the last entry dated at or before it, zero before the first. Future: as the
+    ledger would settle it if nothing else happened, from known grants, expiries and leases.
+    """
+    current = now(company=company)
+    if instant > current.instant:
+        return BalanceAt(instant, current.sequence, _settled_at(company, instant))
+    entry = (
+        LedgerEntry.objects.filter(company=company, occurred_at__lte=instant)
+        .order_by("-occurred_at", "-sequence")
+        .first()
+    )
+    if entry is None:
+        return BalanceAt(instant, 0, ZERO)
+    return BalanceAt(instant, entry.sequence, entry.balance_after)
+
+
+def _settled_at(company: Company, instant: datetime) -> Decimal:
+    live = Q(expires_at=None) | Q(expires_at__gt=instant)
+    grants = CreditGrant.objects.filter(company=company, cancelled_at=None)
+    granted = grants.filter(live, granted_at__isnull=False).aggregate(sum=Sum("remaining"))
+    coming = grants.filter(live, granted_at=None, effective_at__lte=instant).aggregate(
+        sum=Sum("amount")
+    )
+    # A reservation still open then keeps what it holds on a grant that has expired by then.
+    kept = Hold.objects.filter(
+        company=company,
+        reservation__state=ReservationState.OPEN,
+        reservation__lapses_at__gt=instant,
+        grant__expires_at__lte=instant,
+    ).aggregate(sum=Sum("amount"))
+    return sum((part["sum"] or ZERO for part in (granted, coming, kept)), ZERO)

@@ -1,0 +1,274 @@
+"""The ledger's invariants as statements that find their breaches (DESIGN §3).
+
+Each finds rows (company_id, subject, detail). What a constraint already refuses is looked for
+again, because a restored backup or a hand with triggers switched off is not refused.
+"""
+
+# Σ over entries, over lots, and the pool agree (I1); what is held agrees (I2).
+POOL_RULES = (
+    (
+        "I1",
+        """SELECT p.company_id, 'pool', format('balance %s, entries add up to %s, lots to %s',
+               p.balance, coalesce(e.total, 0), coalesce(g.total, 0))
+          FROM credits_creditpool p
+          LEFT JOIN (SELECT company_id, sum(amount) AS total FROM credits_ledgerentry
+                      GROUP BY company_id) e USING (company_id)
+          LEFT JOIN (SELECT company_id, sum(remaining) AS total FROM credits_creditgrant
+                      GROUP BY company_id) g USING (company_id)
+         WHERE p.balance <> coalesce(e.total, 0) OR p.balance <> coalesce(g.total, 0)""",
+    ),
+    (
+        "I1",
+        """SELECT c.id, 'company', 'has no pool' FROM credits_company c
+            WHERE NOT EXISTS (SELECT 1 FROM credits_creditpool p WHERE p.company_id = c.id)""",
+    ),
+    (
+        "I2",
+        """SELECT g.company_id, 'grant ' || g.id, format('held %s, open reservations hold %s',
+               g.held, coalesce(h.total, 0))
+          FROM credits_creditgrant g
+          LEFT JOIN (SELECT h.grant_id, sum(h.amount) AS total FROM credits_hold h
+                       JOIN credits_reservation r ON r.id = h.reservation_id AND r.state = 'OPEN'
+                      GROUP BY h.grant_id) h ON h.grant_id = g.id
+         WHERE g.held <> coalesce(h.total, 0)""",
+    ),
+    (
+        "I2",
+        """SELECT company_id, 'grant ' || id,
+               format('held %s, remaining %s, amount %s', held, remaining, amount)
+          FROM credits_creditgrant
+         WHERE NOT (0 <= held AND held <= remaining AND remaining <= amount)""",
+    ),
+    (
+        "I2",
+        """SELECT r.company_id, 'reservation ' || r.id,
+               format('amount %s, holds add up to %s', r.amount, coalesce(h.total, 0))
+          FROM credits_reservation r
+          LEFT JOIN (SELECT reservation_id, sum(amount) AS total FROM credits_hold
+                      GROUP BY reservation_id) h ON h.reservation_id = r.id
+         WHERE r.amount <> coalesce(h.total, 0)""",
+    ),
+    (
+        "I2",
+        """SELECT p.company_id, 'pool', format('reserved %s, open reservations hold %s',
+               p.reserved, coalesce(r.total, 0))
+          FROM credits_creditpool p
+          LEFT JOIN (SELECT company_id, sum(amount) AS total FROM credits_reservation
+                      WHERE state = 'OPEN' GROUP BY company_id) r USING (company_id)
+         WHERE p.reserved <> coalesce(r.total, 0)""",
+    ),
+)
+
+# Each entry's own arithmetic (I3), and its place in the chain (I4).
+ENTRY_RULES = (
+    (
+        "I3",
+        """SELECT company_id, 'entry #' || sequence, format('%s of %s: %s to %s', kind, amount,
+               balance_before, balance_after)
+          FROM credits_ledgerentry
+         WHERE balance_after <> balance_before + amount OR balance_after < 0 OR amount = 0
+            OR kind IN ('GRANTED', 'REFUNDED') AND amount < 0
+            OR kind IN ('CONSUMED', 'EXPIRED', 'VOIDED') AND amount > 0""",
+    ),
+    (
+        "I4",
+        """SELECT company_id, 'entry #' || sequence, format(
+               'follows #%s at %s with %s; this one is at %s and starts from %s',
+               before_sequence, before_at, before_after, occurred_at, balance_before)
+          FROM (SELECT company_id, sequence, balance_before, occurred_at,
+                       coalesce(lag(sequence) OVER w, 0) AS before_sequence,
+                       coalesce(lag(balance_after) OVER w, 0) AS before_after,
+                       lag(occurred_at) OVER w AS before_at
+                  FROM credits_ledgerentry
+                WINDOW w AS (PARTITION BY company_id ORDER BY sequence)) e
+         WHERE sequence <> before_sequence + 1 OR balance_before <> before_after
+            OR occurred_at < before_at""",
+    ),
+    (
+        "I4",
+        """SELECT p.company_id, 'pool', format('stands at #%s, the last entry is #%s',
+               p.sequence, coalesce(e.sequence, 0))
+          FROM credits_creditpool p
+          LEFT JOIN LATERAL (SELECT sequence, occurred_at, hash FROM credits_ledgerentry e
+                 WHERE e.company_id = p.company_id ORDER BY sequence DESC LIMIT 1) e ON true
+         WHERE p.sequence <> coalesce(e.sequence, 0)
+            OR p.last_occurred_at IS DISTINCT FROM e.occurred_at
+            OR e.hash IS NOT NULL AND p.last_hash <> e.hash""",
+    ),
+)
+
+# One effect per cause, and usage, entries and reservations that name each other (I5, I8).
+EFFECT_RULES = (
+    (
+        "I5",
+        """SELECT e.company_id, 'entry #' || e.sequence,
+               'is a charge without exactly one usage event of its amount and time'
+          FROM credits_ledgerentry e
+          LEFT JOIN credits_usageevent u ON u.entry_id = e.id AND u.amount = -e.amount
+               AND u.occurred_at = e.occurred_at AND u.after_sequence = e.sequence
+         WHERE e.kind = 'CONSUMED' AND u.id IS NULL""",
+    ),
+    (
+        "I5",
+        """SELECT u.company_id, 'usage ' || u.id, format('of %s names no charge', u.amount)
+          FROM credits_usageevent u LEFT JOIN credits_ledgerentry e
+               ON e.id = u.entry_id AND e.kind = 'CONSUMED'
+         WHERE (u.amount > 0) <> (e.id IS NOT NULL)""",
+    ),
+    (
+        "I5",
+        """SELECT r.company_id, 'reservation ' || r.id, format(
+               '%s with %s captured, charged %s', r.state, r.captured, coalesce(e.total, 0))
+          FROM credits_reservation r
+          LEFT JOIN (SELECT cause_ref, -sum(amount) AS total FROM credits_ledgerentry
+                      WHERE kind = 'CONSUMED' AND cause = 'CAPTURE' GROUP BY cause_ref) e
+               ON e.cause_ref = r.id
+         WHERE r.captured <> coalesce(e.total, 0)
+            OR (r.state = 'CAPTURED') <> (r.usage_event_id IS NOT NULL)""",
+    ),
+    (
+        "I5",
+        """SELECT company_id, format('%s %s', kind, cause_ref), format('%s entries', count(*))
+          FROM credits_ledgerentry
+         GROUP BY company_id, kind, cause, cause_ref, grant_id HAVING count(*) > 1""",
+    ),
+    (
+        "I8",
+        """SELECT company_id, 'grant ' || grant_id, format('%s EXPIRED entries of %s', count(*), cause)
+          FROM credits_ledgerentry WHERE kind = 'EXPIRED'
+         GROUP BY company_id, grant_id, cause, cause_ref HAVING count(*) > 1""",
+    ),
+    (
+        "I11",
+        """SELECT e.company_id, 'entry #' || e.sequence, format('charged %s, refunded %s',
+               -e.amount, r.total)
+          FROM credits_ledgerentry e
+          JOIN (SELECT company_id, corrects_sequence, sum(amount) AS total
+                  FROM credits_ledgerentry WHERE kind = 'REFUNDED'
+                 GROUP BY company_id, corrects_sequence) r
+            ON r.company_id = e.company_id AND r.corrects_sequence = e.sequence
+         WHERE r.total > -e.amount""",
+    ),
+)
+
+# Lots: drawdowns add up (I6), were open when drawn (I7), and their state follows their figures.
+LOT_RULES = (
+    (
+        "I6",
+        """SELECT e.company_id, 'entry #' || e.sequence, format('of %s, drawdowns add up to %s',
+               e.amount, coalesce(d.total, 0))
+          FROM credits_ledgerentry e
+          LEFT JOIN (SELECT entry_id, sum(amount) AS total FROM credits_drawdown
+                      GROUP BY entry_id) d ON d.entry_id = e.id
+         WHERE e.amount <> coalesce(d.total, 0)""",
+    ),
+    (
+        "I6",
+        """SELECT g.company_id, 'grant ' || g.id, format('remaining %s, drawdowns add up to %s',
+               g.remaining, coalesce(d.total, 0))
+          FROM credits_creditgrant g
+          LEFT JOIN (SELECT grant_id, sum(amount) AS total FROM credits_drawdown
+                      GROUP BY grant_id) d ON d.grant_id = g.id
+         WHERE g.remaining <> coalesce(d.total, 0)""",
+    ),
+    (
+        "I7",
+        """SELECT e.company_id, 'entry #' || e.sequence, format(
+               'at %s draws on grant %s, usable from %s until %s', e.occurred_at, g.id,
+               g.effective_at, g.expires_at)
+          FROM credits_drawdown d
+          JOIN credits_ledgerentry e ON e.id = d.entry_id AND e.kind = 'CONSUMED' AND e.cause = 'CHARGE'
+          JOIN credits_creditgrant g ON g.id = d.grant_id
+         WHERE e.occurred_at < g.effective_at OR e.occurred_at >= g.expires_at""",
+    ),
+    (
+        "I7",
+        """SELECT r.company_id, 'reservation ' || r.id, format(
+               'at %s holds of grant %s, usable from %s until %s', r.opened_at, g.id,
+               g.effective_at, g.expires_at)
+          FROM credits_hold h
+          JOIN credits_reservation r ON r.id = h.reservation_id
+          JOIN credits_creditgrant g ON g.id = h.grant_id
+         WHERE r.opened_at < g.effective_at OR r.opened_at >= g.expires_at""",
+    ),
+    (
+        "I7",
+        """SELECT e.company_id, 'entry #' || e.sequence, format(
+               'captures %s of grant %s where its reservation holds %s until %s', -d.amount,
+               d.grant_id, coalesce(h.amount, 0), r.lapses_at)
+          FROM credits_drawdown d
+          JOIN credits_ledgerentry e ON e.id = d.entry_id AND e.kind = 'CONSUMED' AND e.cause = 'CAPTURE'
+          LEFT JOIN credits_reservation r ON r.id = e.cause_ref
+          LEFT JOIN credits_hold h ON h.reservation_id = r.id AND h.grant_id = d.grant_id
+         WHERE h.id IS NULL OR -d.amount > h.amount OR e.occurred_at >= r.lapses_at""",
+    ),
+    (
+        "I7",
+        """SELECT company_id, 'grant ' || id, 'is open though it cannot be spent, or the reverse'
+          FROM credits_creditgrant
+         WHERE is_open <> (granted_at IS NOT NULL AND remaining > 0 AND expired_at IS NULL
+                           AND voided_at IS NULL AND cancelled_at IS NULL)""",
+    ),
+    (
+        "I1",
+        """SELECT g.company_id, 'grant ' || g.id, 'is granted without its entry, or the reverse'
+          FROM credits_creditgrant g
+          LEFT JOIN credits_ledgerentry e ON e.cause_ref = g.id AND e.kind = 'GRANTED'
+               AND e.amount = g.amount
+         WHERE (g.granted_at IS NOT NULL) <> (e.id IS NOT NULL)""",
+    ),
+    (
+        "I15",
+        """SELECT company_id, 'introductory grants', count(*)::text FROM credits_creditgrant
+            WHERE source = 'INTRODUCTORY' AND cancelled_at IS NULL
+            GROUP BY company_id HAVING count(*) > 1""",
+    ),
+    (
+        "I18",
+        """SELECT company_id, 'usage ' || id, format('%s costs %s', action, amount)
+          FROM credits_usageevent
+         WHERE action IN ('PREVIEW', 'MANUAL', 'REUSED') AND amount > 0""",
+    ),
+)
+
+# The chain of hashes: the first entry of a company whose bytes no longer give its hash, and the
+# guards of the append-only tables (I10); exact decimals (I17).
+INTEGRITY_RULES = (
+    (
+        "I10",
+        """SELECT DISTINCT ON (company_id) company_id, 'entry #' || sequence,
+               'was changed after it was written: its hash does not follow'
+          FROM (SELECT e.company_id, e.sequence, e.hash, ledger_entry_hash(
+                       e.company_id, e.sequence, e.kind, e.amount, e.balance_before,
+                       e.balance_after, e.occurred_at, e.recorded_at, e.cause, e.cause_ref,
+                       e.grant_id, e.corrects_sequence, e.actor_ref, d.digest,
+                       coalesce(lag(e.hash) OVER w, decode(repeat('00', 32), 'hex'))) AS expected
+                  FROM credits_ledgerentry e
+                  LEFT JOIN (SELECT entry_id, ledger_drawdown_digest(
+                                    array_agg(grant_id ORDER BY id),
+                                    array_agg(amount ORDER BY id)) AS digest
+                               FROM credits_drawdown GROUP BY entry_id) d ON d.entry_id = e.id
+                WINDOW w AS (PARTITION BY e.company_id ORDER BY e.sequence)) chain
+         WHERE hash IS DISTINCT FROM expected
+         ORDER BY company_id, sequence""",
+    ),
+    (
+        "I10",
+        """SELECT NULL::bigint, 'table ' || name, 'has lost an append-only trigger'
+          FROM unnest(ARRAY['credits_ledgerentry', 'credits_drawdown', 'credits_usageevent']) AS name
+         WHERE (SELECT count(*) FROM pg_trigger
+                 WHERE tgrelid = name::regclass AND tgenabled IN ('O', 'A')
+                   AND tgname IN (name || '_is_append_only', name || '_is_never_truncated')) <> 2""",
+    ),
+    (
+        "I17",
+        """SELECT NULL::bigint, format('%s.%s', table_name, column_name), 'is not numeric(18, 3)'
+          FROM information_schema.columns
+         WHERE table_schema = current_schema() AND table_name LIKE 'credits\\_%'
+           AND column_name IN ('amount', 'balance', 'reserved', 'remaining', 'held', 'captured',
+                               'voided', 'corrected_down', 'balance_before', 'balance_after')
+           AND (data_type, numeric_precision, numeric_scale) IS DISTINCT FROM ('numeric', 18, 3)""",
+    ),
+)
+
+RULES = (*POOL_RULES, *ENTRY_RULES, *EFFECT_RULES, *LOT_RULES, *INTEGRITY_RULES)

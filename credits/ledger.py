@@ -1,0 +1,211 @@
+"""The one door to the ledger's SQL functions (DESIGN §3).
+
+Only these functions create ledger entries and change a grant's remaining credits or a pool's
+balance. Each call is one statement and one round trip; called inside a transaction it must be
+the last statement before the commit, because it holds the company's pool until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, astuple, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from credits.rating import Work
+
+KEY_LENGTH_MAX = 255
+
+
+class Outcome(NamedTuple):
+    """What an operation answered, with the pool as it was when the operation ended.
+
+    ``available`` is what can be spent now: balance minus what is held. ``until`` is the instant
+    the answer is about: when a lease or a pool's quiet ends, or when a reservation was closed.
+    """
+
+    outcome: str
+    instant: datetime
+    required: Decimal | None
+    available: Decimal
+    balance: Decimal
+    reserved: Decimal
+    sequence: int
+    entry_id: int | None
+    result_ref: UUID | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is paid for: snapshots and opaque ids, no personal text.
+
+    The fields are in the order of the SQL type ``ledger_use``.
+    """
+
+    feature_type: str
+    feature_name: str
+    feature_ref: UUID | None
+    action: str
+    integration_ref: UUID | None = None
+    api_key_ref: UUID | None = None
+    user_ref: UUID | None = None
+    team_ref: UUID | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A client's retry: the same key with the same body gives the first result again."""
+
+    text: str
+    body_sha256: bytes
+
+    @classmethod
+    def of(cls, text: str, **body: Any) -> Key:
+        """Derive the body's digest from the request's own, stable content.
+
+        :raises ValueError: if the key is empty or longer than 255 characters.
+        """
+        if not 0 < len(text) <= KEY_LENGTH_MAX:
+            raise ValueError(f"A key has 1 to {KEY_LENGTH_MAX} characters; this one has {len(text)}.")
+        digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode())
+        return cls(text=text, body_sha256=digest.digest())
+
+
+class InsufficientCredits(Exception):
+    """There are not enough credits: says how many are needed and how many are available."""
+
+    def __init__(self, *, required: Decimal, available: Decimal) -> None:
+        self.required = required
+        self.available = available
+        super().__init__(f"This needs {required} credits and {available} are available.")
+
+    @property
+    def shortfall(self) -> Decimal:
+        return self.required - self.available
+
+
+class IdempotencyConflict(Exception):
+    """This key was used before with another request; use a new key for a new request."""
+
+
+_USE = "ROW(%s::text,%s::text,%s::uuid,%s::text,%s::uuid,%s::uuid,%s::uuid,%s::uuid,%s::text)::ledger_use"
+_WORK = "ROW(%s::bigint,%s::integer,%s::integer,%s::integer,%s::integer)::ledger_work"
+
+
+def issue(
+    *,
+    company_id: int,
+    actor_ref: UUID | None,
+    grant_id: UUID,
+    source: str,
+    amount: Decimal,
+    effective_at: datetime | None,
+    expires_at: datetime | None,
+    priority: int,
+    reference: str,
+    reason: str,
+    created_by_id: int | None,
+    key: Key | None,
+) -> Outcome:
+    return _call(
+        "ledger_issue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [company_id, actor_ref, grant_id, source, amount, effective_at, expires_at, priority]
+        + [reference, reason, created_by_id, *_key(key)],
+    )
+
+
+def charge(
+    *,
+    company_id: int,
+    actor_ref: UUID | None,
+    usage_id: UUID,
+    amount: Decimal,
+    use: Use,
+    work: Work,
+    rate_card_id: int,
+    key: Key | None,
+) -> Outcome:
+    return _call(
+        f"ledger_charge(%s, %s, %s, %s, {_USE}, {_WORK}, %s, %s)",
+        [company_id, actor_ref, usage_id, amount]
+        + [*astuple(use), *_work(work, rate_card_id), *_key(key)],
+    )
+
+
+def reserve(
+    *,
+    company_id: int,
+    actor_ref: UUID | None,
+    reservation_id: UUID,
+    amount: Decimal,
+    lease_seconds: int,
+    use: Use,
+    rate_card_id: int,
+    key: Key | None,
+) -> Outcome:
+    return _call(
+        f"ledger_reserve(%s, %s, %s, %s, make_interval(secs => %s), {_USE}, %s, %s, %s)",
+        [company_id, actor_ref, reservation_id, amount, lease_seconds]
+        + [*astuple(use), rate_card_id, *_key(key)],
+    )
+
+
+def capture(
+    *,
+    company_id: int,
+    actor_ref: UUID | None,
+    reservation_id: UUID,
+    usage_id: UUID,
+    amount: Decimal,
+    work: Work,
+    rate_card_id: int,
+) -> Outcome:
+    return _call(
+        f"ledger_capture(%s, %s, %s, %s, %s, {_WORK})",
+        [company_id, actor_ref, reservation_id, usage_id, amount, *_work(work, rate_card_id)],
+    )
+
+
+def release(*, company_id: int, actor_ref: UUID | None, reservation_id: UUID) -> Outcome:
+    return _call("ledger_release(%s, %s, %s)", [company_id, actor_ref, reservation_id])
+
+
+def extend(*, company_id: int, reservation_id: UUID, lease_seconds: int) -> Outcome:
+    return _call(
+        "ledger_extend(%s, %s, make_interval(secs => %s))",
+        [company_id, reservation_id, lease_seconds],
+    )
+
+
+def settle(*, company_id: int) -> Outcome:
+    return _call("ledger_settle(%s)", [company_id])
+
+
+def read(*, company_id: int) -> Outcome:
+    return _call("ledger_read(%s)", [company_id])
+
+
+def fields_of(use: Use) -> dict[str, Any]:
+    """Return the use as the columns of a usage event or a reservation."""
+    return asdict(use)
+
+
+def _work(work: Work, rate_card_id: int) -> list[Any]:
+    return [rate_card_id, work.calls, work.emails, work.web_searches, work.request_count]
+
+
+def _key(key: Key | None) -> list[Any]:
+    return [None, None] if key is None else [key.text, key.body_sha256]
+
+
+def _call(function: str, parameters: list[Any]) -> Outcome:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {function}", parameters)
+        return Outcome(*cursor.fetchone())

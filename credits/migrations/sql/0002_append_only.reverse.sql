@@ -1,0 +1,11 @@
+ALTER TABLE credits_creditgrant RESET (fillfactor);
+ALTER TABLE credits_creditpool RESET (fillfactor);
+ALTER TABLE credits_ledgerentry DROP CONSTRAINT entry_corrects_one_of_its_company;
+ALTER TABLE credits_ledgerentry DROP CONSTRAINT entry_continues_the_previous_one;
+DROP TRIGGER credits_usageevent_is_never_truncated ON credits_usageevent;
+DROP TRIGGER credits_usageevent_is_append_only ON credits_usageevent;
+DROP TRIGGER credits_drawdown_is_never_truncated ON credits_drawdown;
+DROP TRIGGER credits_drawdown_is_append_only ON credits_drawdown;
+DROP TRIGGER credits_ledgerentry_is_never_truncated ON credits_ledgerentry;
+DROP TRIGGER credits_ledgerentry_is_append_only ON credits_ledgerentry;
+DROP FUNCTION ledger_refuse_change;

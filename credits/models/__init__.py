@@ -1,0 +1,57 @@
+from credits.models.entries import (
+    FREE_ACTIONS,
+    AppendOnly,
+    Cause,
+    Drawdown,
+    EntryKind,
+    FeatureType,
+    LedgerEntry,
+    UsageAction,
+    UsageEvent,
+)
+from credits.models.integrations import Integration, IntegrationKind
+from credits.models.jobs import JobRun
+from credits.models.people import Company, Membership, Role, SignInLink, User
+from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source
+from credits.models.rates import Rate, RateCard, RateItem
+from credits.models.reservations import (
+    LEASE_MAX,
+    Hold,
+    IdempotencyRecord,
+    Operation,
+    Reservation,
+    ReservationState,
+)
+
+__all__ = [
+    "FREE_ACTIONS",
+    "GENESIS_HASH",
+    "LEASE_MAX",
+    "AppendOnly",
+    "Cause",
+    "Company",
+    "CreditGrant",
+    "CreditPool",
+    "Drawdown",
+    "EntryKind",
+    "FeatureType",
+    "Hold",
+    "IdempotencyRecord",
+    "Integration",
+    "IntegrationKind",
+    "JobRun",
+    "LedgerEntry",
+    "Membership",
+    "Operation",
+    "Rate",
+    "RateCard",
+    "RateItem",
+    "Reservation",
+    "ReservationState",
+    "Role",
+    "SignInLink",
+    "Source",
+    "UsageAction",
+    "UsageEvent",
+    "User",
+]

@@ -1,0 +1,116 @@
+"""Check the books: every invariant of DESIGN §3 re-derived from the rows, set by set.
+
+One statement per rule over all companies, in one snapshot, so that work under way is no false
+alarm. A rule never looks at the clock's body: the command does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.module_loading import import_string
+
+from credits import invariants
+
+CLOCK_BODY = "SELECT clock_timestamp()"
+BREACHES_PER_RULE_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """One broken invariant: which company, which row, and what is wrong with it."""
+
+    invariant: str
+    company_id: int | None
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} company {self.company_id} {self.subject}: {self.detail}"
+
+
+class Rule(NamedTuple):
+    """A statement that finds breaches as (company_id, subject, detail)."""
+
+    invariant: str
+    statement: str
+
+
+def check(*, company_id: int | None = None) -> list[Breach]:
+    """Return every breach found, at most 100 for each rule; an empty list means all is well.
+
+    Includes what other apps contribute by the setting ``CREDIT_CHECKS``.
+    """
+    found: list[Breach] = []
+    with _one_snapshot():
+        for invariant, statement in (*invariants.RULES, *_same_company_rules()):
+            found += _breaches(Rule(invariant, statement), company_id)
+        for path in settings.CREDIT_CHECKS:
+            contributed: Callable[..., Iterable[Breach]] = import_string(path)
+            found += contributed(company_id=company_id)
+    return found
+
+
+def rule_breaches(rules: Iterable[Rule], company_id: int | None) -> Iterator[Breach]:
+    """Run rules of another app in the snapshot of the check."""
+    for rule in rules:
+        yield from _breaches(rule, company_id)
+
+
+def is_real_clock() -> bool:
+    """Tell whether the ledger's clock is the database's own, not a test's."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'ledger_clock'")
+        bodies = [row[0].strip() for row in cursor.fetchall()]
+    return bodies == [CLOCK_BODY]
+
+
+def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
+    statement = f"SELECT * FROM ({rule.statement}) AS found (company_id, subject, detail)"
+    parameters = []
+    if company_id is not None:
+        statement += " WHERE company_id = %s OR company_id IS NULL"
+        parameters = [company_id]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} LIMIT {BREACHES_PER_RULE_MAX}", parameters or None)
+        return [Breach(rule.invariant, *row) for row in cursor.fetchall()]
+
+
+def _same_company_rules() -> list[Rule]:
+    """One rule for each composite key there is: no row names a row of another company."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text, confrelid::regclass::text,"
+            " (SELECT attname FROM pg_attribute WHERE attrelid = conrelid AND attnum = conkey[2])"
+            " FROM pg_constraint WHERE contype = 'f' AND conname LIKE '%\\_same\\_company'"
+            " ORDER BY conname"
+        )
+        keys = cursor.fetchall()
+    return [
+        Rule(
+            "I16",
+            f"SELECT r.company_id, '{table} ' || r.id, '{column} is not a row of its company'"
+            f" FROM {table} r LEFT JOIN {target} t"
+            f" ON t.id = r.{column} AND t.company_id = r.company_id"
+            f" WHERE r.{column} IS NOT NULL AND t.id IS NULL",
+        )
+        for table, target, column in keys
+    ]
+
+
+def _one_snapshot() -> transaction.Atomic:
+    """Read everything as of one instant; inside a caller's transaction, as that one sees it."""
+    if connection.in_atomic_block:
+        return transaction.atomic()
+    return _RepeatableRead(using=None, savepoint=True, durable=True)
+
+
+class _RepeatableRead(transaction.Atomic):
+    def __enter__(self) -> None:
+        super().__enter__()
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -1,0 +1,20 @@
+"""What Celery runs for the ledger."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from credits import expirations, jobs
+
+SETTLE_PERIOD = timedelta(minutes=1)
+
+
+@shared_task
+def settle() -> None:
+    """Write down what has become effective, lapsed or expired since the last minute."""
+    with jobs.once_per_period("settle", now=timezone.now(), period=SETTLE_PERIOD) as job:
+        if job.is_mine:
+            job.summary = f"{expirations.settle_due()} companies settled"

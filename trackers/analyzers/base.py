@@ -1,0 +1,151 @@
+"""What an analyzer is: values in, values out, and the protocol between them.
+
+An analyzer reads one conversation and answers tracker questions about it. It holds no
+credits, no database and no tools: it gets frozen values and returns frozen values
+(DESIGN §6, MODEL "Interface"). Which analyzer runs is the dotted path in the setting
+``ANALYZER``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Kind(StrEnum):
+    CALL = "CALL"
+    EMAIL = "EMAIL"
+
+
+class Affiliation(StrEnum):
+    """Which side of the conversation a speaker is on."""
+
+    COMPANY = "COMPANY"
+    NON_COMPANY = "NON_COMPANY"
+
+
+class Side(StrEnum):
+    """Whose words a question is about."""
+
+    REP = "REP"
+    CUSTOMER = "CUSTOMER"
+    ANY = "ANY"
+
+
+class AnswerType(StrEnum):
+    YES_NO = "YES_NO"
+    CATEGORY = "CATEGORY"
+    TEXT = "TEXT"
+
+
+class Verdict(StrEnum):
+    """Whether the conversation holds what the question asks for."""
+
+    YES = "YES"
+    NO = "NO"
+    UNSURE = "UNSURE"
+
+
+class Confidence(StrEnum):
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceText:
+    """One turn of speech, or one paragraph of an e-mail."""
+
+    id: str
+    affiliation: Affiliation
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationText:
+    """The text of one conversation at one text revision, utterances in order."""
+
+    id: str
+    kind: Kind
+    utterances: tuple[UtteranceText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerQuestion:
+    """What a tracker asks. ``threshold`` overrides the analyzer's own when not None."""
+
+    id: str
+    text: str
+    details: str = ""
+    answer_type: AnswerType = AnswerType.YES_NO
+    choices: tuple[str, ...] = ()
+    side: Side = Side.ANY
+    examples: tuple[str, ...] = ()
+    counter_examples: tuple[str, ...] = ()
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A passage: ``quote == utterance.text[start:end]`` of the utterance named."""
+
+    utterance_id: str
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question about one conversation.
+
+    ``score`` is between 0 and 1 and orders conversations by how likely the answer is yes,
+    whatever the verdict. ``answer`` is the category or the extracted text where the question
+    asks for one, else the verdict in words. ``evidence`` is best first, at most three.
+    """
+
+    question_id: str
+    verdict: Verdict
+    score: float
+    confidence: Confidence
+    answer: str
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Corpus statistics an analyzer wants back at each evaluation.
+
+    Plain JSON data, stored with the tracker version, so that findings are the same in any
+    batch and order and on any worker.
+    """
+
+    analyzer: str
+    analyzer_version: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Analyzer(Protocol):
+    name: str
+    version: str
+    generative: bool
+
+    def calibrate(
+        self, questions: Sequence[TrackerQuestion], sample: Sequence[ConversationText]
+    ) -> Calibration:
+        """Learn corpus statistics from an unlabelled sample, once per publication or backfill."""
+        ...
+
+    def evaluate(
+        self,
+        conversation: ConversationText,
+        questions: Sequence[TrackerQuestion],
+        calibration: Calibration,
+    ) -> list[Finding]:
+        """Answer the questions, one finding each, in their order.
+
+        Guaranteed: the same findings for the same input in any batch and order.
+        """
+        ...

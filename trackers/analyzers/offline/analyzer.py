@@ -1,0 +1,217 @@
+"""The offline analyzer: calibrate on texts, evaluate one conversation at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trackers.analyzers.base import (
+    AnswerType,
+    Calibration,
+    Confidence,
+    ConversationText,
+    Evidence,
+    Finding,
+    Kind,
+    Side,
+    TrackerQuestion,
+    Verdict,
+)
+from trackers.analyzers.offline import (
+    answers,
+    calibrating,
+    calibration as calibrations,
+    embedding,
+)
+from trackers.analyzers.offline.calibration import Decoded, Mode
+from trackers.analyzers.offline.embedding import Embedder, VectorsUnavailable
+from trackers.analyzers.offline.reading import Reading, read
+from trackers.analyzers.offline.scorers import QuestionScorer
+
+EVIDENCE_MAX = 3
+_QUESTIONS_KEPT = 64
+
+logger = logging.getLogger(__name__)
+
+
+class OfflineAnalyzer:
+    """Finds the passages that resemble a question and its examples.
+
+    Without word vectors it compares words alone (``Mode.WORDS``), logs that once, and
+    ``embedding.problem()`` says why.
+    """
+
+    name = calibrations.NAME
+    generative = False
+
+    def __init__(self, *, load: Callable[[], Embedder] = embedding.load) -> None:
+        self.version = calibrations.version()
+        self._load = load
+        self._embedder: Embedder | None = None
+        self._is_loaded = False
+        self._decoded: tuple[Calibration, Decoded] | None = None
+        self._uncalibrated = lru_cache(maxsize=_QUESTIONS_KEPT)(self._fit_built_in)
+
+    @property
+    def mode(self) -> Mode:
+        return calibrations.mode_of(self._vectors())
+
+    def calibrate(
+        self, questions: Sequence[TrackerQuestion], sample: Sequence[ConversationText]
+    ) -> Calibration:
+        """Fit the scorers of the questions to a sample of at least 50 conversations of a kind;
+        with fewer the built-in background is used for that kind.
+        """
+        embedder = self._vectors()
+        corpora = {
+            (kind, side): calibrating.corpus(sample, kind=kind, side=side, embedder=embedder)
+            for kind in Kind
+            for side in {question.side for question in questions}
+        }
+        return Calibration(
+            analyzer=self.name,
+            analyzer_version=self.version,
+            data={
+                "format": calibrations.FORMAT,
+                "mode": self.mode.value,
+                "questions": {
+                    question.id: calibrations.encode(
+                        question,
+                        {
+                            kind: calibrating.fit(
+                                question, kind, corpora[kind, question.side], embedder
+                            )
+                            for kind in Kind
+                        },
+                    )
+                    for question in questions
+                },
+            },
+        )
+
+    def evaluate(
+        self,
+        conversation: ConversationText,
+        questions: Sequence[TrackerQuestion],
+        calibration: Calibration,
+    ) -> list[Finding]:
+        """Answer the questions, one finding each, in their order.
+
+        A question the calibration does not know is judged against the built-in background.
+
+        :raises StaleCalibration: the calibration was made for other words or another format.
+        :raises VectorsUnavailable: it was made with word vectors, which cannot be loaded here.
+        """
+        decoded = self._decode(calibration)
+        embedder = self._embedder_for(decoded.mode)
+        readings: dict[Side, Reading] = {}
+        findings = []
+        for question in questions:
+            if question.side not in readings:
+                readings[question.side] = read(conversation, question.side, embedder)
+            reading = readings[question.side]
+            findings.append(
+                self._finding(question, conversation.kind, reading, decoded)
+                if len(reading)
+                else _silence(question)
+            )
+        return findings
+
+    def features(
+        self, conversation: ConversationText, question: TrackerQuestion, calibration: Calibration
+    ) -> NDArray[np.float64] | None:
+        """Return what the combiner would see; None when nothing was said on that side."""
+        decoded = self._decode(calibration)
+        reading = read(conversation, question.side, self._embedder_for(decoded.mode))
+        if not len(reading):
+            return None
+        scorer = self._scorer(question, conversation.kind, decoded)
+        return scorer.features(reading, scorer.passage_scores(reading))
+
+    def _finding(
+        self, question: TrackerQuestion, kind: Kind, reading: Reading, decoded: Decoded
+    ) -> Finding:
+        scorer = self._scorer(question, kind, decoded)
+        passage_scores = scorer.passage_scores(reading)
+        combiner = decoded.combiner(kind)
+        score = combiner.score(scorer.features(reading, passage_scores))
+        verdict, confidence = combiner.judge(score, question.threshold)
+        evidence = _evidence(reading, passage_scores)
+        answer = verdict.value
+        if question.answer_type is AnswerType.TEXT:
+            answer = answers.extract(verdict, evidence)
+        if question.answer_type is AnswerType.CATEGORY:
+            embedder = self._embedder_for(decoded.mode)
+            choice = answers.choose(question.choices, reading, scorer, passage_scores, embedder)
+            if choice is None:
+                answer, verdict = answers.NONE, Verdict.NO
+            else:
+                answer, verdict = choice, Verdict.YES
+        return Finding(
+            question_id=question.id,
+            verdict=verdict,
+            score=score,
+            confidence=confidence,
+            answer=answer,
+            evidence=evidence,
+        )
+
+    def _scorer(self, question: TrackerQuestion, kind: Kind, decoded: Decoded) -> QuestionScorer:
+        return decoded.scorer(question, kind) or self._uncalibrated(question, kind, decoded.mode)
+
+    def _fit_built_in(self, question: TrackerQuestion, kind: Kind, mode: Mode) -> QuestionScorer:
+        embedder = self._embedder_for(mode)
+        ordinary = calibrating.corpus((), kind=kind, side=question.side, embedder=embedder)
+        return calibrating.fit(question, kind, ordinary, embedder)
+
+    def _decode(self, calibration: Calibration) -> Decoded:
+        kept = self._decoded
+        if kept is not None and kept[0] is calibration:
+            return kept[1]
+        decoded = calibrations.decode(calibration, self.mode)
+        self._decoded = (calibration, decoded)
+        return decoded
+
+    def _embedder_for(self, mode: Mode) -> Embedder | None:
+        return None if mode is Mode.WORDS else self._load()
+
+    def _vectors(self) -> Embedder | None:
+        if not self._is_loaded:
+            try:
+                self._embedder = self._load()
+            except VectorsUnavailable as error:
+                logger.warning("The offline analyzer compares words alone: %s", error)
+            self._is_loaded = True
+        return self._embedder
+
+
+def _silence(question: TrackerQuestion) -> Finding:
+    """Answer for a conversation in which the side asked about said nothing."""
+    answer = {
+        AnswerType.YES_NO: Verdict.NO.value,
+        AnswerType.CATEGORY: answers.NONE,
+        AnswerType.TEXT: "",
+    }
+    return Finding(
+        question_id=question.id,
+        verdict=Verdict.NO,
+        score=0.0,
+        confidence=Confidence.HIGH,
+        answer=answer[question.answer_type],
+    )
+
+
+def _evidence(reading: Reading, passage_scores: NDArray[np.float64]) -> tuple[Evidence, ...]:
+    """Quote the best passage of each of the best utterances, best first; ties as said."""
+    quoted: dict[str, Evidence] = {}
+    for index in np.argsort(-passage_scores, kind="stable"):
+        passage = reading.passages[index]
+        if passage.utterance_id not in quoted:
+            quoted[passage.utterance_id] = passage.evidence()
+        if len(quoted) == EVIDENCE_MAX:
+            break
+    return tuple(quoted.values())

@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class TrackersConfig(AppConfig):
+    """What work uses credits: conversations, and the trackers that read them."""
+
+    name = "trackers"
+    verbose_name = "Trackers"

@@ -1,0 +1,168 @@
+"""One conversation as it comes in, checked: the record of a JSON Lines import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+ID_LENGTH_MAX = 200
+DURATION_SECONDS_MAX = 7 * 24 * 3600
+UTTERANCES_MAX = 50_000
+
+
+class BadRecord(Exception):
+    """A record that cannot be read; the message says what is wrong in one sentence."""
+
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("holds a NUL character")
+    return text
+
+
+def _email(text: str) -> str:
+    local, at, domain = text.partition("@")
+    if not (local and at and domain) or any(letter.isspace() for letter in text):
+        raise ValueError("is not an e-mail address")
+    return text.lower()
+
+
+Text = Annotated[str, AfterValidator(_without_nul)]
+Identifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_nul)
+]
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_without_nul)]
+Label = Annotated[str, StringConstraints(max_length=100), AfterValidator(_without_nul)]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+
+
+class Record(BaseModel):
+    """Strict types, frozen; keys we do not know are ignored."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
+
+
+class ParticipantRecord(Record):
+    id: Identifier
+    name: Name = ""
+    email: Email | None = None
+    role: Literal["internal", "external"]
+
+
+class UtteranceRecord(Record):
+    id: Identifier
+    speaker: Identifier
+    start: Annotated[float, Field(ge=0, lt=DURATION_SECONDS_MAX, allow_inf_nan=False)] | None = None
+    text: Text
+
+
+class AccountRecord(Record):
+    name: Annotated[Name, StringConstraints(min_length=1)]
+    type: Label = ""
+
+
+class DealRecord(Record):
+    name: Annotated[Name, StringConstraints(min_length=1)]
+    stage: Label = ""
+
+
+class ConversationRecord(Record):
+    """A call or e-mail as the import format has it."""
+
+    id: Identifier
+    source: Annotated[str, StringConstraints(max_length=60), AfterValidator(_without_nul)] = ""
+    kind: Literal["call", "email"]
+    title: Annotated[str, StringConstraints(max_length=500), AfterValidator(_without_nul)] = ""
+    started_at: AwareDatetime
+    duration_seconds: Annotated[int, Field(ge=0, le=DURATION_SECONDS_MAX)] = 0
+    team: Name | None = None
+    owner: Email | None = None
+    account: AccountRecord | None = None
+    deal: DealRecord | None = None
+    participants: tuple[ParticipantRecord, ...]
+    utterances: Annotated[tuple[UtteranceRecord, ...], Field(max_length=UTTERANCES_MAX)]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> ConversationRecord:
+        people = {participant.id for participant in self.participants}
+        if len(people) != len(self.participants):
+            raise ValueError("two participants have the same id")
+        if len({utterance.id for utterance in self.utterances}) != len(self.utterances):
+            raise ValueError("two utterances have the same id")
+        for utterance in self.utterances:
+            if utterance.speaker not in people:
+                raise ValueError(
+                    f"utterance {utterance.id} is spoken by {utterance.speaker}, "
+                    "who is not a participant"
+                )
+        if self.deal is not None and self.account is None:
+            raise ValueError("a deal needs the account it belongs to")
+        return self
+
+    @cached_property
+    def text_digest(self) -> bytes:
+        """Name the text revision: kind, duration, participants' sides, utterances."""
+        return _digest(
+            self.kind,
+            self.duration_seconds,
+            sorted((person.id, person.role) for person in self.participants),
+            [(turn.id, turn.speaker, turn.start, turn.text) for turn in self.utterances],
+        )
+
+    @cached_property
+    def metadata_digest(self) -> bytes:
+        """Name everything else, which never triggers a scan."""
+        return _digest(
+            self.source,
+            self.title,
+            self.started_at.timestamp(),
+            self.team,
+            self.owner,
+            self.account and (self.account.name, self.account.type),
+            self.deal and (self.deal.name, self.deal.stage),
+            sorted((person.id, person.name, person.email) for person in self.participants),
+        )
+
+
+def parse(line: bytes | str) -> ConversationRecord:
+    """Read one line.
+
+    :raises BadRecord: with the first thing that is wrong.
+    """
+    try:
+        return ConversationRecord.model_validate_json(line)
+    except ValidationError as error:
+        raise BadRecord(_in_one_sentence(error)) from error
+
+
+def _in_one_sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    match first["type"]:
+        case "json_invalid":
+            return "not JSON: " + message.removeprefix("Invalid JSON: ")
+        case "missing":
+            return f"{place} is missing"
+        case "timezone_aware":
+            return f"{place} has no time zone; write one, such as 2026-01-16T02:26:00Z"
+        case "value_error":
+            return f"{place} {message}".strip()
+    return f"{place}: {message[:1].lower()}{message[1:]}" if place else message
+
+
+def _digest(*parts: object) -> bytes:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).digest()

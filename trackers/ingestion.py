@@ -1,0 +1,335 @@
+"""Take conversations in: new ones, changed texts, changed metadata (SPEC §5).
+
+Idempotent by external id and content. A chunk is one transaction: its conversations, their text,
+and a scan for each published tracker for which they are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from credits.amounts import ZERO
+from credits.models import Company, UsageAction
+from credits.rating import Rates
+from trackers import filters, locks, wakes
+from trackers.batches import batches
+from trackers.importers.records import ConversationRecord
+from trackers.models import (
+    Affiliation,
+    Conversation,
+    ConversationKind,
+    Participant,
+    Scan,
+    ScanState,
+    Tracker,
+    TrackerState,
+    Utterance,
+)
+from trackers.people import Directory
+
+CHUNK_SIZE = 500
+NEW_FOR = timedelta(days=7)  # Older than this when it arrives, a conversation is history.
+
+_AFFILIATIONS = {"internal": Affiliation.COMPANY, "external": Affiliation.NON_COMPANY}
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did, in conversations; ``scans`` were queued for published trackers."""
+
+    created: int = 0
+    revised: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    scans: int = 0
+
+    @property
+    def seen(self) -> int:
+        return self.created + self.revised + self.updated + self.unchanged
+
+
+@dataclass(slots=True)
+class Preview:
+    """What of an import is new for published trackers, and what scanning it will use."""
+
+    conversations: int = 0
+    scans: int = 0
+    credits: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class _Chunk:
+    records: dict[str, ConversationRecord]
+    known: dict[str, Conversation]
+    created: list[Conversation] = field(default_factory=list)
+
+
+def ingest(
+    *, company: Company, records: Iterable[ConversationRecord], now: datetime
+) -> Iterator[Report]:
+    """Take records in, chunk by chunk; yield the running totals after each commit."""
+    report = Report()
+    directory = Directory(company)
+    for chunk in _chunks(records):
+        with transaction.atomic():
+            written = _write(company, directory, chunk, now, report)
+            report.scans += _fan_out(company, written, now)
+        yield report
+
+
+def preview(
+    *, company: Company, records: Iterable[ConversationRecord], now: datetime, rates: Rates
+) -> Preview:
+    """Say what an import would queue and cost, having read every record; nothing is kept.
+
+    The conversations are written and matched by the code that imports, without their text, and
+    rolled back; what is too old to be new for any tracker is not even written.
+    """
+    found = Preview()
+    since = _new_since(company, now)
+    recent = (record for record in records if since is not None and record.started_at >= since)
+    for chunk in _chunks(recent):
+        with transaction.atomic():
+            _count_new(company, chunk, now, rates, found)
+            transaction.set_rollback(True)
+    return found
+
+
+def _chunks(records: Iterable[ConversationRecord]) -> Iterator[dict[str, ConversationRecord]]:
+    for batch in batches(records, CHUNK_SIZE):
+        yield {record.id: record for record in batch}
+
+
+def _write(
+    company: Company,
+    directory: Directory,
+    records: dict[str, ConversationRecord],
+    now: datetime,
+    report: Report,
+) -> list[Conversation]:
+    """Write one chunk and return the conversations that were not there before."""
+    known = {
+        conversation.external_id: conversation
+        for conversation in Conversation.objects.filter(
+            company=company, external_id__in=records
+        ).select_for_update(no_key=True)
+    }
+    directory.learn(records.values())
+    created, revised = [], []
+    for external_id, record in records.items():
+        conversation = known.get(external_id)
+        if conversation is None:
+            created.append(_conversation(company, directory, record, now))
+        elif bytes(conversation.text_digest) != record.text_digest:
+            _set_fields(conversation, directory, record)
+            conversation.text_revision += 1
+            revised.append(conversation)
+        elif bytes(conversation.metadata_digest) != record.metadata_digest:
+            _set_fields(conversation, directory, record)
+            conversation.save()
+            _write_participants(directory, [(conversation, record)])
+            report.updated += 1
+        else:
+            report.unchanged += 1
+    Conversation.objects.bulk_create(created)
+    for conversation in revised:
+        conversation.save()
+    _write_text(directory, [(item, records[item.external_id]) for item in (*created, *revised)])
+    _requeue_with_new_text(revised)
+    report.created += len(created)
+    report.revised += len(revised)
+    return created
+
+
+def _conversation(
+    company: Company, directory: Directory, record: ConversationRecord, now: datetime
+) -> Conversation:
+    conversation = Conversation(company=company, external_id=record.id, arrived_at=now)
+    _set_fields(conversation, directory, record)
+    return conversation
+
+
+def _set_fields(
+    conversation: Conversation, directory: Directory, record: ConversationRecord
+) -> None:
+    counts = _text_counts(record)
+    conversation.source = record.source
+    conversation.kind = ConversationKind(record.kind.upper())
+    conversation.title = record.title
+    conversation.started_at = record.started_at
+    conversation.duration_seconds = record.duration_seconds
+    conversation.team = directory.team(record.team)
+    conversation.owner = directory.member(record.owner)
+    conversation.account = directory.account(record.account)
+    conversation.deal = directory.deal(record.account, record.deal)
+    conversation.account_type = record.account.type if record.account else ""
+    conversation.deal_stage = record.deal.stage if record.deal else ""
+    conversation.text_digest = record.text_digest
+    conversation.metadata_digest = record.metadata_digest
+    conversation.company_text_count = counts[Affiliation.COMPANY]
+    conversation.non_company_text_count = counts[Affiliation.NON_COMPANY]
+
+
+def _text_counts(record: ConversationRecord) -> dict[Affiliation, int]:
+    """Count the utterances with a letter or digit on each side: those that can be analyzed."""
+    sides = {person.id: _AFFILIATIONS[person.role] for person in record.participants}
+    counts = {Affiliation.COMPANY: 0, Affiliation.NON_COMPANY: 0}
+    for turn in record.utterances:
+        if any(letter.isalnum() for letter in turn.text):
+            counts[sides[turn.speaker]] += 1
+    return counts
+
+
+def _write_text(
+    directory: Directory, items: list[tuple[Conversation, ConversationRecord]]
+) -> None:
+    """Write participants and the utterances of the current revision."""
+    speakers = _write_participants(directory, items)
+    utterances = []
+    for conversation, record in items:
+        for position, turn in enumerate(record.utterances):
+            speaker = speakers[conversation.pk, turn.speaker]
+            utterances.append(
+                Utterance(
+                    company_id=conversation.company_id,
+                    conversation=conversation,
+                    revision=conversation.text_revision,
+                    position=position,
+                    external_id=turn.id,
+                    speaker_id=speaker.pk,
+                    affiliation=speaker.affiliation,
+                    start_seconds=None if turn.start is None else round(Decimal(turn.start), 3),
+                    text=turn.text,
+                )
+            )
+    Utterance.objects.bulk_create(utterances, batch_size=5000)
+
+
+def _write_participants(
+    directory: Directory, items: list[tuple[Conversation, ConversationRecord]]
+) -> dict[tuple[UUID, str], Participant]:
+    participants = [
+        Participant(
+            company_id=conversation.company_id,
+            conversation=conversation,
+            external_id=person.id,
+            name=person.name,
+            email=person.email or "",
+            affiliation=_AFFILIATIONS[person.role],
+            team_member=directory.known_member(person.email) if person.role == "internal" else None,
+        )
+        for conversation, record in items
+        for person in record.participants
+    ]
+    written = Participant.objects.bulk_create(
+        participants,
+        update_conflicts=True,
+        unique_fields=["conversation", "external_id"],
+        update_fields=["name", "email", "affiliation", "team_member"],
+    )
+    return {(person.conversation_id, person.external_id): person for person in written}
+
+
+def _requeue_with_new_text(revised: list[Conversation]) -> None:
+    """Point work that has not begun to the new text; work that is done keeps the old one."""
+    for conversation in revised:
+        Scan.objects.filter(
+            conversation=conversation, state__in=[ScanState.PENDING, ScanState.WAITING]
+        ).update(revision=conversation.text_revision, price=None)
+
+
+def _published(company: Company) -> list[Tracker]:
+    """Return the published trackers, kept from being unpublished until the chunk is in."""
+    ids = list(
+        Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED).values_list(
+            "pk", flat=True
+        )
+    )
+    locks.share(Tracker, ids)
+    return list(
+        Tracker.objects.filter(pk__in=ids, state=TrackerState.PUBLISHED)
+        .select_related("current_version")
+        .prefetch_related("filters")
+        .order_by("pk")
+    )
+
+
+def _new_for(
+    tracker: Tracker, conversations: list[Conversation], now: datetime
+) -> QuerySet[Conversation]:
+    """Return which of them are new for a tracker: since its publication, and not late."""
+    since = max(tracker.first_published_at, now - NEW_FOR)
+    return filters.matching(tracker).filter(
+        pk__in=[conversation.pk for conversation in conversations], started_at__gte=since
+    )
+
+
+def _new_since(company: Company, now: datetime) -> datetime | None:
+    published = [
+        tracker.first_published_at
+        for tracker in Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED)
+    ]
+    return max(min(published), now - NEW_FOR) if published else None
+
+
+def _fan_out(company: Company, created: list[Conversation], now: datetime) -> int:
+    if not created:
+        return 0
+    count = 0
+    for tracker in _published(company):
+        scans = [
+            Scan(
+                company=company,
+                tracker=tracker,
+                version=tracker.current_version,
+                conversation_id=conversation.pk,
+                revision=conversation.text_revision,
+                action=UsageAction.CONTINUOUS,
+                team_id=conversation.team_id,
+                conversation_started_at=conversation.started_at,
+                due_at=now,
+                created_at=now,
+            )
+            for conversation in _new_for(tracker, created, now)
+        ]
+        Scan.objects.bulk_create(scans)
+        if scans:
+            wakes.scan(version_id=tracker.current_version_id)
+        count += len(scans)
+    return count
+
+
+def _count_new(
+    company: Company,
+    records: dict[str, ConversationRecord],
+    now: datetime,
+    rates: Rates,
+    found: Preview,
+) -> None:
+    known = Conversation.objects.filter(company=company, external_id__in=records)
+    fresh = records.keys() - set(known.values_list("external_id", flat=True))
+    directory = Directory(company)
+    chosen = [records[external_id] for external_id in fresh]
+    directory.learn(chosen)
+    created = [_conversation(company, directory, record, now) for record in chosen]
+    Conversation.objects.bulk_create(created)
+    _write_participants(
+        directory, [(item, records[item.external_id]) for item in created]
+    )
+    new: set[UUID] = set()
+    for tracker in _published(company):
+        matched = filters.with_item(
+            _new_for(tracker, created, now), tracker.current_version.side
+        ).values_list("pk", "item")
+        for pk, item in matched:
+            new.add(pk)
+            found.scans += 1
+            found.credits += rates.of(item)
+    found.conversations += len(new)

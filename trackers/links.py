@@ -1,0 +1,16 @@
+"""Where a feature that used credits is opened (setting ``CREDIT_FEATURE_LINKS``)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import reverse
+
+from credits.models import FeatureType
+
+
+def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
+    """Return the page of a tracker; None for features that are not ours."""
+    if feature_type != FeatureType.TRACKER or feature_ref is None:
+        return None
+    return reverse("admin:trackers_tracker_change", args=[feature_ref])

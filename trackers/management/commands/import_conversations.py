@@ -1,0 +1,128 @@
+"""Take calls and e-mails in: ``manage.py import_conversations FILE… --company SLUG``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from credits import rating
+from credits.amounts import grouped, text
+from credits.models import Company
+from credits.progress import progress
+from trackers import ingestion
+from trackers.importers.jsonl import Reader
+from trackers.ingestion import Preview, Report
+
+BAD_LINES_SHOWN_MAX = 50
+
+
+class Command(BaseCommand):
+    help = (
+        "Imports calls and e-mails from JSON Lines files. Says first how many are new for\n"
+        "published trackers and what scanning them will use, then proceeds. The same content\n"
+        "again changes nothing. A bad line costs only itself.\n\n"
+        "Exit code 0: every line was read. 1: some lines were left out; they are named.\n"
+        "2: nothing was written.\n\n"
+        "Examples:\n"
+        "  manage.py import_conversations calls.jsonl --company acme\n"
+        "  manage.py import_conversations calls.jsonl mails.jsonl --company acme --dry-run --json"
+    )
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        return super().create_parser(*args, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
+        parser.add_argument("--company", required=True, metavar="SLUG")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="check the files and say the price, then stop"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, **options: Any) -> None:
+        company = Company.objects.filter(slug=options["company"]).first()
+        if company is None:
+            raise CommandError(f"There is no company “{options['company']}”.", returncode=2)
+        files: list[Path] = options["files"]
+        size = sum(_size(file) for file in files)
+        now = timezone.now()
+        with progress("Checking", total=size, unit="B") as bar:
+            reader = Reader(files, on_bytes=bar.update)
+            preview = ingestion.preview(
+                company=company, records=reader, now=now, rates=rating.rates_at(now)
+            )
+        if not reader.count:
+            raise CommandError(_nothing_readable(reader), returncode=2)
+        say = (lambda line: None) if options["json"] else self.stdout.write
+        say(_preview_in_words(reader, preview))
+        report = Report()
+        if not options["dry_run"]:
+            with progress("Importing", total=reader.count, unit=" conversations") as bar:
+                for running in ingestion.ingest(company=company, records=reader, now=now):
+                    bar.update(running.seen - report.seen)
+                    report = Report(**asdict(running))
+            say(_report_in_words(report))
+        for bad_line in reader.bad_lines[:BAD_LINES_SHOWN_MAX]:
+            say(f"Left out: {bad_line}.")
+        if (hidden := len(reader.bad_lines) - BAD_LINES_SHOWN_MAX) > 0:
+            say(f"Left out: {hidden:,} more lines.")
+        if options["json"]:
+            self.stdout.write(_as_json(reader, preview, report, dry_run=options["dry_run"]))
+        if reader.bad_lines:
+            raise SystemExit(1)
+
+
+def _size(file: Path) -> int:
+    try:
+        with file.open("rb"):
+            return file.stat().st_size
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be read: {error.strerror}. Nothing was written.", returncode=2
+        ) from error
+
+
+def _nothing_readable(reader: Reader) -> str:
+    first = f" The first: {reader.bad_lines[0]}." if reader.bad_lines else " It is empty."
+    return f"No line could be read, so nothing was written.{first}"
+
+
+def _preview_in_words(reader: Reader, preview: Preview) -> str:
+    return (
+        f"{reader.count:,} conversations read, {len(reader.bad_lines):,} lines left out.\n"
+        f"{preview.conversations:,} are new for published trackers; scanning them will use "
+        f"{grouped(preview.credits)} credits ({preview.scans:,} scans)."
+    )
+
+
+def _report_in_words(report: Report) -> str:
+    return (
+        f"Imported: {report.created:,} new, {report.revised:,} with changed text, "
+        f"{report.updated:,} with changed details, {report.unchanged:,} unchanged. "
+        f"{report.scans:,} scans queued."
+    )
+
+
+def _as_json(reader: Reader, preview: Preview, report: Report, *, dry_run: bool) -> str:
+    left_out = [asdict(bad_line) for bad_line in reader.bad_lines]
+    return json.dumps(
+        {
+            "dry_run": dry_run,
+            "read": reader.count,
+            "repeated": reader.repeats,
+            "new_for_trackers": {
+                "conversations": preview.conversations,
+                "scans": preview.scans,
+                "credits": text(preview.credits),
+            },
+            "imported": asdict(report),
+            "left_out": left_out,
+        }
+    )

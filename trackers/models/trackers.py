@@ -1,0 +1,266 @@
+"""What a tracker asks, of which conversations, and since when."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from simple_history.models import HistoricalRecords
+
+from credits.identifiers import new_id
+from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
+from trackers.models.people import Team, TeamMember
+
+
+class TrackerState(models.TextChoices):
+    DRAFT = "DRAFT", "Draft"
+    PUBLISHED = "PUBLISHED", "Published"
+    UNPUBLISHED = "UNPUBLISHED", "Unpublished"
+
+
+class Side(models.TextChoices):
+    """Whose words a question is about."""
+
+    ANY = "ANY", "Anyone"
+    REP = "REP", "Our rep"
+    CUSTOMER = "CUSTOMER", "Customer"
+
+
+class AnswerType(models.TextChoices):
+    YES_NO = "YES_NO", "Yes or no"
+    CATEGORY = "CATEGORY", "One of several choices"
+    TEXT = "TEXT", "Quoted text"
+
+
+class Tracker(models.Model):
+    """A question put to conversations, and the settings that never make an item payable again.
+
+    ``edit_number`` counts saved changes, so that a form opened before somebody else's change is
+    refused. ``first_published_at`` divides new conversations from history.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    company = CompanyKey(related_name="trackers")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    state = models.CharField(
+        max_length=20,
+        choices=TrackerState.choices,
+        default=TrackerState.DRAFT,
+        editable=False,
+    )
+    include_calls = models.BooleanField("calls", default=True)
+    include_emails = models.BooleanField("e-mails", default=False)
+    examples = ArrayField(models.CharField(max_length=500), default=list, blank=True)
+    counter_examples = ArrayField(models.CharField(max_length=500), default=list, blank=True)
+    threshold = models.DecimalField(
+        max_digits=7, decimal_places=6, null=True, blank=True, editable=False
+    )
+    catch_up = models.BooleanField(
+        "catch up by itself",
+        default=True,
+        help_text="When credits come, scan what waited for them without asking.",
+    )
+    current_version = TenantKey(
+        "trackers.TrackerVersion", null=True, editable=False, related_name="+"
+    )
+    edit_number = models.PositiveIntegerField(default=1, editable=False)
+    first_published_at = models.DateTimeField(null=True, editable=False)
+    published_at = models.DateTimeField(null=True, editable=False)
+    unpublished_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+    )
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "AI tracker"
+        constraints: ClassVar = [
+            target_of_composite_keys("trackers_tracker"),
+            models.UniqueConstraint(
+                fields=["company", "name"], name="tracker_name_is_unique_in_a_company"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=TrackerState.values), name="tracker_state_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state=TrackerState.DRAFT, first_published_at=None, current_version=None
+                )
+                | ~Q(state=TrackerState.DRAFT)
+                & Q(first_published_at__isnull=False, current_version__isnull=False),
+                name="tracker_published_once_has_a_version_and_a_date",
+            ),
+            models.CheckConstraint(
+                condition=Q(include_calls=True) | Q(include_emails=True),
+                name="tracker_reads_calls_or_emails",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TrackerVersion(models.Model):
+    """What makes a finding: question, details, answer type, whose words.
+
+    Unpublished it is the tracker's draft and may change; published it never changes again, and
+    a conversation's text is charged at most once for it. ``calibration`` holds the analyzer's
+    corpus statistics; null until the next batch computes them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    company = CompanyKey(related_name="+")
+    tracker = TenantKey(Tracker, related_name="versions")
+    number = models.PositiveIntegerField()
+    question = models.TextField()
+    details = models.TextField("additional details", blank=True)
+    answer_type = models.CharField(
+        max_length=20, choices=AnswerType.choices, default=AnswerType.YES_NO
+    )
+    choices = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    side = models.CharField("whose words", max_length=20, choices=Side.choices, default=Side.ANY)
+    calibration = models.JSONField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    published_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            target_of_composite_keys("trackers_trackerversion"),
+            models.UniqueConstraint(
+                fields=["tracker", "number"], name="version_number_is_unique_in_a_tracker"
+            ),
+            models.UniqueConstraint(
+                fields=["tracker"],
+                condition=Q(published_at=None),
+                name="tracker_has_one_draft_version",
+            ),
+            models.CheckConstraint(condition=~Q(question=""), name="version_has_a_question"),
+            models.CheckConstraint(
+                condition=Q(side__in=Side.values, answer_type__in=AnswerType.values),
+                name="version_side_and_answer_type_are_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Version {self.number}"
+
+
+class FilterField(models.TextChoices):
+    TEAM = "TEAM", "Team"
+    USER = "USER", "User"
+    ACCOUNT_TYPE = "ACCOUNT_TYPE", "Account type"
+    DEAL_STAGE = "DEAL_STAGE", "Deal stage"
+
+
+class TrackerFilter(models.Model):
+    """One value of a tracker's filters: any of the values of a field, and between fields.
+
+    With ``is_excluded`` conversations with this value are left out instead.
+    """
+
+    company = CompanyKey(related_name="+", db_constraint=False)
+    tracker = TenantKey(Tracker, related_name="filters", on_delete=models.CASCADE)
+    field = models.CharField(max_length=20, choices=FilterField.choices)
+    is_excluded = models.BooleanField(default=False)
+    team = TenantKey(Team, null=True, related_name="+")
+    member = TenantKey(TeamMember, null=True, related_name="+")
+    text = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(field=FilterField.TEAM, team__isnull=False, member=None, text="")
+                | Q(field=FilterField.USER, team=None, member__isnull=False, text="")
+                | Q(
+                    field__in=[FilterField.ACCOUNT_TYPE, FilterField.DEAL_STAGE],
+                    team=None,
+                    member=None,
+                )
+                & ~Q(text=""),
+                name="filter_value_fits_its_field",
+            ),
+            models.UniqueConstraint(
+                fields=["tracker", "field", "is_excluded", "team", "member", "text"],
+                nulls_distinct=False,
+                name="filter_names_a_value_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Filter {self.pk}"
+
+
+class BackfillState(models.TextChoices):
+    RUNNING = "RUNNING", "Running"
+    PAUSED = "PAUSED", "Waiting for credits"
+    STOPPED = "STOPPED", "Stopped"
+    DONE = "DONE", "Done"
+
+
+class Backfill(models.Model):
+    """A scan of history for one version: a list of conversations fixed at launch.
+
+    Conversations that start in ``from_at <= t < to_at``. ``ceiling`` is the most it may cost.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    company = CompanyKey(related_name="backfills")
+    tracker = TenantKey(Tracker, related_name="backfills")
+    version = TenantKey(TrackerVersion, related_name="backfills")
+    state = models.CharField(
+        max_length=20, choices=BackfillState.choices, default=BackfillState.RUNNING
+    )
+    from_at = models.DateTimeField()
+    to_at = models.DateTimeField()
+    conversation_count = models.PositiveIntegerField()
+    estimate = models.DecimalField("estimated credits", max_digits=18, decimal_places=3)
+    ceiling = models.DecimalField("ceiling in credits", max_digits=18, decimal_places=3)
+    started_at = models.DateTimeField()
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    end_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            target_of_composite_keys("trackers_backfill"),
+            models.UniqueConstraint(
+                fields=["tracker"],
+                condition=Q(state__in=[BackfillState.RUNNING, BackfillState.PAUSED]),
+                name="tracker_has_one_backfill_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(to_at__gt=F("from_at")), name="backfill_ends_after_it_begins"
+            ),
+            models.CheckConstraint(
+                condition=Q(ceiling__gte=0, estimate__gte=0),
+                name="backfill_ceiling_is_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=[BackfillState.RUNNING, BackfillState.PAUSED], ended_at=None
+                )
+                | Q(
+                    state__in=[BackfillState.STOPPED, BackfillState.DONE],
+                    ended_at__isnull=False,
+                ),
+                name="backfill_has_an_end_when_it_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Backfill {self.pk}"

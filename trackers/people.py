@@ -1,0 +1,119 @@
+"""Find or make the people and accounts that incoming conversations name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from credits.models import Company
+from trackers.importers.records import AccountRecord, ConversationRecord, DealRecord
+from trackers.models import CustomerAccount, Deal, Team, TeamMember
+
+
+class Directory:
+    """The teams, members, accounts and deals of one company, as conversations name them.
+
+    Members are known by e-mail address, never by name; the first mention sets a member's team
+    and an account's type. A deal's stage is that of its newest
+    conversation.
+    """
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        self._teams: dict[str, Team] = {}
+        self._members: dict[str, TeamMember] = {}
+        self._accounts: dict[str, CustomerAccount] = {}
+        self._deals: dict[tuple[str, str], Deal] = {}
+
+    def learn(self, records: Iterable[ConversationRecord]) -> None:
+        """Make what the records name and is not there yet; four statements a chunk."""
+        records = sorted(records, key=lambda record: record.started_at)
+        self._learn_teams(records)
+        self._learn_members(records)
+        self._learn_accounts(records)
+        self._learn_deals(records)
+
+    def team(self, name: str | None) -> Team | None:
+        return self._teams[name] if name else None
+
+    def member(self, email: str | None) -> TeamMember | None:
+        return self._members[email] if email else None
+
+    def known_member(self, email: str | None) -> TeamMember | None:
+        """Return the member with this address, None when nobody has it."""
+        return self._members.get(email) if email else None
+
+    def account(self, record: AccountRecord | None) -> CustomerAccount | None:
+        return self._accounts[record.name] if record else None
+
+    def deal(self, account: AccountRecord | None, deal: DealRecord | None) -> Deal | None:
+        return self._deals[account.name, deal.name] if account and deal else None
+
+    def _learn_teams(self, records: list[ConversationRecord]) -> None:
+        names = {record.team for record in records if record.team} - self._teams.keys()
+        Team.objects.bulk_create(
+            [Team(company=self.company, name=name) for name in sorted(names)],
+            ignore_conflicts=True,
+        )
+        found = Team.objects.filter(company=self.company, name__in=names)
+        self._teams |= {team.name: team for team in found}
+
+    def _learn_members(self, records: list[ConversationRecord]) -> None:
+        teams = {record.owner: record.team for record in records if record.owner}
+        owners = teams.keys() - self._members.keys()
+        TeamMember.objects.bulk_create(
+            [
+                TeamMember(company=self.company, email=email, team=self.team(teams[email]))
+                for email in sorted(owners)
+            ],
+            ignore_conflicts=True,
+        )
+        emails = owners | {
+            person.email
+            for record in records
+            for person in record.participants
+            if person.email and person.role == "internal"
+        }
+        found = TeamMember.objects.filter(company=self.company, email__in=emails)
+        self._members |= {member.email: member for member in found}
+
+    def _learn_accounts(self, records: list[ConversationRecord]) -> None:
+        types = {record.account.name: record.account.type for record in records if record.account}
+        new = types.keys() - self._accounts.keys()
+        CustomerAccount.objects.bulk_create(
+            [
+                CustomerAccount(company=self.company, name=name, account_type=types[name])
+                for name in sorted(new)
+            ],
+            ignore_conflicts=True,
+        )
+        found = CustomerAccount.objects.filter(company=self.company, name__in=new)
+        self._accounts |= {account.name: account for account in found}
+
+    def _learn_deals(self, records: list[ConversationRecord]) -> None:
+        # Sorted by start, so the last stage of a deal is that of its newest conversation.
+        newest: dict[tuple[str, str], tuple[str, datetime]] = {
+            (record.account.name, record.deal.name): (record.deal.stage, record.started_at)
+            for record in records
+            if record.account and record.deal
+        }
+        Deal.objects.bulk_create(
+            [
+                Deal(company=self.company, account=self._accounts[account], name=name)
+                for account, name in sorted(newest.keys() - self._deals.keys())
+            ],
+            ignore_conflicts=True,
+        )
+        found = Deal.objects.filter(
+            company=self.company,
+            account__name__in={account for account, _ in newest},
+            name__in={name for _, name in newest},
+        ).select_related("account")
+        self._deals |= {(deal.account.name, deal.name): deal for deal in found}
+        moved = []
+        for key, (stage, started_at) in newest.items():
+            deal = self._deals[key]
+            if deal.stage_as_of is None or started_at >= deal.stage_as_of:
+                deal.stage, deal.stage_as_of = stage, started_at
+                moved.append(deal)
+        Deal.objects.bulk_update(moved, ["stage", "stage_as_of"])

@@ -1,0 +1,167 @@
+"""Each minute: take back what workers lost, resume what can be paid, wake what is due.
+
+The database is the truth and the broker a hint; this finds the work whose message was lost. Every
+step is bounded, skips what is leased, and may run in two places at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from credits import balances, charging
+from credits.models import Company, Reservation
+from trackers import backfills, wakes
+from trackers.models import Backfill, BackfillState, Scan, ScanState, TrackerState
+from trackers.scanning import ATTEMPTS_MAX
+
+RECOVER_MAX = 1000
+RESUME_MAX = 1000
+WAKES_MAX = 200
+WAITING_MAX = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep did, in scans and wakes."""
+
+    recovered: int
+    skipped: int
+    resumed: int
+    woken: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.recovered} taken back, {self.skipped} skipped, "
+            f"{self.resumed} resumed, {self.woken} woken"
+        )
+
+
+def sweep(*, now: datetime) -> Swept:
+    """Do all of it once; a step that finds nothing costs one indexed query."""
+    return Swept(
+        recovered=recover(now=now),
+        skipped=skip_long_waiting(now=now),
+        resumed=resume_waiting(now=now),
+        woken=wake_due(now=now),
+    )
+
+
+def recover(*, now: datetime) -> int:
+    """Take back scans whose worker died or lost its lease, and free the credits it held."""
+    with transaction.atomic():
+        lost = list(
+            Scan.objects.filter(state=ScanState.RUNNING, leased_until__lt=now)
+            .select_for_update(skip_locked=True, no_key=True)
+            .order_by("leased_until")[:RECOVER_MAX]
+        )
+        unleased = {"lease_token": None, "leased_until": None}
+        ids = [scan.pk for scan in lost]
+        Scan.objects.filter(pk__in=ids, attempts__lt=ATTEMPTS_MAX).update(
+            state=ScanState.PENDING, due_at=now, **unleased
+        )
+        Scan.objects.filter(pk__in=ids, attempts__gte=ATTEMPTS_MAX).update(
+            state=ScanState.FAILED,
+            finished_at=now,
+            reason="Its worker stopped before it was done, five times.",
+            **unleased,
+        )
+        # Nobody is left who would have thrown these away.
+        Scan.objects.filter(pk__in=ids, state=ScanState.PENDING).filter(
+            Q(backfill__state__in=[BackfillState.STOPPED, BackfillState.DONE])
+            | ~Q(tracker__state=TrackerState.PUBLISHED)
+        ).update(
+            state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged."
+        )
+    for reservation_id in {scan.reservation_ref for scan in lost if scan.reservation_ref}:
+        _release(reservation_id)
+    for backfill_id in {scan.backfill_id for scan in lost if scan.backfill_id}:
+        backfills.finish_if_done(backfill_id=backfill_id, now=now)
+    return len(lost)
+
+
+def skip_long_waiting(*, now: datetime) -> int:
+    """Skip, visibly, what has waited for credits longer than 30 days."""
+    return Scan.objects.filter(
+        state=ScanState.WAITING, created_at__lt=now - WAITING_MAX
+    ).update(
+        state=ScanState.SKIPPED,
+        finished_at=now,
+        reason="Waited 30 days for credits.",
+    )
+
+
+def resume_waiting(*, now: datetime) -> int:
+    """Queue again what waits and can be paid now, where the tracker catches up by itself.
+
+    Trackers in turn, the oldest conversation first within each.
+    """
+    waiting = Scan.objects.filter(
+        company=OuterRef("pk"), state=ScanState.WAITING, tracker__catch_up=True
+    )
+    resumed = 0
+    for company in Company.objects.filter(Exists(waiting)):
+        resumed += _resume(company, now)
+    return resumed
+
+
+def wake_due(*, now: datetime) -> int:
+    """Send a wake for work that is due and that no worker is on."""
+    due = Scan.objects.filter(state=ScanState.PENDING, due_at__lte=now).filter(
+        Q(backfill=None) | Q(backfill__state=BackfillState.RUNNING)
+    )
+    waiting, under_way = (
+        set(scans.values_list("version", "backfill").distinct())
+        for scans in (due, Scan.objects.filter(state=ScanState.RUNNING))
+    )
+    idle = list(waiting - under_way)[:WAKES_MAX]
+    for version_id, backfill_id in idle:
+        wakes.scan(version_id=version_id, backfill_id=backfill_id)
+    for backfill_id in _finished_backfills():
+        backfills.finish_if_done(backfill_id=backfill_id, now=now)
+    return len(idle)
+
+
+def _finished_backfills() -> list[UUID]:
+    """Return running backfills with nothing left to do, whose last worker died before saying so."""
+    unfinished = Scan.objects.filter(
+        backfill=OuterRef("pk"),
+        state__in=[ScanState.PENDING, ScanState.WAITING, ScanState.RUNNING],
+    )
+    running = Backfill.objects.filter(state=BackfillState.RUNNING).exclude(Exists(unfinished))
+    return list(running.values_list("pk", flat=True)[:WAKES_MAX])
+
+
+def _resume(company: Company, now: datetime) -> int:
+    available = balances.now(company=company).available
+    queues: dict[UUID, list[Scan]] = {}
+    waiting = Scan.objects.filter(
+        company=company, state=ScanState.WAITING, tracker__catch_up=True
+    ).order_by("conversation_started_at", "pk")
+    for scan in waiting[:RESUME_MAX]:
+        queues.setdefault(scan.tracker_id, []).append(scan)
+    chosen: list[UUID] = []
+    while queues:
+        for tracker_id, queue in list(queues.items()):
+            scan = queue.pop(0)
+            if not queue:
+                del queues[tracker_id]
+            if scan.price is None or scan.price <= available:
+                chosen.append(scan.pk)
+                available -= scan.price or 0
+    return Scan.objects.filter(pk__in=chosen, state=ScanState.WAITING).update(
+        state=ScanState.PENDING, due_at=now
+    )
+
+
+def _release(reservation_id: UUID) -> None:
+    reservation = Reservation.objects.get(pk=reservation_id)
+    try:
+        charging.release(reservation=reservation)
+    except (charging.AlreadyCaptured, charging.AlreadyReleased, charging.ReservationLapsed):
+        # Whatever it held is free already.
+        return
