@@ -1,0 +1,142 @@
+"""The base of every admin page that shows a company's rows (DESIGN §7).
+
+``get_queryset`` alone leaks: drop-downs, list filters and autocomplete ask the related model, and
+a POST can name a row of another company. Everything here goes through the request's scope.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.admin import RelatedFieldListFilter
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import models
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from credits.current_company import company_of, scope_of
+from credits.roles import Act
+
+
+class ScopedRelatedFilter(RelatedFieldListFilter):
+    """A list filter by a related row, offering those of the companies in scope only."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[Any, str]]:
+        rows = limited(field.remote_field.model, request)
+        return [(row.pk, str(row)) for row in rows.order_by("pk")[:200]]
+
+
+class CompanyScopedAdmin(ModelAdmin):
+    """Shows and changes rows of the companies in scope; read-only unless ``change_act`` is set.
+
+    ``company_path`` leads from a row to its company. Lists show the company only to people who
+    see several.
+    """
+
+    view_act: ClassVar[Act]
+    change_act: ClassVar[Act | None] = None
+    company_path: ClassVar[str] = "company"
+    show_full_result_count = False
+    actions = None
+    list_per_page = 50
+    compressed_fields = True
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return scope_of(request).limit(super().get_queryset(request), self.company_path)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = tuple(super().get_list_display(request))
+        sees_several = scope_of(request).company is None and self.company_path == "company"
+        return (*shown, "company") if sees_several and "company" not in shown else shown
+
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        related = super().get_list_select_related(request)
+        if isinstance(related, (list, tuple)) and self.company_path == "company":
+            return (*related, "company")
+        return related
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        filters = super().get_list_filter(request)
+        for entry in filters:
+            if isinstance(entry, str) and _is_relation(self.model, entry):
+                raise ImproperlyConfigured(
+                    f"{type(self).__name__}.list_filter: write ({entry!r}, ScopedRelatedFilter), "
+                    "or the filter lists rows of every company."
+                )
+        return filters
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs["queryset"] = limited(db_field.remote_field.model, request)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        kwargs["queryset"] = limited(db_field.remote_field.model, request)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return scope_of(request).may(self.view_act)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, self.view_act, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # A new row belongs to the current company; vendor people choose one first.
+        return scope_of(request).company is not None and self._allows(request, self.change_act)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._allows(request, self.change_act, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        scope = scope_of(request)
+        if not change and self.company_path == "company":
+            obj.company = scope.company
+        super().save_model(request, obj, form, change)
+
+    def _allows(self, request: HttpRequest, act: Act | None, obj: Any = None) -> bool:
+        scope = scope_of(request)
+        if act is None or not scope.may(act):
+            return False
+        return obj is None or scope.covers(company_of(obj, self.company_path))
+
+
+class ReadOnlyAdmin(CompanyScopedAdmin):
+    """What the system states: nobody changes it here, superusers included."""
+
+    change_act = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def limited(model: type[models.Model], request: HttpRequest) -> models.QuerySet[Any]:
+    """Return the rows of a model that the request may choose from.
+
+    Rows of a company are limited to the scope; a row without a company is not offered to anyone
+    but vendor people.
+    """
+    scope = scope_of(request)
+    try:
+        model._meta.get_field("company")
+    except FieldDoesNotExist:
+        rows = model._default_manager.all()
+        return rows if scope.is_vendor else rows.none()
+    return scope.limit(model._default_manager.all())
+
+
+def _is_relation(model: type[models.Model], path: str) -> bool:
+    field: Any = None
+    for step in path.split("__"):
+        field = model._meta.get_field(step)
+        if field.is_relation:
+            model = field.related_model
+    return bool(field.is_relation)

@@ -1,0 +1,87 @@
+"""Who may do what: the roles of SPEC §1 as data.
+
+A person's standing comes from the vendor's groups or from the membership in the current company.
+Pages, actions and the API ask for an act, never for a role.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from credits.models import Role, User
+
+VENDOR_STAFF_GROUP = "Vendor staff"
+VENDOR_AUDITOR_GROUP = "Vendor auditor"
+
+
+class Act(StrEnum):
+    """Something a person may be allowed to do."""
+
+    VIEW_CREDITS = "see the credits page"
+    VIEW_LEDGER = "see the ledger, usage and grants"
+    EXPORT_REPORTS = "download credit reports"
+    VIEW_RATES = "see the rate card"
+    VIEW_TRACKERS = "see trackers"
+    EDIT_TRACKERS = "change, publish and backfill trackers"
+    VIEW_CONVERSATIONS = "see conversations"
+    VIEW_RESULTS = "see results"
+    VIEW_SCHEDULE = "see scheduled jobs"
+    GRANT_CREDITS = "grant credits"
+    EDIT_RATES = "set rates"
+    VIEW_COMPANIES = "see companies and people"
+    EDIT_COMPANIES = "open companies and manage people"
+
+
+class Standing(StrEnum):
+    """Where a person's permissions come from."""
+
+    VENDOR_STAFF = "Vendor staff"
+    VENDOR_AUDITOR = "Vendor auditor"
+    TECH_ADMIN = "Tech admin"
+    BUSINESS_ADMIN = "Business admin"
+    VIEWER = "Viewer"
+
+
+_READ = frozenset(act for act in Act if act.name.startswith("VIEW_"))
+_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS})
+_BUSINESS_ADMIN = _VIEWER | {
+    Act.VIEW_LEDGER,
+    Act.EXPORT_REPORTS,
+    Act.VIEW_RATES,
+    Act.VIEW_TRACKERS,
+    Act.EDIT_TRACKERS,
+    Act.VIEW_CONVERSATIONS,
+}
+
+# Integrations and API keys, which set a tech admin apart, come with their doors.
+MATRIX: dict[Standing, frozenset[Act]] = {
+    Standing.VENDOR_STAFF: _READ
+    | {Act.EXPORT_REPORTS, Act.GRANT_CREDITS, Act.EDIT_RATES, Act.EDIT_COMPANIES},
+    Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN,
+    Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
+    Standing.VIEWER: _VIEWER,
+}
+
+_STANDING_OF_ROLE = {
+    Role.TECH_ADMIN: Standing.TECH_ADMIN,
+    Role.BUSINESS_ADMIN: Standing.BUSINESS_ADMIN,
+    Role.VIEWER: Standing.VIEWER,
+}
+
+
+def vendor_standing(user: User) -> Standing | None:
+    """Return a vendor person's standing; None for people of a company."""
+    if user.is_superuser:
+        return Standing.VENDOR_STAFF
+    groups = set(user.groups.values_list("name", flat=True))
+    if VENDOR_STAFF_GROUP in groups:
+        return Standing.VENDOR_STAFF
+    if VENDOR_AUDITOR_GROUP in groups:
+        return Standing.VENDOR_AUDITOR
+    return None
+
+
+def standing_of(role: str) -> Standing:
+    """Return the standing that a role in a company gives there."""
+    return _STANDING_OF_ROLE[Role(role)]
