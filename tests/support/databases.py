@@ -1,0 +1,77 @@
+"""The tests' own PostgreSQL: one server for the run, one database for each worker and committing test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+from psycopg.conninfo import conninfo_to_dict
+
+from config import databases
+from config.embedded_postgres import Server
+
+# Nothing in this cluster outlives the run, so it need not survive a power cut.
+FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def start_server(options: dict[str, str] | None = None) -> Server:
+    """Start a server in a temporary folder that others may enter but not write to."""
+    home = Path(tempfile.mkdtemp(prefix="tallystick-tests-"))
+    home.chmod(0o755)
+    server = Server(home, FAST_AND_FORGETFUL if options is None else options)
+    server.start()
+    return server
+
+
+def remove_server(server: Server) -> None:
+    server.stop("immediate")
+    shutil.rmtree(server.home, ignore_errors=True)
+
+
+def address(server: Server, name: str = "postgres") -> str:
+    return f"host={server.socket} user=postgres dbname={name}"
+
+
+def tell_processes(dsn: str) -> None:
+    """Set the environment that xdist's workers, and commands run by tests, start with."""
+    os.environ.update(
+        {
+            "DATABASE_URL": databases.url(dsn),
+            "TALLYSTICK_SECRET_KEY": "tests only",
+            "TALLYSTICK_ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
+            "TALLYSTICK_HTTPS": "false",
+        }
+    )
+
+
+def use(dsn: str) -> None:
+    """Point this process at another database; Celery's broker too."""
+    parts = conninfo_to_dict(dsn)
+    settings.DATABASE_ADDRESS.clear()
+    settings.DATABASE_ADDRESS.update(parts)
+    connection = connections["default"]
+    connection.close()
+    for settings_dict in (connection.settings_dict, settings.DATABASES["default"]):
+        settings_dict["NAME"] = parts["dbname"]
+        settings_dict["HOST"] = parts.get("host", "")
+        settings_dict["USER"] = parts.get("user", "")
+    if settings.CELERY_BROKER_URL.startswith("pgmq:"):
+        settings.CELERY_BROKER_TRANSPORT_OPTIONS["conn_string"] = dsn
+
+
+@contextmanager
+def cloned(name: str) -> Iterator[str]:
+    """Work in a fresh copy of the migrated template; this process is pointed there and back."""
+    before = databases.dsn()
+    with databases.scratch(before, name) as dsn:
+        use(dsn)
+        try:
+            yield dsn
+        finally:
+            use(before)
