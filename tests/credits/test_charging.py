@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def use() -> Use:
-    return Use("TRACKER", "Pricing objection", uuid.uuid4(), "CONTINUOUS")
+    return Use("ASK", "Ask anything", uuid.uuid4(), "API_REQUEST")
 
 
 def test_a_charge_takes_its_price_and_names_the_lot_it_drew_on():
