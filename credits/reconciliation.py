@@ -70,13 +70,13 @@ def is_real_clock() -> bool:
 
 
 def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
-    statement = f"SELECT * FROM ({rule.statement}) AS found (company_id, subject, detail)"
-    parameters = []
-    if company_id is not None:
-        statement += " WHERE company_id = %s OR company_id IS NULL"
-        parameters = [company_id]
+    # The statements hold format()'s percent signs, so the only parameter is written in: a number.
+    where = "" if company_id is None else f" WHERE company_id = {int(company_id)}"
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement} LIMIT {BREACHES_PER_RULE_MAX}", parameters or None)
+        cursor.execute(
+            f"SELECT * FROM ({rule.statement}) AS found (company_id, subject, detail)"
+            f"{where} LIMIT {BREACHES_PER_RULE_MAX}"
+        )
         return [Breach(rule.invariant, *row) for row in cursor.fetchall()]
 
 

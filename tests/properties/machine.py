@@ -1,0 +1,303 @@
+"""Any sequence of operations: the database's ledger beside the reference one (DESIGN §3).
+
+Each example works in a company of its own, commits every step, and compares balances, lots,
+reservations and the whole log after each. Clock steps aim at boundaries: a microsecond before
+something is due, at its instant, a microsecond after.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import zip_longest
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from credits import balances, charging, companies, expirations, grants, reconciliation
+from credits.ledger import InsufficientCredits, Use
+from credits.models import CreditGrant, LedgerEntry, RateItem, Reservation, Source
+from credits.rating import Rates, Work
+from tests.properties.reference import ZERO, ReferenceLedger, Refused
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+# Lots of 2 to 12 credits against work of up to 3: most work can be paid, and lots run out.
+LOT_AMOUNTS = st.integers(2000, 12_000).map(lambda mills: _credits(mills))
+WORK_MILLS = st.integers(1, 3000)
+SOURCES = st.sampled_from([Source.ALLOCATION, Source.PURCHASE, Source.ADJUSTMENT])
+MINUTES = st.integers(1, 60).map(lambda count: timedelta(minutes=count))
+STARTS = st.sampled_from([0, 0, 0, -30, 5, 45, 120])  # Minutes from now; most start now.
+LIVES = st.none() | st.sampled_from([180, 40, 15, 3, 0, -10])  # Minutes; the last two are refused.
+
+# How often each act is tried, out of their sum. One rule draws from this list, because
+# Hypothesis would otherwise switch whole rules off for an example.
+WEIGHTS = {
+    "issue": 5,
+    "charge": 4,
+    "reserve": 8,
+    "capture_part": 6,
+    "capture_all": 2,
+    "capture_nothing": 1,
+    "capture_too_much": 1,
+    "release": 3,
+    "extend": 2,
+    "step": 3,
+    "step_to_a_boundary": 6,
+    "step_back": 1,
+    "settle": 1,
+    "look_ahead": 1,
+}
+NEED_A_RESERVATION = {name for name in WEIGHTS if name.startswith(("capture", "release", "extend"))}
+ACTS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
+ERRORS = {
+    charging.AlreadyCaptured: "CAPTURED",
+    charging.AlreadyReleased: "RELEASED",
+    charging.ReservationLapsed: "LAPSED",
+    charging.CaptureExceedsReservation: "EXCEEDS",
+    InsufficientCredits: "INSUFFICIENT",
+    grants.GrantExpiresBeforeItStarts: "EXPIRES_BEFORE_IT_STARTS",
+}
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Set ``clock`` to the seeded clock of the database before running."""
+
+    clock = None
+    is_sound = False
+    operation_count = 0
+
+    @initialize(data=st.data())
+    def open_company(self, data):
+        self.clock.set(START)
+        slug = f"machine-{uuid.uuid4().hex[:12]}"
+        self.company = companies.open_company(name="Machine", slug=slug, time_zone="UTC")
+        self.model = ReferenceLedger(START)
+        self.reservations = []
+        # A thousandth a piece makes any amount chargeable.
+        self.card = Rates(card_id=1, amounts=dict.fromkeys(RateItem.values, Decimal("0.001")))
+        for _ in range(2):
+            self.issue(data)
+
+    @rule(act=st.sampled_from(ACTS), data=st.data())
+    def act(self, act, data):
+        if not self.reservations and act in NEED_A_RESERVATION:
+            act = "reserve"
+        self.is_sound = False
+        getattr(self, act)(data)
+        self.is_sound = True
+
+    def step(self, data):
+        minutes = data.draw(st.sampled_from([1, 5, 20, 90, 400]))
+        self._set_clock(self.model.instant + timedelta(minutes=minutes))
+
+    def step_back(self, data):
+        self._set_clock(self.model.instant - timedelta(minutes=7))
+
+    def step_to_a_boundary(self, data):
+        """A microsecond before something is due, at its instant, or a microsecond after."""
+        if dues := sorted(self.model.dues()):
+            offset = timedelta(microseconds=data.draw(st.sampled_from([-1, 0, 1])))
+            self._set_clock(data.draw(st.sampled_from(dues[:3])) + offset)
+
+    def issue(self, data):
+        effective_at = self.model.instant + timedelta(minutes=data.draw(STARTS))
+        life = data.draw(LIVES)
+        terms = {
+            "source": data.draw(SOURCES),
+            "amount": data.draw(LOT_AMOUNTS),
+            "priority": data.draw(st.sampled_from([100, 100, 100, 50])),
+            "effective_at": effective_at,
+            "expires_at": None if life is None else effective_at + timedelta(minutes=life),
+        }
+        made = []
+        outcome = self._outcome(
+            lambda: made.append(grants.issue(company=self.company, by=None, **terms))
+        )
+        grant_id = made[0].pk if made else None
+        self._agree(outcome, lambda: self.model.issue(id=grant_id, **terms))
+
+    def charge(self, data):
+        mills = data.draw(WORK_MILLS)
+        work = Work(emails_with_text=mills)
+        outcome = self._outcome(
+            lambda: charging.charge(company=self.company, use=_use(), work=work, rates=self.card)
+        )
+        self._agree(outcome, lambda: self.model.charge(amount=Decimal(mills) / 1000))
+
+    def reserve(self, data):
+        terms = {"amount": data.draw(WORK_MILLS.map(_credits)), "lease": data.draw(MINUTES)}
+        made = []
+        outcome = self._outcome(
+            lambda: made.append(
+                charging.reserve(company=self.company, use=_use(), rates=self.card, **terms)
+            )
+        )
+        self.reservations += made
+        reservation_id = made[0].pk if made else None
+        self._agree(outcome, lambda: self.model.reserve(id=reservation_id, **terms))
+
+    def capture_part(self, data):
+        reservation = self._some_reservation(data)
+        mills = int(reservation.amount * 1000)
+        self._capture(reservation, data.draw(st.integers(1, mills)))
+
+    def capture_all(self, data):
+        reservation = self._some_reservation(data)
+        self._capture(reservation, int(reservation.amount * 1000))
+
+    def capture_nothing(self, data):
+        self._capture(self._some_reservation(data), 0)
+
+    def capture_too_much(self, data):
+        reservation = self._some_reservation(data)
+        self._capture(reservation, int(reservation.amount * 1000) + 1)
+
+    def release(self, data):
+        reservation = self._some_reservation(data)
+        outcome = self._outcome(lambda: charging.release(reservation=reservation))
+        self._agree(outcome, lambda: self.model.release(id=reservation.pk))
+
+    def extend(self, data):
+        reservation, lease = self._some_reservation(data), data.draw(MINUTES)
+        outcome = self._outcome(lambda: charging.extend(reservation=reservation, lease=lease))
+        self._agree(outcome, lambda: self.model.extend(id=reservation.pk, lease=lease))
+
+    def settle(self, data):
+        expirations.settle(company=self.company)
+        self._agree("OK", self.model.settle)
+
+    def look_ahead(self, data):
+        """What ``balances.at`` says of the future is what settling then would leave."""
+        instant = self.model.instant + timedelta(minutes=data.draw(st.integers(1, 300)))
+        self.model.settle()
+        seen = balances.at(company=self.company, instant=instant)
+        assert seen.remaining == _settled(self.model, instant), "FUTURE BALANCE differs"
+        self._compare()
+
+    def teardown(self):
+        # Hypothesis tears down after a failure too; what failed first is the finding.
+        if self.is_sound:
+            breaches = reconciliation.check(company_id=self.company.pk)
+            assert not breaches, [str(breach) for breach in breaches]
+            self._compare_past()
+
+    def _some_reservation(self, data):
+        """One that is still open, if there is any, three times out of four."""
+        states = {id: promise.state for id, promise in self.model.promises.items()}
+        live = [one for one in self.reservations if states[one.pk] == "OPEN"]
+        wants_live = data.draw(st.integers(0, 3)) > 0
+        return data.draw(st.sampled_from(live if live and wants_live else self.reservations))
+
+    def _capture(self, reservation, mills):
+        fresh = Reservation.objects.get(pk=reservation.pk)
+        outcome = self._outcome(
+            lambda: charging.capture(
+                reservation=fresh, work=Work(emails_with_text=mills), rates=self.card
+            )
+        )
+        self._agree(
+            outcome, lambda: self.model.capture(id=reservation.pk, amount=Decimal(mills) / 1000)
+        )
+
+    def _set_clock(self, instant):
+        # A clock that steps back is tried too; the ledger's instants must not.
+        self.clock.set(instant)
+        last = self.model.log[-1].at if self.model.log else START
+        self.model.advance(max(instant, last))
+
+    def _outcome(self, operation):
+        type(self).operation_count += 1
+        try:
+            operation()
+        except tuple(ERRORS) as error:
+            return ERRORS[type(error)]
+        return "OK"
+
+    def _agree(self, outcome, operation):
+        expected = "OK"
+        try:
+            operation()
+        except Refused as refusal:
+            expected = refusal.args[0]
+        assert outcome == expected, f"OUTCOME differs: {outcome}, should be {expected}"
+        self._compare()
+
+    def _compare(self):
+        now = balances.now(company=self.company)
+        self.model.settle()
+        pair = (now.remaining, now.reserved)
+        assert pair == (self.model.balance, self.model.reserved), "BALANCE differs"
+        lots = {
+            grant.pk: (grant.remaining, grant.held)
+            for grant in CreditGrant.objects.filter(company=self.company)
+        }
+        expected = {lot.id: (lot.remaining, lot.held) for lot in self.model.lots.values()}
+        assert lots == expected, "LOTS differ"
+        states = dict(
+            Reservation.objects.filter(company=self.company).values_list("pk", "state")
+        )
+        assert states == {one.id: one.state for one in self.model.promises.values()}
+        assert _log(self.company) == [
+            (line.kind, line.amount, line.before, line.after, line.at, line.cause, line.draws)
+            for line in self.model.log
+        ], "LOG differs"
+
+    def _compare_past(self):
+        for line, following in zip_longest(self.model.log, self.model.log[1:]):
+            if following is None or following.at > line.at:
+                seen = balances.at(company=self.company, instant=line.at)
+                assert seen.remaining == line.after, "PAST BALANCE differs"
+
+
+def _credits(mills: int) -> Decimal:
+    return Decimal(mills) / 1000
+
+
+def _use() -> Use:
+    return Use("ASK", "Ask anything", None, "API_REQUEST")
+
+
+def _log(company):
+    entries = (
+        LedgerEntry.objects.filter(company=company)
+        .order_by("sequence")
+        .prefetch_related("drawdowns")
+    )
+    return [
+        (
+            entry.kind,
+            entry.amount,
+            entry.balance_before,
+            entry.balance_after,
+            entry.occurred_at,
+            entry.cause,
+            [(draw.grant_id, draw.amount) for draw in sorted(entry.drawdowns.all(), key=_id)],
+        )
+        for entry in entries
+    ]
+
+
+def _id(row):
+    return row.pk
+
+
+def _settled(model: ReferenceLedger, instant: datetime) -> Decimal:
+    """Return the reference's balance if nothing but time happened until then."""
+    live = [
+        lot for lot in model.lots.values() if lot.expires_at is None or lot.expires_at > instant
+    ]
+    total = sum(
+        (
+            lot.remaining if lot.is_granted else lot.amount
+            for lot in live
+            if lot.is_granted or lot.effective_at <= instant
+        ),
+        ZERO,
+    )
+    for promise in model.promises.values():
+        if promise.state == "OPEN" and promise.lapses_at > instant:
+            for lot, part in promise.parts:
+                if lot not in live:
+                    total += part
+    return total

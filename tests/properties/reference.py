@@ -1,0 +1,232 @@
+"""A second ledger, in plain Python and without a database, to hold the real one against.
+
+It knows SPEC §2 and nothing of the SQL. Time is a number handed in; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+ZERO = Decimal("0.000")
+NEVER = datetime.max.replace(tzinfo=UTC)
+RANKS = {"ALLOCATION": 1, "INTRODUCTORY": 2, "PURCHASE": 3, "ADJUSTMENT": 4}
+
+
+@dataclass
+class Lot:
+    id: object
+    source: str
+    amount: Decimal
+    priority: int
+    effective_at: datetime
+    expires_at: datetime | None
+    remaining: Decimal = ZERO
+    held: Decimal = ZERO
+    is_granted: bool = False
+    is_expired: bool = False
+
+    @property
+    def order(self):
+        return (
+            self.priority,
+            self.expires_at or NEVER,
+            RANKS[self.source],
+            self.effective_at,
+            self.id,
+        )
+
+
+@dataclass
+class Promise:
+    """A reservation: how much of which lots, until when."""
+
+    id: object
+    amount: Decimal
+    opened_at: datetime
+    lapses_at: datetime
+    parts: list[tuple[Lot, Decimal]]
+    state: str = "OPEN"
+
+
+@dataclass
+class Line:
+    """An entry of the log as a statement of account would print it."""
+
+    kind: str
+    amount: Decimal
+    before: Decimal
+    after: Decimal
+    at: datetime
+    cause: str
+    draws: list[tuple[object, Decimal]]
+
+
+class Refused(Exception):
+    """The operation is not possible; ``args[0]`` says why in one word."""
+
+
+@dataclass
+class ReferenceLedger:
+    instant: datetime
+    lots: dict[object, Lot] = field(default_factory=dict)
+    promises: dict[object, Promise] = field(default_factory=dict)
+    log: list[Line] = field(default_factory=list)
+
+    @property
+    def balance(self) -> Decimal:
+        return sum((lot.remaining for lot in self.lots.values()), ZERO)
+
+    @property
+    def reserved(self) -> Decimal:
+        return sum((lot.held for lot in self.lots.values()), ZERO)
+
+    @property
+    def available(self) -> Decimal:
+        return self.balance - self.reserved
+
+    def dues(self) -> list[datetime]:
+        """Instants at which something happens by itself."""
+        found = [lot.effective_at for lot in self.lots.values() if not lot.is_granted]
+        found += [
+            lot.expires_at
+            for lot in self.lots.values()
+            if lot.expires_at and lot.remaining > 0 and not lot.is_expired
+        ]
+        found += [one.lapses_at for one in self.promises.values() if one.state == "OPEN"]
+        return found
+
+    def advance(self, instant: datetime) -> None:
+        self.instant = instant
+
+    def issue(self, *, id, source, amount, priority, effective_at, expires_at) -> None:
+        self.settle()
+        start = max(effective_at or self.instant, self.instant)
+        if expires_at is not None and expires_at <= start:
+            raise Refused("EXPIRES_BEFORE_IT_STARTS")
+        self.lots[id] = Lot(id, source, amount, priority, start, expires_at)
+        if start == self.instant:
+            self._grant(self.lots[id], start)
+
+    def charge(self, *, amount: Decimal) -> None:
+        self.settle()
+        parts = self._take(amount)
+        for lot, part in parts:
+            lot.remaining -= part
+        if amount:
+            self._post("CONSUMED", -amount, self.instant, "CHARGE", parts)
+
+    def reserve(self, *, id, amount: Decimal, lease: timedelta) -> None:
+        self.settle()
+        parts = self._take(amount)
+        for lot, part in parts:
+            lot.held += part
+        self.promises[id] = Promise(id, amount, self.instant, self.instant + lease, parts)
+
+    def extend(self, *, id, lease: timedelta) -> None:
+        promise = self._open(id)
+        latest = promise.opened_at + timedelta(minutes=60)
+        promise.lapses_at = min(max(promise.lapses_at, self.instant + lease), latest)
+
+    def capture(self, *, id, amount: Decimal) -> None:
+        promise = self._open(id)
+        if amount > promise.amount:
+            raise Refused("EXCEEDS")
+        needed, taken, returned = amount, [], []
+        for lot, held in sorted(promise.parts, key=lambda part: part[0].order):
+            part = min(needed, held)
+            needed -= part
+            lot.held -= part
+            lot.remaining -= part
+            if part:
+                taken.append((lot, part))
+            if held > part:
+                returned.append((lot, held - part))
+        promise.state = "CAPTURED"
+        if amount:
+            self._post("CONSUMED", -amount, self.instant, "CAPTURE", taken)
+        for lot, rest in returned:
+            self._give_back(lot, rest, self.instant, "CAPTURE")
+
+    def release(self, *, id) -> None:
+        promise = self._open(id)
+        self._close(promise, "RELEASED", self.instant, "RELEASE")
+
+    def settle(self) -> None:
+        """Do what is due, in order of its instant: starts, lapses, expiries; then by id."""
+        while due := self._next_due():
+            at, rank, _, what = due
+            if rank == 1:
+                self._grant(what, at)
+            elif rank == 2:
+                self._close(what, "LAPSED", at, "LAPSE")
+            else:
+                what.is_expired = True
+                rest = what.remaining - what.held
+                what.remaining = what.held
+                if rest:
+                    self._post("EXPIRED", -rest, at, "EXPIRY", [(what, rest)])
+
+    def _next_due(self):
+        found = []
+        for lot in self.lots.values():
+            if not lot.is_granted and lot.effective_at <= self.instant:
+                found.append((lot.effective_at, 1, lot.id, lot))
+            is_live = lot.is_granted and not lot.is_expired and lot.remaining > 0
+            if is_live and lot.expires_at and lot.expires_at <= self.instant:
+                found.append((lot.expires_at, 3, lot.id, lot))
+        for promise in self.promises.values():
+            if promise.state == "OPEN" and promise.lapses_at <= self.instant:
+                found.append((promise.lapses_at, 2, promise.id, promise))
+        return min(found, key=lambda due: due[:3]) if found else None
+
+    def _open(self, id) -> Promise:
+        self.settle()
+        promise = self.promises[id]
+        if promise.state != "OPEN":
+            raise Refused(promise.state)
+        return promise
+
+    def _take(self, amount: Decimal) -> list[tuple[Lot, Decimal]]:
+        if amount > self.available:
+            raise Refused("INSUFFICIENT")
+        parts, needed = [], amount
+        live = [lot for lot in self.lots.values() if lot.is_granted and not lot.is_expired]
+        for lot in sorted(live, key=lambda lot: lot.order):
+            part = min(needed, lot.remaining - lot.held)
+            if part > 0:
+                parts.append((lot, part))
+                needed -= part
+        assert needed == 0
+        return parts
+
+    def _grant(self, lot: Lot, at: datetime) -> None:
+        lot.is_granted = True
+        lot.remaining = lot.amount
+        self._post("GRANTED", lot.amount, at, "ISSUE", [(lot, lot.amount)])
+
+    def _close(self, promise: Promise, state: str, at: datetime, cause: str) -> None:
+        promise.state = state
+        for lot, part in sorted(promise.parts, key=lambda part: part[0].order):
+            lot.held -= part
+            lot.remaining -= part
+            self._give_back(lot, part, at, cause)
+
+    def _give_back(self, lot: Lot, part: Decimal, at: datetime, cause: str) -> None:
+        """Credits that come back to a lot which has expired leave again in the same act."""
+        if cause == "CAPTURE":
+            lot.held -= part
+            lot.remaining -= part
+        if lot.is_expired:
+            lot.remaining += part
+            lot.remaining -= part
+            self._post("EXPIRED", -part, at, cause, [(lot, part)])
+        else:
+            lot.remaining += part
+
+    def _post(self, kind, amount, at, cause, parts) -> None:
+        before = self.log[-1].after if self.log else ZERO
+        sign = 1 if amount > 0 else -1
+        draws = [(lot.id, sign * part) for lot, part in parts]
+        self.log.append(Line(kind, amount, before, before + amount, at, cause, draws))
