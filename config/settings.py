@@ -189,6 +189,8 @@ if not CELERY_BROKER_URL:
         "use_notify": True,
         "wait_time_seconds": 0,
         "pool_size": 4,
+        # A page that wakes a worker does not wait longer for a database that is gone.
+        "pool_timeout": 5,
         # Longer than any task may run, so that a running task is not delivered again.
         "visibility_timeout": 1800,
     }

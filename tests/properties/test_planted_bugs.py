@@ -6,17 +6,11 @@ invariant or comparison fails, and nothing else will do.
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
-from django.conf import settings
-from django.db import connection
 from hypothesis import Phase
 
 from tests.properties.test_ledger_machine import machine, run  # noqa: F401
-
-SQL = Path(settings.PROJECT) / "credits" / "migrations" / "sql"
+from tests.support.planting import plant
 
 # Function, the text in its body, the bug put in its place, and what must notice.
 BUGS = {
@@ -45,17 +39,6 @@ BUGS = {
         "BALANCE differs",
     ),
 }
-
-
-def plant(function: str, text: str, bug: str) -> None:
-    """Replace exactly one text in one function of the test's database."""
-    sources = "".join((SQL / f"0002_ledger_{name}.sql").read_text() for name in ("core", "operations"))
-    found = re.findall(rf"CREATE FUNCTION {function}\(.*?\n\$\$;", sources, flags=re.DOTALL)
-    assert len(found) == 1
-    assert found[0].count(text) == 1
-    body = found[0].replace(text, bug).replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION", 1)
-    with connection.cursor() as cursor:
-        cursor.execute(body)
 
 
 @pytest.mark.parametrize("name", BUGS)

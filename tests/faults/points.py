@@ -1,0 +1,57 @@
+"""Named points at which a worker stops and waits to be killed; loaded by ``celery --include``.
+
+The worker says that it got there by making the file ``FAULT_FILE``, once: a second worker, or
+the same work again, goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from credits import charging
+from trackers import claiming, scanning
+
+SLEEP_SECONDS = 600
+
+
+def stop_here() -> None:
+    try:
+        Path(os.environ["FAULT_FILE"]).touch(exist_ok=False)
+    except FileExistsError:
+        return
+    time.sleep(SLEEP_SECONDS)
+
+
+def before(module, name: str) -> None:
+    original = getattr(module, name)
+
+    def stopping(*args, **kwargs):
+        stop_here()
+        return original(*args, **kwargs)
+
+    setattr(module, name, stopping)
+
+
+def after(module, name: str) -> None:
+    original = getattr(module, name)
+
+    def stopping(*args, **kwargs):
+        result = original(*args, **kwargs)
+        stop_here()
+        return result
+
+    setattr(module, name, stopping)
+
+
+POINTS = {
+    "after the claim": lambda: before(claiming, "hold_credits"),
+    "after the reservation": lambda: after(claiming, "hold_credits"),
+    "after the analyzer's reply": lambda: before(scanning, "_write"),
+    "after the capture, before the commit": lambda: after(charging, "capture"),
+    "after the commit, before the acknowledgment": lambda: after(scanning, "_write"),
+}
+
+if point := os.environ.get("FAULT_POINT"):
+    POINTS[point]()

@@ -1,0 +1,54 @@
+"""Real workers for tests: started as an operator would, ended by their process id."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from config import databases
+from config.embedded_postgres import PROJECT
+
+QUEUES = "live,backfill,maintenance"
+
+
+@contextmanager
+def celery_worker(
+    dsn: str, *, concurrency: int = 1, include: str = "", environment: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen]:
+    """Run a worker on the database ``dsn`` and its queues; end its whole process group."""
+    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", "WARNING"]
+    command += ["--concurrency", str(concurrency), "-Q", QUEUES]
+    command += ["--without-gossip", "--without-mingle"]
+    command += ["--include", include] if include else []
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=databases.environment(dsn) | (environment or {}),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        kill(process, signal.SIGKILL)
+
+
+def kill(process: subprocess.Popen, number: int) -> None:
+    """Send a signal to a process and all it started, and wait for it to end."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    process.wait(timeout=60)
+
+
+def wait_until(condition: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+    """Wait for something to become true; fail with what was awaited."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"Waited {seconds} s for {what}."
+        time.sleep(0.05)
