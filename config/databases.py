@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import kombu.pools
 import psycopg
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from config.celery import app
 from config.embedded_postgres import PROJECT, Server
 
 TEMPLATE_PREFIX = "tallystick_template_"
@@ -98,6 +100,37 @@ def scratch(database_dsn: str, name: str, *, keep: bool = False) -> Iterator[str
     finally:
         if not keep:
             drop(database_dsn, name)
+
+
+@contextmanager
+def pointed_at(database_dsn: str) -> Iterator[None]:
+    """Let this process work on another database, its rows and its queues, then on its own again."""
+    before = dsn()
+    point_at(database_dsn)
+    try:
+        yield
+    finally:
+        point_at(before)
+
+
+def point_at(database_dsn: str) -> None:
+    """Let this process work on another database from now on."""
+    parts = {key: str(value) for key, value in conninfo_to_dict(database_dsn).items()}
+    settings.DATABASE_ADDRESS.clear()
+    settings.DATABASE_ADDRESS.update(parts)
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.close()
+    for settings_dict in (connection.settings_dict, settings.DATABASES[DEFAULT_DB_ALIAS]):
+        settings_dict["NAME"] = parts["dbname"]
+        settings_dict["HOST"] = parts.get("host", "")
+        settings_dict["USER"] = parts.get("user", "")
+        settings_dict["PASSWORD"] = parts.get("password", "")
+        settings_dict["PORT"] = parts.get("port", "")
+    # Celery keeps connections to the queues it knew, and a copy of their address.
+    kombu.pools.reset()
+    app._after_fork()
+    app.conf.broker_url = "pgmq://database"
+    app.conf.broker_transport_options = settings.PGMQ_OPTIONS | {"conn_string": database_dsn}
 
 
 def environment(database_dsn: str) -> dict[str, str]:

@@ -179,20 +179,22 @@ CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS el
 
 # Celery. The database is the truth and the broker only a hint (DESIGN §4): a lost message is
 # re-sent by the sweep, so none of this is tuned for a durable queue.
+PGMQ_OPTIONS = {
+    # The queues and the SQL come with the migrations of ``config``.
+    "init_extension": False,
+    # A long poll would hold a snapshot in the ledger's database and keep dead rows alive.
+    "use_notify": True,
+    "wait_time_seconds": 0,
+    "pool_size": 4,
+    # A page that wakes a worker does not wait longer for a database that is gone.
+    "pool_timeout": 5,
+    # Longer than any task may run, so that a running task is not delivered again.
+    "visibility_timeout": 1800,
+}
 if not CELERY_BROKER_URL:
     CELERY_BROKER_URL = "pgmq://database"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "conn_string": make_conninfo(**DATABASE_ADDRESS),
-        # The queues and the SQL come with the migrations of ``config``.
-        "init_extension": False,
-        # A long poll would hold a snapshot in the ledger's database and keep dead rows alive.
-        "use_notify": True,
-        "wait_time_seconds": 0,
-        "pool_size": 4,
-        # A page that wakes a worker does not wait longer for a database that is gone.
-        "pool_timeout": 5,
-        # Longer than any task may run, so that a running task is not delivered again.
-        "visibility_timeout": 1800,
+    CELERY_BROKER_TRANSPORT_OPTIONS = PGMQ_OPTIONS | {
+        "conn_string": make_conninfo(**DATABASE_ADDRESS)
     }
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_SOFT_TIME_LIMIT = 840

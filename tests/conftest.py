@@ -25,7 +25,7 @@ def pytest_configure(config):
     config.stash[SERVER_KEY] = server
     dsn = test_databases.address(server)
     test_databases.tell_processes(dsn)
-    test_databases.use(dsn)
+    databases.point_at(dsn)
     databases.template(dsn)
 
 

@@ -35,6 +35,10 @@ class BackfillRefused(Exception):
     """A backfill that was not started; the message says why and what to do."""
 
 
+class NothingToScan(BackfillRefused):
+    """No conversation in the dates is left to scan."""
+
+
 class NotRunning(Exception):
     """This backfill has ended already."""
 
@@ -95,7 +99,7 @@ def launch(
             tracker=tracker, version=version, from_at=from_at, to_at=to_at, rates=rates
         )
         if not estimate.conversations:
-            raise BackfillRefused(
+            raise NothingToScan(
                 "Not started: no conversation in these dates is left to scan. Choose other dates."
             )
         ceiling = estimate.credits if ceiling is None else min(ceiling, estimate.credits)

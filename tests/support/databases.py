@@ -9,13 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import kombu.pools
-from django.conf import settings
-from django.db import connections
-from psycopg.conninfo import conninfo_to_dict
-
 from config import databases
-from config.celery import app
 from config.embedded_postgres import Server
 
 # Nothing in this cluster outlives the run, so it need not survive a power cut.
@@ -52,34 +46,9 @@ def tell_processes(dsn: str) -> None:
     )
 
 
-def use(dsn: str) -> None:
-    """Point this process at another database, for its rows and for Celery's queues."""
-    parts = conninfo_to_dict(dsn)
-    settings.DATABASE_ADDRESS.clear()
-    settings.DATABASE_ADDRESS.update(parts)
-    connection = connections["default"]
-    connection.close()
-    for settings_dict in (connection.settings_dict, settings.DATABASES["default"]):
-        settings_dict["NAME"] = parts["dbname"]
-        settings_dict["HOST"] = parts.get("host", "")
-        settings_dict["USER"] = parts.get("user", "")
-    _use_broker(dsn)
-
-
-def _use_broker(dsn: str) -> None:
-    """Let Celery send to the queues of that database, with no connection to the one before."""
-    kombu.pools.reset()
-    app._after_fork()
-    app.conf.broker_transport_options = app.conf.broker_transport_options | {"conn_string": dsn}
-
-
 @contextmanager
 def cloned(name: str) -> Iterator[str]:
     """Work in a fresh copy of the migrated template; this process is pointed there and back."""
     before = databases.dsn()
-    with databases.scratch(before, name) as dsn:
-        use(dsn)
-        try:
-            yield dsn
-        finally:
-            use(before)
+    with databases.scratch(before, name) as dsn, databases.pointed_at(dsn):
+        yield dsn

@@ -21,12 +21,8 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.offline import (
-    answers,
-    calibrating,
-    calibration as calibrations,
-    embedding,
-)
+from trackers.analyzers.offline import answers, calibrating, embedding
+from trackers.analyzers.offline import calibration as calibrations
 from trackers.analyzers.offline.calibration import Decoded, Mode
 from trackers.analyzers.offline.embedding import Embedder, VectorsUnavailable
 from trackers.analyzers.offline.reading import Reading, read
@@ -136,27 +132,20 @@ class OfflineAnalyzer:
         self, question: TrackerQuestion, kind: Kind, reading: Reading, decoded: Decoded
     ) -> Finding:
         scorer = self._scorer(question, kind, decoded)
+        if question.answer_type is AnswerType.CATEGORY:
+            embedder = self._embedder_for(decoded.mode)
+            return _category(question, reading, scorer, embedder)
         passage_scores = scorer.passage_scores(reading)
         combiner = decoded.combiner(kind)
         score = combiner.score(scorer.features(reading, passage_scores))
         verdict, confidence = combiner.judge(score, question.threshold)
         evidence = _evidence(reading, passage_scores)
-        answer = verdict.value
-        if question.answer_type is AnswerType.TEXT:
-            answer = answers.extract(verdict, evidence)
-        if question.answer_type is AnswerType.CATEGORY:
-            embedder = self._embedder_for(decoded.mode)
-            choice = answers.choose(question.choices, reading, scorer, passage_scores, embedder)
-            if choice is None:
-                answer, verdict = answers.NONE, Verdict.NO
-            else:
-                answer, verdict = choice, Verdict.YES
         return Finding(
             question_id=question.id,
             verdict=verdict,
             score=score,
             confidence=confidence,
-            answer=answer,
+            answer=answers.in_words(question.answer_type, verdict, evidence),
             evidence=evidence,
         )
 
@@ -189,19 +178,34 @@ class OfflineAnalyzer:
         return self._embedder
 
 
+def _category(
+    question: TrackerQuestion, reading: Reading, scorer: QuestionScorer, embedder: Embedder | None
+) -> Finding:
+    """Answer with the best choice, quoting what resembles it; ``NONE`` quotes nothing."""
+    ranked = answers.rank_choices(question.choices, reading, scorer, embedder)
+    verdict, confidence = answers.judge_choices(ranked, question.threshold)
+    is_found = verdict is Verdict.YES
+    return Finding(
+        question_id=question.id,
+        verdict=verdict,
+        score=ranked[0].score if ranked else 0.0,
+        confidence=confidence,
+        answer=ranked[0].name if is_found else answers.NONE,
+        evidence=_evidence(reading, ranked[0].passage_scores) if is_found else (),
+    )
+
+
 def _silence(question: TrackerQuestion) -> Finding:
     """Answer for a conversation in which the side asked about said nothing."""
-    answer = {
-        AnswerType.YES_NO: Verdict.NO.value,
-        AnswerType.CATEGORY: answers.NONE,
-        AnswerType.TEXT: "",
-    }
+    is_category = question.answer_type is AnswerType.CATEGORY
     return Finding(
         question_id=question.id,
         verdict=Verdict.NO,
         score=0.0,
         confidence=Confidence.HIGH,
-        answer=answer[question.answer_type],
+        answer=answers.NONE
+        if is_category
+        else answers.in_words(question.answer_type, Verdict.NO, ()),
     )
 
 

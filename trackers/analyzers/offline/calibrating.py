@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.analyzers.base import ConversationText, Kind, Side, TrackerQuestion
-from trackers.analyzers.offline import background, bm25, examples, lexicon, logistic
+from trackers.analyzers.offline import background, bm25, examples, lexicon, logistic, questions
 from trackers.analyzers.offline.embedding import Embedder, unit
 from trackers.analyzers.offline.reading import Reading, read, read_phrases
 from trackers.analyzers.offline.scorers import QuestionScorer, WholeScorer
@@ -19,12 +19,12 @@ from trackers.analyzers.offline.scorers import QuestionScorer, WholeScorer
 # Below this the built-in sentences are the better background.
 SAMPLE_CONVERSATIONS_MIN = 50
 SAMPLE_CONVERSATIONS_MAX = 400
-BACKGROUND_PASSAGES_MAX = 400
+BACKGROUND_PASSAGES_MAX = 1_000
 EXAMPLES_MAX = 100
 PHRASE_CHARACTERS_MAX = 2_000
 # The question's pull beside the example phrases. A whole e-mail given as an example is mostly
 # about other things, so there the question has to count more.
-QUESTION_WEIGHT = {Kind.CALL: 0.3, Kind.EMAIL: 1.0}
+QUESTION_WEIGHT = {Kind.CALL: 0.3, Kind.EMAIL: 2.0}
 # Enough to tell asking from telling, too little to make every question resemble an example
 # that asks; nearly irrelevant in e-mails.
 FORM_SCALE = {Kind.CALL: 0.13, Kind.EMAIL: 0.05}
@@ -62,7 +62,9 @@ def corpus(
         for conversation, one in enumerate(readings)
         for index in range(len(one))
     ]
-    places.sort(key=lambda place: _hash(readings[place[0]].passages[place[1]].text, *map(str, place)))
+    places.sort(
+        key=lambda place: _hash(readings[place[0]].passages[place[1]].text, *map(str, place))
+    )
     drawn = sorted(places[:BACKGROUND_PASSAGES_MAX])
     wholes = [one.whole for one in readings if one.whole is not None]
     return Corpus(_pick(readings, drawn), np.array(wholes) if wholes else None)
@@ -73,6 +75,7 @@ def fit(
 ) -> QuestionScorer:
     asked = _question_reading(question, embedder)
     shots = examples.Shots(
+        question_text=question.text,
         question=asked,
         examples=_phrases(question.examples, embedder),
         counter_examples=_phrases(question.counter_examples, embedder),
@@ -86,6 +89,7 @@ def fit(
         question_vector = unit(asked.vectors - center)[0]
     return QuestionScorer(
         passages=examples.fit(shots),
+        example_count=len(shots.examples),
         words=_words(question, ordinary.passages),
         whole=_fit_whole(shots, ordinary.wholes),
         center=center,
@@ -100,7 +104,7 @@ def fingerprint(question: TrackerQuestion) -> str:
 
 
 def _question_reading(question: TrackerQuestion, embedder: Embedder | None) -> Reading:
-    asked = read_phrases([question.text[:PHRASE_CHARACTERS_MAX]], embedder)
+    asked = read_phrases([questions.topic(question.text)[:PHRASE_CHARACTERS_MAX]], embedder)
     if asked.vectors is None or not question.details.strip() or embedder is None:
         return asked
     details = embedder.vectors([question.details[:PHRASE_CHARACTERS_MAX]])
@@ -108,6 +112,7 @@ def _question_reading(question: TrackerQuestion, embedder: Embedder | None) -> R
         passages=(),
         stems=asked.stems,
         terms=asked.terms,
+        term_factors=asked.term_factors,
         forms=asked.forms,
         vectors=unit(asked.vectors + np.float32(DETAILS_WEIGHT) * details),
         whole=None,
@@ -119,7 +124,7 @@ def _phrases(texts: Sequence[str], embedder: Embedder | None) -> Reading:
 
 
 def _words(question: TrackerQuestion, ordinary: Reading) -> bm25.Query:
-    terms = lexicon.query(question.text)
+    terms = lexicon.query(questions.topic(question.text))
     counts = bm25.holding_counts(ordinary.stems, terms)
     return bm25.Query(
         idfs={term: bm25.idf(len(ordinary), counts[term]) for term in terms},
@@ -172,6 +177,7 @@ def _pick(readings: Sequence[Reading], places: Sequence[tuple[int, int]]) -> Rea
         passages=tuple(one.passages[index] for one, index in picked),
         stems=tuple(one.stems[index] for one, index in picked),
         terms=tuple(one.terms[index] for one, index in picked),
+        term_factors=np.array([one.term_factors[index] for one, index in picked]),
         forms=np.array([one.forms[index] for one, index in picked]),
         vectors=np.array(vectors) if vectors else None,
         whole=None,

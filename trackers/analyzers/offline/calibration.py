@@ -60,9 +60,7 @@ def with_combiners(calibration: Calibration, combiners: Mapping[Kind, Combiner])
     return replace(calibration, data={**calibration.data, "combiners": stored})
 
 
-def encode(
-    question: TrackerQuestion, fitted: Mapping[Kind, QuestionScorer]
-) -> dict[str, Any]:
+def encode(question: TrackerQuestion, fitted: Mapping[Kind, QuestionScorer]) -> dict[str, Any]:
     return {
         "fingerprint": calibrating.fingerprint(question),
         "scorers": {kind.value: one.to_json() for kind, one in fitted.items()},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,29 +19,11 @@ WEIGHTS_FILE = Path("weights/l2_supercat_256.safetensors")
 WEIGHTS_SHA256 = "64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5"
 TOKENIZER_FILE = Path("tokenizers/l2_supercat_tokenizer_config.json")
 TOKENIZER_SHA256 = "93248f2a9ec36c7b35f700a033d5f36228aae48db61aee31007fa49062cdeb68"
-# Bounds the gathered token vectors to 16 MB at a time.
-_TOKENS_PER_CHUNK_MAX = 16_384
 _NORM_MIN = 1e-9
 
 
 class VectorsUnavailable(Exception):
     """The word vectors cannot be used; reinstall wordllama as pinned in requirements.lock."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSums:
-    """For each text the sum of its token vectors, and how many tokens it has."""
-
-    sums: NDArray[np.float32]
-    counts: NDArray[np.int64]
-
-    def means(self) -> NDArray[np.float32]:
-        """Return unit vectors, one row a text; zeros for a text without tokens."""
-        return unit(self.sums)
-
-    def whole(self) -> NDArray[np.float32]:
-        """Return the unit vector of all the texts read as one."""
-        return unit(self.sums.sum(axis=0, dtype=np.float64)[None, :].astype(np.float32))[0]
 
 
 class Embedder:
@@ -52,34 +33,25 @@ class Embedder:
         self._table = table
         self._tokenizer = tokenizer
 
-    def token_sums(self, texts: Sequence[str]) -> TokenSums:
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        ids = [encoding.ids for encoding in encodings]
-        counts = np.array([len(one) for one in ids], dtype=np.int64)
-        sums = np.zeros((len(ids), DIMENSIONS), dtype=np.float32)
-        first = 0
-        while first < len(ids):
-            last = first + 1
-            token_count = len(ids[first])
-            while last < len(ids) and token_count + len(ids[last]) <= _TOKENS_PER_CHUNK_MAX:
-                token_count += len(ids[last])
-                last += 1
-            self._sum_into(sums[first:last], ids[first:last])
-            first = last
-        return TokenSums(sums, counts)
+    def sums(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the sum of each text's token vectors, one row a text."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        sums = np.zeros((len(encodings), DIMENSIONS), dtype=np.float32)
+        for row, encoding in zip(sums, encodings, strict=True):
+            # Text by text: one gather for all would not fit the processor's cache.
+            np.add.reduce(self._table.take(encoding.ids, axis=0, mode="clip"), axis=0, out=row)
+        return sums
 
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return one unit vector a text."""
-        return self.token_sums(texts).means()
+        """Return one unit vector a text; zeros for a text without tokens."""
+        return unit(self.sums(texts))
 
-    def _sum_into(self, sums: NDArray[np.float32], ids: Sequence[Sequence[int]]) -> None:
-        filled = [index for index, one in enumerate(ids) if one]
-        if not filled:
-            return
-        flat = np.concatenate([np.asarray(ids[index], dtype=np.int64) for index in filled])
-        np.clip(flat, 0, len(self._table) - 1, out=flat)
-        starts = np.cumsum([0, *(len(ids[index]) for index in filled[:-1])])
-        sums[filled] = np.add.reduceat(self._table[flat], starts, axis=0)
+
+def whole(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the unit vector of all the texts read as one."""
+    total = sums.sum(axis=0, dtype=np.float64, keepdims=True)
+    vector: NDArray[np.float32] = unit(total.astype(np.float32))[0]
+    return vector
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.analyzers.offline import bm25, logistic
+from trackers.analyzers.offline import bm25, logistic, questions
 from trackers.analyzers.offline.lexicon import FORM_COUNT
-from trackers.analyzers.offline.reading import TERM_SCALE, Reading
+from trackers.analyzers.offline.reading import Reading
 
 FORM_DEVIATION_FLOOR = 0.1
 RIDGE = 0.005
+COUNTER_EXAMPLES_SHARE_MAX = 0.5
+COUNTER_EXAMPLE_SHARE_MAX = 0.05
 TERMS_MAX = 300
 
 
@@ -30,27 +32,31 @@ class PassageScorer:
     intercept: float
 
     def scores(self, reading: Reading) -> NDArray[np.float64]:
-        scores = self.intercept + row_sums(reading.forms, self.form)
+        scores: NDArray[np.float64] = self.intercept + row_sums(reading.forms, self.form)
         if self.vector is not None and reading.vectors is not None:
             scores += row_sums(reading.vectors, self.vector)
         known = self.terms.keys()
-        scores += [
+        scores += reading.term_factors * [
             sum(self.terms[term] for term in sorted(known & terms)) for terms in reading.terms
         ]
-        return np.asarray(scores, dtype=np.float64)
+        return scores
 
 
 def row_sums(rows: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float64]:
     """Multiply rows by a vector without BLAS. See Note [Same findings everywhere]."""
-    return (rows * weights).sum(axis=1).astype(np.float64)
+    sums: NDArray[np.float64] = (rows * weights).sum(axis=1).astype(np.float64)
+    return sums
 
 
 @dataclass(frozen=True, slots=True)
 class Shots:
-    """The texts a few-shot scorer is fitted on, the pull of the question beside the examples,
-    and the pull of the form beside word vectors of length one.
+    """The texts a few-shot scorer is fitted on, and how much parts of them count.
+
+    ``question`` is the topic of the question; ``question_weight`` is its pull beside all the
+    examples together, ``form_scale`` that of the form beside word vectors of length one.
     """
 
+    question_text: str
     question: Reading
     examples: Reading
     counter_examples: Reading
@@ -65,11 +71,11 @@ def fit(shots: Shots) -> PassageScorer:
     terms = list(idfs)
     form_mean = shots.background.forms.mean(axis=0)
     form_factor = shots.form_scale / (shots.background.forms.std(axis=0) + FORM_DEVIATION_FLOOR)
-    # A question asks for something; how it is put says nothing of how that is said.
-    plain = np.zeros((1, FORM_COUNT), dtype=np.float32)
     parts = (shots.question, shots.examples, shots.counter_examples, shots.background)
-    forms = [plain, *((part.forms - form_mean) * form_factor for part in parts[1:])]
-    columns = [np.vstack(forms), _presence(parts, idfs)]
+    # How a question is put says nothing of how what it is after is said.
+    expected = questions.expected_form(shots.question_text, form_mean)[None, :]
+    forms = np.vstack([expected, *(part.forms for part in parts[1:])])
+    columns = [(forms - form_mean) * form_factor, _presence(parts, idfs)]
     if shots.background.vectors is not None:
         columns.append(_centered_vectors(parts))
     answers, row_weights = weigh(
@@ -88,8 +94,7 @@ def fit(shots: Shots) -> PassageScorer:
     if vector.size and shots.background.vectors is not None:
         intercept -= float(vector @ shots.background.vectors.mean(axis=0))
     scaled = {
-        term: float(weight) * idfs[term] / TERM_SCALE
-        for term, weight in zip(terms, term_weights, strict=True)
+        term: float(weight) * idfs[term] for term, weight in zip(terms, term_weights, strict=True)
     }
     kept = sorted(scaled, key=lambda term: (-abs(scaled[term]), term))[:TERMS_MAX]
     return PassageScorer(
@@ -108,14 +113,17 @@ def weigh(
     background_count: int,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return the answers and weights of the rows: question, examples, counter-examples,
-    background. The examples together weigh one, so do the counter-examples with the background;
-    yes and no are balanced.
+    background. Yes and no weigh the same in all; the examples together weigh one beside the
+    question, and a few counter-examples never outweigh the background.
     """
+    counter_share = min(
+        COUNTER_EXAMPLES_SHARE_MAX, counter_example_count * COUNTER_EXAMPLE_SHARE_MAX
+    )
     shares = [
         (1, question_weight, True),
         (example_count, 1.0, True),
-        (counter_example_count, 0.5, False),
-        (background_count, 0.5, False),
+        (counter_example_count, counter_share, False),
+        (background_count, 1.0 - counter_share, False),
     ]
     answers = np.concatenate([np.full(count, answer) for count, _, answer in shares])
     weights = np.concatenate([np.full(count, share / max(count, 1)) for count, share, _ in shares])
@@ -135,7 +143,8 @@ def _presence(parts: Sequence[Reading], idfs: Mapping[str, float]) -> NDArray[np
     presence = np.zeros((len(rows), len(columns)))
     for row, terms in enumerate(rows):
         for term in terms & columns.keys():
-            presence[row, columns[term]] = idfs[term] / TERM_SCALE
+            presence[row, columns[term]] = idfs[term]
+    presence *= np.concatenate([part.term_factors for part in parts])[:, None]
     return presence
 
 

@@ -5,32 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 NUMBER = "#"
-FORM_COUNT = 7
+FORM_COUNT = 11
+FORM_ASKING = slice(0, 2)
 FORM_WORDS_MAX = 40
+
+
+def word_set(text: str) -> frozenset[str]:
+    """Split a list of words kept as running text."""
+    return frozenset(text.split())
+
 
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+|[?$€£]")
 _SUFFIXES = ("ing", "edly", "ed", "es", "s", "ly")
 _STEM_LENGTH_MIN = 3
 _NOT_WORDS = frozenset("?$€£")
 _CURRENCY = frozenset("$€£")
-_NEGATIONS = frozenset(
-    "not no never cannot nothing nobody none unable unfortunately sorry without".split()
-)
-_INTERROGATIVES = frozenset(
+_NEGATIONS = word_set("not no never cannot nothing nobody none unable unfortunately sorry without")
+_INTERROGATIVES = word_set(
     "what how who where when which why is are do does did can could would will has have had "
-    "was were should may".split()
+    "was were should may"
 )
-_FIRST_PERSONS = frozenset("i i'm i've i'd i'll my me mine we we're we've we'd we'll our us".split())
-STOP_WORDS = frozenset(
+_FIRST_PERSONS = word_set("i i'm i've i'd i'll my me mine we we're we've we'd we'll our us")
+_SECOND_PERSONS = word_set("you your yours you're you've you'd you'll")
+_THIRD_PERSONS = word_set("they them their he she his her it its")
+_RESERVATIONS = word_set("but however though although because if")
+_PASTS = word_set("was were did had been went got said told gave")
+STOP_WORDS = word_set(
     "a an the and or but of to in is it do does did be was were are am been being on for with "
     "that this these those at by from as i you he she they we me my your our their his her its "
     "him them us has have had will would can could should may might shall if so than then there "
-    "here what which who whom whose how when where why not no any some about into out up".split()
+    "here what which who whom whose how when where why not no any some about into out up"
 )
 
 
@@ -57,7 +67,7 @@ def stems(words: Sequence[str]) -> list[str]:
 def terms(stemmed: Sequence[str]) -> set[str]:
     """Name the stems and the pairs of neighboring stems; pairs keep some of the word order."""
     found = set(stemmed)
-    found.update(f"{first} {second}" for first, second in zip(stemmed, stemmed[1:], strict=False))
+    found.update(f"{first} {second}" for first, second in pairwise(stemmed))
     return found
 
 
@@ -71,18 +81,23 @@ def form(words: Sequence[str]) -> NDArray[np.float32]:
     """Describe how something is said rather than what about.
 
     Asking, refusing and telling use the same topic words; a mean of word vectors loses the
-    difference, these seven numbers keep some of it.
+    difference, these few numbers keep some of it. They know English only.
     """
-    spoken = [word for word in words if word not in _NOT_WORDS]
+    held = frozenset(words)
+    endings = {word[-3:] for word in held}
     return np.array(
         [
-            "?" in words,
-            bool(spoken) and spoken[0] in _INTERROGATIVES,
-            any(word in _NEGATIONS or word.endswith("n't") for word in spoken),
-            any(word in _FIRST_PERSONS for word in spoken),
-            any(word.isdigit() for word in spoken),
-            any(word in _CURRENCY for word in words),
-            2 * min(len(spoken), FORM_WORDS_MAX) / FORM_WORDS_MAX,
+            "?" in held,
+            bool(words) and words[0] in _INTERROGATIVES,
+            "n't" in endings or not held.isdisjoint(_NEGATIONS),
+            not held.isdisjoint(_FIRST_PERSONS),
+            not held.isdisjoint(_SECOND_PERSONS),
+            not held.isdisjoint(_THIRD_PERSONS),
+            not held.isdisjoint(_RESERVATIONS),
+            any(ending.endswith("ed") for ending in endings) or not held.isdisjoint(_PASTS),
+            any(map(str.isdigit, endings)),
+            not held.isdisjoint(_CURRENCY),
+            2 * min(len(words), FORM_WORDS_MAX) / FORM_WORDS_MAX,
         ],
         dtype=np.float32,
     )

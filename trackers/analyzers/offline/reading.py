@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,24 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.analyzers.base import ConversationText, Side
-from trackers.analyzers.offline import lexicon, passages
+from trackers.analyzers.offline import embedding, lexicon, passages
 from trackers.analyzers.offline.embedding import Embedder
 
-# Presence of a term counts idf / TERM_SCALE beside word vectors of length one. A constant was
-# better than dividing by the length of the passage, which passages bound anyway.
-TERM_SCALE = 15.0
+# About the length of the vector of a passage's idfs, so that the terms weigh about as much as
+# word vectors of length one, in a short passage and in a long one; else a score would not mean
+# the same for every tracker. The constant keeps the few terms of "yes" from counting too much.
+_IDF_TYPICAL = 4.0
+_LENGTH_OFFSET = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The passages of one side of one conversation, or a list of phrases, made comparable.
 
-    ``vectors`` and ``whole`` are None where there are no word vectors.
+    ``term_factors`` scale a sum over the terms of a passage by their number. ``vectors`` and
+    ``whole`` are None where there are no word vectors.
     """
 
     passages: tuple[passages.Passage, ...]
     stems: tuple[tuple[str, ...], ...]
     terms: tuple[frozenset[str], ...]
+    term_factors: NDArray[np.float64]
     forms: NDArray[np.float32]
     vectors: NDArray[np.float32] | None
     whole: NDArray[np.float32] | None
@@ -50,14 +55,18 @@ def _reading(
 ) -> Reading:
     words = [lexicon.tokens(text) for text in texts]
     stems = tuple(tuple(lexicon.stems(one)) for one in words)
-    sums = embedder.token_sums(texts) if embedder is not None and texts else None
+    terms = tuple(frozenset(lexicon.terms(one)) for one in stems)
+    sums = embedder.sums(texts) if embedder is not None and texts else None
     return Reading(
         passages=found,
         stems=stems,
-        terms=tuple(frozenset(lexicon.terms(one)) for one in stems),
+        terms=terms,
+        term_factors=np.array(
+            [1.0 / (_IDF_TYPICAL * math.sqrt(len(one)) + _LENGTH_OFFSET) for one in terms]
+        ),
         forms=np.array([lexicon.form(one) for one in words], dtype=np.float32).reshape(
             len(words), lexicon.FORM_COUNT
         ),
-        vectors=sums.means() if sums is not None else None,
-        whole=sums.whole() if sums is not None else None,
+        vectors=embedding.unit(sums) if sums is not None else None,
+        whole=embedding.whole(sums) if sums is not None else None,
     )

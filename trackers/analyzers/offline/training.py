@@ -4,8 +4,8 @@ The shipped file is made by
 ``python -m trackers.analyzers.offline.training FOLDER -o shipped.json``.
 
 A benchmark that leaves one tracker out computes the rows of every tracker once with
-``feature_rows``, calls ``train`` on the rows of the others of that kind, and passes the result
-with ``calibration.with_combiners(analyzer.calibrate([question], sample), {kind: combiner})``.
+``tracker_rows``, calls ``train`` on the rows of the other trackers of that kind, and passes the
+result with ``with_combiners(analyzer.calibrate([question], sample), {kind: combiner})``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ FEATURES_USED: Mapping[tuple[Mode, Kind], tuple[str, ...]] = {
     (Mode.WORDS, Kind.CALL): ("examples_mean", "examples_best", "words_best"),
     (Mode.WORDS, Kind.EMAIL): ("examples_mean", "examples_best", "words_best"),
 }
+COUNT_FEATURES = ("example_doublings", "has_no_examples")
+# Every tracker is also seen with fewer examples than it has, to learn what their number does.
+REDUCED_EXAMPLE_COUNTS = (0, 1, 3)
 RIDGE = 0.01
 THRESHOLD_CANDIDATES = 200
 # The F1 curve of a few trackers is jagged; its moving average has the threshold to trust.
@@ -44,17 +47,19 @@ THRESHOLD_WINDOW = 9
 UNSURE_SHARE = 0.10
 BAND_QUANTILES = (1 / 3, 2 / 3)
 _DIGITS = 6
+_DEVIATION_MIN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The features of one tracker's labelled conversations that have words on its side, and the
-    right answers.
+    right answers. ``is_reduced`` when it was given fewer examples than it has.
     """
 
     ids: tuple[str, ...]
     features: NDArray[np.float64]
     answers: NDArray[np.bool_]
+    is_reduced: bool = False
 
 
 def feature_rows(
@@ -81,46 +86,102 @@ def feature_rows(
     )
 
 
+def tracker_rows(tracker: LabelledTracker, analyzer: OfflineAnalyzer) -> list[Rows]:
+    """Calibrate a tracker on its own source's texts and compute its rows, with all its examples
+    and with fewer.
+    """
+    question = tracker.question
+    found: list[Rows] = []
+    for count in (len(question.examples), *REDUCED_EXAMPLE_COUNTS):
+        is_reduced = count < len(question.examples)
+        if found and not is_reduced:
+            continue
+        asked = replace(question, examples=question.examples[:count])
+        calibration = analyzer.calibrate([asked], tracker.conversations)
+        rows = feature_rows(
+            asked, tracker.conversations, calibration, answers=tracker.answers, analyzer=analyzer
+        )
+        found.append(replace(rows, is_reduced=is_reduced))
+    return found
+
+
 def train(trackers: Sequence[Rows], *, mode: Mode, kind: Kind) -> Combiner:
     """Learn weights, threshold and bands; every tracker counts the same, whatever its size.
 
-    Each needs answers of both kinds.
+    Each needs answers of both kinds. Reduced rows teach only what the number of examples does.
     """
+    usual = [rows for rows in trackers if not rows.is_reduced]
+    weights = np.zeros(len(FEATURES))
     used = [FEATURES.index(name) for name in FEATURES_USED[mode, kind]]
-    features = np.vstack([rows.features[:, used] for rows in trackers])
-    mean, deviation = features.mean(axis=0), features.std(axis=0) + 1e-9
-    found = logistic.fit(
-        rows=(features - mean) / deviation,
-        answers=np.concatenate([rows.answers for rows in trackers]),
-        row_weights=np.concatenate(
-            [logistic.sides_balanced(rows.answers, np.ones(len(rows.ids))) for rows in trackers]
-        ),
-        ridge=RIDGE,
+    weights[used] = _weights([rows.features[:, used] for rows in usual], usual)
+    counts = [FEATURES.index(name) for name in COUNT_FEATURES]
+    weights[counts] = _count_weights(
+        [rows.features @ weights for rows in trackers],
+        [rows.answers for rows in trackers],
+        np.array([rows.features[0, counts] for rows in trackers]),
     )
-    weights = found.weights / deviation
-    intercept = found.intercept - float(weights @ mean)
-    logits = [rows.features[:, used] @ weights + intercept for rows in trackers]
-    threshold = _threshold(logits, [rows.answers for rows in trackers])
+    logits = [rows.features @ weights for rows in usual]
+    threshold = _threshold(logits, [rows.answers for rows in usual])
     distances = np.concatenate([one - threshold for one in logits])
     shares = np.concatenate([np.full(len(one), 1 / (len(one) * len(logits))) for one in logits])
     medium, high = _weighted_quantiles(np.abs(distances), shares, BAND_QUANTILES)
     return Combiner(
         weights={
-            FEATURES[index]: round(float(weight), _DIGITS)
-            for index, weight in zip(used, weights, strict=True)
+            FEATURES[index]: round(float(weights[index]), _DIGITS) for index in (*used, *counts)
         },
-        intercept=round(intercept - threshold, _DIGITS),
+        intercept=round(-threshold, _DIGITS),
         unsure_margin=round(_unsure_margin(distances, shares), _DIGITS),
         medium_margin=round(medium, _DIGITS),
         high_margin=round(high, _DIGITS),
     )
 
 
-def _threshold(logits: Sequence[NDArray[np.float64]], answers: Sequence[NDArray[np.bool_]]) -> float:
+def _weights(
+    features: Sequence[NDArray[np.float64]], trackers: Sequence[Rows]
+) -> NDArray[np.float64]:
+    rows = np.vstack(features)
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + _DEVIATION_MIN
+    found = logistic.fit(
+        rows=(rows - mean) / deviation,
+        answers=np.concatenate([one.answers for one in trackers]),
+        row_weights=np.concatenate(
+            [logistic.sides_balanced(one.answers, np.ones(len(one.ids))) for one in trackers]
+        ),
+        ridge=RIDGE,
+    )
+    weights: NDArray[np.float64] = found.weights / deviation
+    return weights
+
+
+def _count_weights(
+    logits: Sequence[NDArray[np.float64]],
+    answers: Sequence[NDArray[np.bool_]],
+    counts: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Find how the point halfway between yes and no moves with the number of examples; the
+    weights move it back.
+    """
+    halfway = [
+        (float(one[right].mean()) + float(one[~right].mean())) / 2
+        for one, right in zip(logits, answers, strict=True)
+    ]
+    columns = np.hstack([counts, np.ones((len(counts), 1))])
+    moves: NDArray[np.float64] = np.linalg.lstsq(columns, np.array(halfway), rcond=None)[0]
+    return -moves[:-1]
+
+
+def _threshold(
+    logits: Sequence[NDArray[np.float64]], answers: Sequence[NDArray[np.bool_]]
+) -> float:
     """Find the log-odds at which the mean F1 over the trackers is highest."""
     candidates = np.quantile(np.concatenate(logits), np.linspace(0.02, 0.995, THRESHOLD_CANDIDATES))
     means = [
-        np.mean([metrics.f1(one >= candidate, right) for one, right in zip(logits, answers, strict=True)])
+        np.mean(
+            [
+                metrics.f1(one >= candidate, right)
+                for one, right in zip(logits, answers, strict=True)
+            ]
+        )
         for candidate in candidates
     ]
     smooth = np.convolve(means, np.ones(THRESHOLD_WINDOW) / THRESHOLD_WINDOW, "valid")
@@ -143,20 +204,6 @@ def _weighted_quantiles(
     return [float(values[order][min(int(place), len(values) - 1)]) for place in places]
 
 
-def rows_of(trackers: Sequence[LabelledTracker], analyzer: OfflineAnalyzer) -> list[Rows]:
-    """Calibrate each tracker on its own source's texts and compute its rows."""
-    return [
-        feature_rows(
-            tracker.question,
-            tracker.conversations,
-            analyzer.calibrate([tracker.question], tracker.conversations),
-            answers=tracker.answers,
-            analyzer=analyzer,
-        )
-        for tracker in trackers
-    ]
-
-
 def shipped(folder: Path) -> dict[str, Any]:
     """Return the content of the shipped file: coefficients, and where they come from."""
     trackers = labelled.load(folder)
@@ -166,8 +213,8 @@ def shipped(folder: Path) -> dict[str, Any]:
         combiners[mode] = {}
         for kind in Kind:
             of_kind = [tracker for tracker in trackers if tracker.kind is kind]
-            combiner = train(rows_of(of_kind, analyzer), mode=mode, kind=kind)
-            combiners[mode][kind] = combiner.to_json()
+            rows = [one for tracker in of_kind for one in tracker_rows(tracker, analyzer)]
+            combiners[mode][kind] = train(rows, mode=mode, kind=kind).to_json()
     return {
         "made_by": "python -m trackers.analyzers.offline.training FOLDER -o shipped.json",
         "learned_from": {
@@ -193,7 +240,9 @@ def _no_vectors() -> embedding.Embedder:
 
 
 def main(arguments: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args(arguments)

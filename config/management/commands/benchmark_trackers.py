@@ -1,0 +1,123 @@
+"""Measure trackers on a labelled folder: ``manage.py benchmark_trackers FOLDER``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config import databases
+from config.benchmark import folder as folders
+from config.benchmark import held_out, running, scoring
+from credits import reconciliation
+from credits.models import LedgerEntry
+
+COLUMNS = ("conversations", "credits", *scoring.MEASURES, "conversations_per_second")
+
+
+class Command(BaseCommand):
+    help = (
+        "Runs every tracker of a labelled folder through the product and measures it: one\n"
+        "company per source, a backfill per tracker, real Celery workers, real charges. Works in\n"
+        "a scratch database with its own workers and queues; nothing else is touched.\n\n"
+        "The folder holds conversations.jsonl and trackers.jsonl, and labels.jsonl to measure\n"
+        "against. Means are over trackers, unweighted; unsure counts as no.\n\n"
+        "Exit code 0: done. 1: the ledger check found something, or the workers did not finish.\n"
+        "2: the folder cannot be used.\n\n"
+        "Examples:\n"
+        "  manage.py benchmark_trackers ../shared/data/dev --leave-one-out\n"
+        "  manage.py benchmark_trackers my-labelled-calls --json"
+    )
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        return super().create_parser(*args, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("folder", metavar="FOLDER", type=Path)
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument(
+            "--leave-one-out",
+            action="store_true",
+            help="judge each tracker with coefficients learned from the others' labels: honest "
+            "figures where the shipped ones were learned from this very folder",
+        )
+        parser.add_argument(
+            "--keep", action="store_true", help="keep the scratch database and say its address"
+        )
+
+    def handle(self, **options: Any) -> None:
+        try:
+            folder = folders.load(options["folder"])
+            calibrate = held_out.HeldOut(folder) if options["leave_one_out"] else None
+        except folders.UnusableFolder as error:
+            raise CommandError(str(error), returncode=2) from error
+        name = f"tallystick_benchmark_{os.getpid()}"
+        with (
+            databases.scratch(databases.dsn(), name, keep=options["keep"]) as dsn,
+            databases.pointed_at(dsn),
+            running.workers(dsn),
+        ):
+            try:
+                run = running.run(folder, calibrate=calibrate, say=self._progress)
+            except running.Stalled as error:
+                raise CommandError(str(error), returncode=1) from error
+            breaches = reconciliation.check()
+            report = scoring.report(folder, run) | {
+                "leave_one_out": options["leave_one_out"],
+                "check_ledger": {
+                    "entries": LedgerEntry.objects.count(),
+                    "breaches": [asdict(breach) for breach in breaches],
+                },
+            }
+            if options["keep"]:
+                report["database"] = databases.url(dsn)
+        self.stdout.write(json.dumps(report) if options["json"] else _as_table(report))
+        if breaches:
+            raise SystemExit(1)
+
+    def _progress(self, line: str) -> None:
+        self.stderr.write(line)
+
+
+def _as_table(report: dict[str, Any]) -> str:
+    lines = []
+    for group in scoring.GROUPS:
+        figures = report[group]
+        rows = {group: figures} | {f"  {key}": row for key, row in figures["sources"].items()}
+        rows |= {f"    {key}": row for key, row in figures["trackers"].items()}
+        if not figures["scans"]:
+            continue
+        width = max(len(name) for name in rows)
+        lines.append(" " * width + "".join(f"{_heading(column):>9}" for column in COLUMNS))
+        for name, row in rows.items():
+            lines.append(name.ljust(width) + "".join(f"{_cell(row[key]):>9}" for key in COLUMNS))
+        lines.append("")
+    check = report["check_ledger"]
+    found = "every invariant holds" if not check["breaches"] else f"{len(check['breaches'])} breaches"
+    lines.append(f"check_ledger: {check['entries']:,} entries, {found}.")
+    if "database" in report:
+        lines.append(f"Kept: DATABASE_URL={report['database']}")
+    return "\n".join(lines)
+
+
+def _heading(column: str) -> str:
+    names = {
+        "conversations": "conv.",
+        "f1_always_yes": "yes-F1",
+        "evidence_hit_at_1": "hit@1",
+        "evidence_hit_at_3": "hit@3",
+        "conversations_per_second": "conv./s",
+    }
+    return names.get(column, column)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if isinstance(value, float) and value <= 1 else str(value)
