@@ -185,6 +185,8 @@ PGMQ_OPTIONS = {
     # A long poll would hold a snapshot in the ledger's database and keep dead rows alive.
     "use_notify": True,
     "wait_time_seconds": 0,
+    # Every wake is a message worth waking for: throttled, the next batch waits for the next poll.
+    "notify_throttle_interval_ms": 0,
     "pool_size": 4,
     # A page that wakes a worker does not wait longer for a database that is gone.
     "pool_timeout": 5,

@@ -8,7 +8,7 @@ or neither (I9).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -103,10 +103,14 @@ def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
     )
 
 
-def texts_of(revisions: dict[UUID, int]) -> Iterator[ConversationText]:
-    """Load the text of conversations at the revisions named, in no particular order."""
-    kinds = dict(Conversation.objects.filter(pk__in=revisions).values_list("pk", "kind"))
-    turns: dict[UUID, list[UtteranceText]] = {pk: [] for pk in kinds}
+def texts_of(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
+    """Load the text of conversations at the revisions named.
+
+    An analyzer knows a conversation by its external id, which is the same wherever it was
+    imported, so that whatever it derives from the id is the same too.
+    """
+    found = Conversation.objects.filter(pk__in=revisions).values_list("pk", "external_id", "kind")
+    turns: dict[UUID, list[UtteranceText]] = {pk: [] for pk in revisions}
     rows = (
         Utterance.objects.filter(
             conversation__in=revisions, revision__in=set(revisions.values())
@@ -118,8 +122,10 @@ def texts_of(revisions: dict[UUID, int]) -> Iterator[ConversationText]:
         if revisions[conversation_id] == revision:
             turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
             turns[conversation_id].append(turn)
-    for pk, kind in kinds.items():
-        yield ConversationText(str(pk), TextKind(kind), tuple(turns[pk]))
+    return {
+        pk: ConversationText(external_id, TextKind(kind), tuple(turns[pk]))
+        for pk, external_id, kind in found
+    }
 
 
 def _calibration(version_id: UUID) -> Calibration:
@@ -127,7 +133,7 @@ def _calibration(version_id: UUID) -> Calibration:
     version = TrackerVersion.objects.select_related("tracker").get(pk=version_id)
     if version.calibration is None:
         analyzer = analyzers.in_use()
-        sample = list(_sample(version.tracker))
+        sample = _sample(version.tracker)
         learned = analyzer.calibrate([question_of(version.tracker, version)], sample)
         unset = TrackerVersion.objects.filter(pk=version_id, calibration__isnull=True)
         unset.update(calibration=asdict(learned))
@@ -136,7 +142,7 @@ def _calibration(version_id: UUID) -> Calibration:
     return Calibration(**version.calibration)
 
 
-def _sample(tracker: Tracker) -> Iterator[ConversationText]:
+def _sample(tracker: Tracker) -> list[ConversationText]:
     """Choose conversations the tracker reads, the same ones whoever asks."""
     chosen = (
         filters.matching(tracker)
@@ -144,25 +150,24 @@ def _sample(tracker: Tracker) -> Iterator[ConversationText]:
         .values_list("pk", "text_revision")[:SAMPLE_SIZE]
     )
     revisions = dict(chosen)
-    texts = {text.id: text for text in texts_of(revisions)}
-    for pk in revisions:
-        yield texts[str(pk)]
+    texts = texts_of(revisions)
+    return [texts[pk] for pk in revisions]
 
 
 def _read(batch: Batch, calibration: Calibration, clock: Clock) -> Findings:
     analyzer = analyzers.in_use()
     question = question_of(batch.tracker, batch.version)
-    scans = {item.conversation_id: item.scan_id for item in batch.items}
+    texts = texts_of({item.conversation_id: item.revision for item in batch.items})
     began = beat = clock()
     findings = Findings()
-    for text in texts_of({item.conversation_id: item.revision for item in batch.items}):
+    for item in batch.items:
         now = clock()
         if now - began > ANALYSIS_MAX:
             break
         if now - beat > HEARTBEAT:
             claiming.heartbeat(batch, now=now)
             beat = now
-        scan_id = scans[UUID(text.id)]
+        scan_id, text = item.scan_id, texts[item.conversation_id]
         try:
             findings.found[scan_id] = analyzer.evaluate(text, [question], calibration)[0]
         except Exception as error:  # noqa: BLE001

@@ -12,16 +12,18 @@ from credits import jobs
 from trackers import scanning, sweeping, wakes
 
 SWEEP_PERIOD = timedelta(minutes=1)
+TURN = timedelta(seconds=1)  # How long a task goes on claiming before others get their turn.
 
 
 @shared_task
-def scan(*, version_id: str, backfill_id: str | None) -> int:
-    """Work off one batch of a version, then ask for the next, so that trackers take turns."""
+def scan(*, version_id: str, backfill_id: str | None) -> None:
+    """Work off batches of a version for a moment, then queue up again, so that trackers take turns."""
     version, backfill = UUID(version_id), UUID(backfill_id) if backfill_id else None
-    claimed = scanning.run_batch(version_id=version, backfill_id=backfill, clock=timezone.now)
-    if claimed:
-        wakes.scan(version_id=version, backfill_id=backfill)
-    return claimed
+    until = timezone.now() + TURN
+    while scanning.run_batch(version_id=version, backfill_id=backfill, clock=timezone.now):
+        if timezone.now() > until:
+            wakes.scan(version_id=version, backfill_id=backfill)
+            return
 
 
 @shared_task
