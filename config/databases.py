@@ -152,9 +152,9 @@ def migrations_digest() -> str:
 
 
 def _migration_files() -> Iterator[Path]:
-    for app in ("config", "credits", "trackers", "billing"):
+    for name in ("config", "credits", "trackers", "billing"):
         for pattern in ("*.py", "sql/*.sql"):
-            yield from (PROJECT / app / "migrations").glob(pattern)
+            yield from (PROJECT / name / "migrations").glob(pattern)
 
 
 def _build_template(database_dsn: str, name: str) -> None:

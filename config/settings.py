@@ -73,7 +73,13 @@ def _database_address() -> dict[str, Any]:
 
 
 def _database(address: dict[str, Any]) -> dict[str, Any]:
-    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    names = {
+        "dbname": "NAME",
+        "user": "USER",
+        "password": "PASSWORD",
+        "host": "HOST",
+        "port": "PORT",
+    }
     options = {key: value for key, value in address.items() if key not in names}
     if DATABASE_POOL_SIZE:
         options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE}
@@ -86,7 +92,9 @@ def _database(address: dict[str, Any]) -> dict[str, Any]:
 
 
 SECRET_KEY = _secret_key()
-DEBUG = env.boolean("TALLYSTICK_DEBUG", False, "Shows tracebacks in the browser; never in production.")
+DEBUG = env.boolean(
+    "TALLYSTICK_DEBUG", False, "Shows tracebacks in the browser; never in production."
+)
 ALLOWED_HOSTS = env.text(
     "TALLYSTICK_ALLOWED_HOSTS",
     "localhost,127.0.0.1" if EMBEDDED else "",

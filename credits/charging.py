@@ -132,7 +132,7 @@ def reserve(
         actor_ref=_ref(by),
         reservation_id=reservation_id,
         amount=amount,
-        lease_seconds=int(lease.total_seconds()),
+        lease=lease,
         use=use,
         rate_card_id=rates.card_id,
         key=key,
@@ -189,9 +189,7 @@ def capture(
     reservation.closed_at = answer.instant
     reservation.usage_event_id = usage_id
     use = Use(**{name: getattr(reservation, name) for name in Use.__dataclass_fields__})
-    return _usage_event(
-        reservation.company_id, usage_id, amount, use, work, rates.card_id, answer
-    )
+    return _usage_event(reservation.company_id, usage_id, amount, use, work, rates.card_id, answer)
 
 
 def release(*, reservation: Reservation, by: User | None = None) -> Reservation:
@@ -220,7 +218,7 @@ def extend(*, reservation: Reservation, lease: timedelta = LEASE_DEFAULT) -> Res
     answer = ledger.extend(
         company_id=reservation.company_id,
         reservation_id=reservation.pk,
-        lease_seconds=int(lease.total_seconds()),
+        lease=lease,
     )
     _refuse_closed(answer)
     assert answer.until is not None

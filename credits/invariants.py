@@ -134,7 +134,8 @@ EFFECT_RULES = (
     ),
     (
         "I8",
-        """SELECT company_id, 'grant ' || grant_id, format('%s EXPIRED entries of %s', count(*), cause)
+        """SELECT company_id, 'grant ' || grant_id,
+               format('%s EXPIRED entries of %s', count(*), cause)
           FROM credits_ledgerentry WHERE kind = 'EXPIRED'
          GROUP BY company_id, grant_id, cause, cause_ref HAVING count(*) > 1""",
     ),
@@ -177,7 +178,8 @@ LOT_RULES = (
                'at %s draws on grant %s, usable from %s until %s', e.occurred_at, g.id,
                g.effective_at, g.expires_at)
           FROM credits_drawdown d
-          JOIN credits_ledgerentry e ON e.id = d.entry_id AND e.kind = 'CONSUMED' AND e.cause = 'CHARGE'
+          JOIN credits_ledgerentry e ON e.id = d.entry_id
+               AND e.kind = 'CONSUMED' AND e.cause = 'CHARGE'
           JOIN credits_creditgrant g ON g.id = d.grant_id
          WHERE e.occurred_at < g.effective_at OR e.occurred_at >= g.expires_at""",
     ),
@@ -197,7 +199,8 @@ LOT_RULES = (
                'captures %s of grant %s where its reservation holds %s until %s', -d.amount,
                d.grant_id, coalesce(h.amount, 0), r.lapses_at)
           FROM credits_drawdown d
-          JOIN credits_ledgerentry e ON e.id = d.entry_id AND e.kind = 'CONSUMED' AND e.cause = 'CAPTURE'
+          JOIN credits_ledgerentry e ON e.id = d.entry_id
+               AND e.kind = 'CONSUMED' AND e.cause = 'CAPTURE'
           LEFT JOIN credits_reservation r ON r.id = e.cause_ref
           LEFT JOIN credits_hold h ON h.reservation_id = r.id AND h.grant_id = d.grant_id
          WHERE h.id IS NULL OR -d.amount > h.amount OR e.occurred_at >= r.lapses_at""",
@@ -255,10 +258,12 @@ INTEGRITY_RULES = (
     (
         "I10",
         """SELECT NULL::bigint, 'table ' || name, 'has lost an append-only trigger'
-          FROM unnest(ARRAY['credits_ledgerentry', 'credits_drawdown', 'credits_usageevent']) AS name
+          FROM unnest(ARRAY['credits_ledgerentry', 'credits_drawdown', 'credits_usageevent'])
+            AS name
          WHERE (SELECT count(*) FROM pg_trigger
                  WHERE tgrelid = name::regclass AND tgenabled IN ('O', 'A')
-                   AND tgname IN (name || '_is_append_only', name || '_is_never_truncated')) <> 2""",
+                   AND tgname IN (name || '_is_append_only', name || '_is_never_truncated'))
+               <> 2""",
     ),
     (
         "I17",

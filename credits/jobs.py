@@ -40,6 +40,4 @@ def once_per_period(name: str, *, now: datetime, period: timedelta) -> Iterator[
         claim = Claim(is_mine=cursor.fetchone() is not None)
     yield claim
     if claim.is_mine:
-        JobRun.objects.filter(name=name).update(
-            succeeded_at=timezone.now(), summary=claim.summary
-        )
+        JobRun.objects.filter(name=name).update(succeeded_at=timezone.now(), summary=claim.summary)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -73,7 +73,9 @@ class Key:
         :raises ValueError: if the key is empty or longer than 255 characters.
         """
         if not 0 < len(text) <= KEY_LENGTH_MAX:
-            raise ValueError(f"A key has 1 to {KEY_LENGTH_MAX} characters; this one has {len(text)}.")
+            raise ValueError(
+                f"A key has 1 to {KEY_LENGTH_MAX} characters; this one has {len(text)}."
+            )
         digest = hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode())
         return cls(text=text, body_sha256=digest.digest())
 
@@ -95,8 +97,14 @@ class IdempotencyConflict(Exception):
     """This key was used before with another request; use a new key for a new request."""
 
 
-_USE = "ROW(%s::text,%s::text,%s::uuid,%s::text,%s::uuid,%s::uuid,%s::uuid,%s::uuid,%s::text)::ledger_use"
-_WORK = "ROW(%s::bigint,%s::integer,%s::integer,%s::integer,%s::integer)::ledger_work"
+class _Work(NamedTuple):
+    """The SQL type ``ledger_work``, its fields in order."""
+
+    rate_card_id: int
+    calls: int
+    emails: int
+    web_searches: int
+    request_count: int | None
 
 
 def issue(
@@ -115,9 +123,19 @@ def issue(
     key: Key | None,
 ) -> Outcome:
     return _call(
-        "ledger_issue(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [company_id, actor_ref, grant_id, source, amount, effective_at, expires_at, priority]
-        + [reference, reason, created_by_id, *_key(key)],
+        "ledger_issue",
+        company_id,
+        actor_ref,
+        grant_id,
+        source,
+        amount,
+        effective_at,
+        expires_at,
+        priority,
+        reference,
+        reason,
+        created_by_id,
+        key,
     )
 
 
@@ -132,11 +150,8 @@ def charge(
     rate_card_id: int,
     key: Key | None,
 ) -> Outcome:
-    return _call(
-        f"ledger_charge(%s, %s, %s, %s, {_USE}, {_WORK}, %s, %s)",
-        [company_id, actor_ref, usage_id, amount]
-        + [*astuple(use), *_work(work, rate_card_id), *_key(key)],
-    )
+    done = _work(work, rate_card_id)
+    return _call("ledger_charge", company_id, actor_ref, usage_id, amount, use, done, key)
 
 
 def reserve(
@@ -145,15 +160,21 @@ def reserve(
     actor_ref: UUID | None,
     reservation_id: UUID,
     amount: Decimal,
-    lease_seconds: int,
+    lease: timedelta,
     use: Use,
     rate_card_id: int,
     key: Key | None,
 ) -> Outcome:
     return _call(
-        f"ledger_reserve(%s, %s, %s, %s, make_interval(secs => %s), {_USE}, %s, %s, %s)",
-        [company_id, actor_ref, reservation_id, amount, lease_seconds]
-        + [*astuple(use), rate_card_id, *_key(key)],
+        "ledger_reserve",
+        company_id,
+        actor_ref,
+        reservation_id,
+        amount,
+        lease,
+        use,
+        rate_card_id,
+        key,
     )
 
 
@@ -167,29 +188,24 @@ def capture(
     work: Work,
     rate_card_id: int,
 ) -> Outcome:
-    return _call(
-        f"ledger_capture(%s, %s, %s, %s, %s, {_WORK})",
-        [company_id, actor_ref, reservation_id, usage_id, amount, *_work(work, rate_card_id)],
-    )
+    done = _work(work, rate_card_id)
+    return _call("ledger_capture", company_id, actor_ref, reservation_id, usage_id, amount, done)
 
 
 def release(*, company_id: int, actor_ref: UUID | None, reservation_id: UUID) -> Outcome:
-    return _call("ledger_release(%s, %s, %s)", [company_id, actor_ref, reservation_id])
+    return _call("ledger_release", company_id, actor_ref, reservation_id)
 
 
-def extend(*, company_id: int, reservation_id: UUID, lease_seconds: int) -> Outcome:
-    return _call(
-        "ledger_extend(%s, %s, make_interval(secs => %s))",
-        [company_id, reservation_id, lease_seconds],
-    )
+def extend(*, company_id: int, reservation_id: UUID, lease: timedelta) -> Outcome:
+    return _call("ledger_extend", company_id, reservation_id, lease)
 
 
 def settle(*, company_id: int) -> Outcome:
-    return _call("ledger_settle(%s)", [company_id])
+    return _call("ledger_settle", company_id)
 
 
 def read(*, company_id: int) -> Outcome:
-    return _call("ledger_read(%s)", [company_id])
+    return _call("ledger_read", company_id)
 
 
 def fields_of(use: Use) -> dict[str, Any]:
@@ -197,15 +213,31 @@ def fields_of(use: Use) -> dict[str, Any]:
     return asdict(use)
 
 
-def _work(work: Work, rate_card_id: int) -> list[Any]:
-    return [rate_card_id, work.calls, work.emails, work.web_searches, work.request_count]
+def _work(work: Work, rate_card_id: int) -> _Work:
+    return _Work(rate_card_id, work.calls, work.emails, work.web_searches, work.request_count)
 
 
-def _key(key: Key | None) -> list[Any]:
-    return [None, None] if key is None else [key.text, key.body_sha256]
+def _call(function: str, *arguments: Any) -> Outcome:
+    """Run one function in one statement; a ``Use`` or ``_Work`` is passed as its SQL row type.
 
-
-def _call(function: str, parameters: list[Any]) -> Outcome:
+    A ``Key`` is its text and its digest; the digest's default, NULL, goes with a key of None.
+    """
+    places: list[str] = []
+    values: list[Any] = []
+    for argument in arguments:
+        match argument:
+            case Use():
+                places.append("ROW(%s,%s,%s,%s,%s,%s,%s,%s,%s)::ledger_use")
+                values += astuple(argument)
+            case _Work():
+                places.append("ROW(%s,%s,%s,%s,%s)::ledger_work")
+                values += argument
+            case Key():
+                places += ["%s", "%s"]
+                values += [argument.text, argument.body_sha256]
+            case _:
+                places.append("%s")
+                values.append(argument)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT * FROM {function}", parameters)
+        cursor.execute(f"SELECT * FROM {function}({', '.join(places)})", values)
         return Outcome(*cursor.fetchone())

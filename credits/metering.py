@@ -96,6 +96,4 @@ def daily(*, company: Company, since: datetime, until: datetime) -> list[DayUse]
 
 
 def _events(company: Company, since: datetime, until: datetime):
-    return UsageEvent.objects.filter(
-        company=company, occurred_at__gte=since, occurred_at__lt=until
-    )
+    return UsageEvent.objects.filter(company=company, occurred_at__gte=since, occurred_at__lt=until)

@@ -187,9 +187,7 @@ def _text_counts(record: ConversationRecord) -> dict[Affiliation, int]:
     return counts
 
 
-def _write_text(
-    directory: Directory, items: list[tuple[Conversation, ConversationRecord]]
-) -> None:
+def _write_text(directory: Directory, items: list[tuple[Conversation, ConversationRecord]]) -> None:
     """Write participants and the utterances of the current revision."""
     speakers = _write_participants(directory, items)
     utterances = []
@@ -320,9 +318,7 @@ def _count_new(
     directory.learn(chosen)
     created = [_conversation(company, directory, record, now) for record in chosen]
     Conversation.objects.bulk_create(created)
-    _write_participants(
-        directory, [(item, records[item.external_id]) for item in created]
-    )
+    _write_participants(directory, [(item, records[item.external_id]) for item in created])
     new: set[UUID] = set()
     for tracker in _published(company):
         matched = filters.with_item(

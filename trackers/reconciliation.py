@@ -27,7 +27,8 @@ RULES = (
                       GROUP BY s.usage_event_id) s ON s.usage_event_id = u.id
          WHERE u.feature_type = 'TRACKER' AND u.action IN ('CONTINUOUS', 'BACKFILL')
            AND (u.amount, u.calls, u.emails)
-               IS DISTINCT FROM (coalesce(s.total, 0), coalesce(s.calls, 0), coalesce(s.emails, 0))""",
+               IS DISTINCT FROM
+               (coalesce(s.total, 0), coalesce(s.calls, 0), coalesce(s.emails, 0))""",
     ),
     Rule(
         "I5",

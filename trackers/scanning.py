@@ -20,6 +20,8 @@ from django.db.models.functions import MD5
 from credits import charging, rating
 from credits.identifiers import new_id
 from trackers import analyzers, backfills, claiming, filters, locks
+from trackers.analyzers.base import Affiliation as TextAffiliation
+from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import (
     Calibration,
     ConversationText,
@@ -27,8 +29,6 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     UtteranceText,
 )
-from trackers.analyzers.base import Affiliation as TextAffiliation
-from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Kind as TextKind
 from trackers.analyzers.base import Side as QuestionSide
 from trackers.claiming import Batch
@@ -112,9 +112,7 @@ def texts_of(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
     found = Conversation.objects.filter(pk__in=revisions).values_list("pk", "external_id", "kind")
     turns: dict[UUID, list[UtteranceText]] = {pk: [] for pk in revisions}
     rows = (
-        Utterance.objects.filter(
-            conversation__in=revisions, revision__in=set(revisions.values())
-        )
+        Utterance.objects.filter(conversation__in=revisions, revision__in=set(revisions.values()))
         .order_by("conversation", "revision", "position")
         .values_list("conversation_id", "revision", "pk", "affiliation", "text")
     )
@@ -170,7 +168,7 @@ def _read(batch: Batch, calibration: Calibration, clock: Clock) -> Findings:
         scan_id, text = item.scan_id, texts[item.conversation_id]
         try:
             findings.found[scan_id] = analyzer.evaluate(text, [question], calibration)[0]
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             # The boundary to the analyzer: one conversation it cannot read must not take the
             # batch with it. The scan is tried again, and parked with the reason at the fifth.
             logger.exception("Scan %s failed in analyzer %s", scan_id, analyzer.name)
@@ -221,7 +219,6 @@ def _write_findings(
     """Write the results of the scans still leased to us; return which those were."""
     if not found:
         return set()
-    rows = list(found.items())
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE trackers_scan AS scan"
@@ -232,13 +229,18 @@ def _write_findings(
             "   AS f (id, verdict, confidence, score, answer)"
             " WHERE scan.id = f.id AND scan.lease_token = %s AND scan.state = %s"
             " RETURNING scan.id",
-            [ScanState.DONE, usage_id, now]
-            + [[scan_id for scan_id, _ in rows]]
-            + [[str(finding.verdict) for _, finding in rows]]
-            + [[str(finding.confidence) for _, finding in rows]]
-            + [[Decimal(finding.score).quantize(SCORE_PLACES) for _, finding in rows]]
-            + [[finding.answer for _, finding in rows]]
-            + [batch.token, ScanState.RUNNING],
+            [
+                ScanState.DONE,
+                usage_id,
+                now,
+                list(found),
+                [str(finding.verdict) for finding in found.values()],
+                [str(finding.confidence) for finding in found.values()],
+                [Decimal(finding.score).quantize(SCORE_PLACES) for finding in found.values()],
+                [finding.answer for finding in found.values()],
+                batch.token,
+                ScanState.RUNNING,
+            ],
         )
         written = {row[0] for row in cursor.fetchall()}
     Quote.objects.bulk_create(
@@ -259,9 +261,7 @@ def _write_findings(
 def _write_failures(batch: Batch, failed: dict[UUID, str], now: datetime) -> None:
     """Try again later, a little later each time; park at the fifth attempt, uncharged."""
     for scan_id, reason in failed.items():
-        leased = Scan.objects.filter(
-            pk=scan_id, lease_token=batch.token, state=ScanState.RUNNING
-        )
+        leased = Scan.objects.filter(pk=scan_id, lease_token=batch.token, state=ScanState.RUNNING)
         attempts = leased.values_list("attempts", flat=True).first()
         if attempts is None:
             continue

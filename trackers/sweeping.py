@@ -74,9 +74,7 @@ def recover(*, now: datetime) -> int:
         Scan.objects.filter(pk__in=ids, state=ScanState.PENDING).filter(
             Q(backfill__state__in=[BackfillState.STOPPED, BackfillState.DONE])
             | ~Q(tracker__state=TrackerState.PUBLISHED)
-        ).update(
-            state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged."
-        )
+        ).update(state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged.")
     for reservation_id in {scan.reservation_ref for scan in lost if scan.reservation_ref}:
         _release(reservation_id)
     for backfill_id in {scan.backfill_id for scan in lost if scan.backfill_id}:
@@ -86,9 +84,7 @@ def recover(*, now: datetime) -> int:
 
 def skip_long_waiting(*, now: datetime) -> int:
     """Skip, visibly, what has waited for credits longer than 30 days."""
-    return Scan.objects.filter(
-        state=ScanState.WAITING, created_at__lt=now - WAITING_MAX
-    ).update(
+    return Scan.objects.filter(state=ScanState.WAITING, created_at__lt=now - WAITING_MAX).update(
         state=ScanState.SKIPPED,
         finished_at=now,
         reason="Waited 30 days for credits.",

@@ -17,7 +17,7 @@ TURN = timedelta(seconds=1)  # How long a task goes on claiming before others ge
 
 @shared_task
 def scan(*, version_id: str, backfill_id: str | None) -> None:
-    """Work off batches of a version for a moment, then queue up again, so that trackers take turns."""
+    """Work off batches of a version for a moment, then queue up again: trackers take turns."""
     version, backfill = UUID(version_id), UUID(backfill_id) if backfill_id else None
     until = timezone.now() + TURN
     while scanning.run_batch(version_id=version, backfill_id=backfill, clock=timezone.now):

@@ -34,4 +34,6 @@ def _send(arguments: dict[str, str | None], queue: str, times: int) -> None:
         for _ in range(times):
             current_app.send_task(SCAN_TASK, kwargs=arguments, queue=queue)
     except OperationalError:
-        logger.warning("The broker did not take a wake for %s; the sweep will ask again.", arguments)
+        logger.warning(
+            "The broker did not take a wake for %s; the sweep will ask again.", arguments
+        )

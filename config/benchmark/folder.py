@@ -89,11 +89,12 @@ def _labels(file: Path) -> dict[str, dict[str, Label]]:
 
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
     try:
-        with file.open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield json.loads(line)
+        lines = file.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise UnusableFolder(f"{file} cannot be read: {error.strerror}.") from error
-    except json.JSONDecodeError as error:
-        raise UnusableFolder(f"{file}, line {number}: not JSON.") from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UnusableFolder(f"{file}, line {number}: not JSON.") from error

@@ -9,9 +9,9 @@ from functools import cached_property
 
 from config.benchmark.folder import Folder, TrackerSpec, UnusableFolder
 from trackers.analyzers.base import Calibration
-from trackers.analyzers.offline import labelled, training
+from trackers.analyzers.offline import calibration, labeled, training
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
-from trackers.analyzers.offline.labelled import LabelledTracker
+from trackers.analyzers.offline.labeled import LabeledTracker
 
 
 class HeldOut:
@@ -41,11 +41,11 @@ class HeldOut:
             )
         sample = [text for tracker in own for text in tracker.conversations]
         learned = self.analyzer.calibrate([own[0].question], sample)
-        return training.with_combiners(learned, combiners)
+        return calibration.with_combiners(learned, combiners)
 
     @cached_property
-    def trackers(self) -> list[LabelledTracker]:
-        return labelled.load(self.folder.path)
+    def trackers(self) -> list[LabeledTracker]:
+        return labeled.load(self.folder.path)
 
     @cached_property
     def rows(self) -> dict[tuple[str, str], list[training.Rows]]:

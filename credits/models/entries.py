@@ -253,9 +253,7 @@ class UsageEvent(AppendOnlyModel, FeatureUse):
         ]
         indexes: ClassVar = [
             # The usage report and "what eats it": a date range of one company, in ledger order.
-            models.Index(
-                "company", "occurred_at", "after_sequence", "id", name="usage_by_instant"
-            ),
+            models.Index("company", "occurred_at", "after_sequence", "id", name="usage_by_instant"),
         ]
 
     def __str__(self) -> str:

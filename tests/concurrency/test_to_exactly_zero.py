@@ -42,7 +42,11 @@ def test_1280_requests_of_32_processes_spend_1000_credits_exactly(committed):
 
 
 def test_without_the_pool_lock_the_same_race_breaks(committed):
-    plant("ledger_begin", " WHERE company_id = p_company FOR NO KEY UPDATE", " WHERE company_id = p_company")
+    plant(
+        "ledger_begin",
+        " WHERE company_id = p_company FOR NO KEY UPDATE",
+        " WHERE company_id = p_company",
+    )
     acme = people.company()
     people.credits_for(acme, "1000")
 

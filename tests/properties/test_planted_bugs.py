@@ -18,7 +18,7 @@ BUGS = {
         "ledger_settle_due",
         "state = 'OPEN' AND lapses_at <= context.instant",
         "state = 'OPEN' AND lapses_at <= context.instant - interval '1 hour'",
-        "OUTCOME differs: OK, should be LAPSED",
+        "BALANCE differs",
     ),
     "the lot that expires last is spent first": (
         "ledger_take",

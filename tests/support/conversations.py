@@ -29,7 +29,12 @@ def record(external_id: str, *, started_at: datetime | None = None, **changes):
         "deal": {"name": "Globex robots", "stage": "evaluation"},
         "participants": [
             {"id": "r", "name": "Rita Rep", "email": "rep@acme.example", "role": "internal"},
-            {"id": "c", "name": "Carl Customer", "email": "carl@globex.example", "role": "external"},
+            {
+                "id": "c",
+                "name": "Carl Customer",
+                "email": "carl@globex.example",
+                "role": "external",
+            },
         ],
         "utterances": [
             {"id": "u0", "speaker": "r", "start": 0.0, "text": "Here is our proposal."},
@@ -42,9 +47,7 @@ def record(external_id: str, *, started_at: datetime | None = None, **changes):
 def ingest(company: Company, *incoming, now: datetime | None = None):
     """Take the records in and return the report of the whole."""
     report = ingestion.Report()
-    for running in ingestion.ingest(
-        company=company, records=incoming, now=now or timezone.now()
-    ):
+    for running in ingestion.ingest(company=company, records=incoming, now=now or timezone.now()):
         report = running
     return report
 
@@ -72,6 +75,4 @@ def tracker(company: Company, name: str = "Pricing objection", **settings) -> Tr
 def published(company: Company, by: User, name: str = "Pricing objection", **settings) -> Tracker:
     now = settings.pop("now", None) or timezone.now()
     draft = tracker(company, name, **settings)
-    return publishing.publish(
-        tracker_id=draft.pk, edit_number=draft.edit_number, by=by, now=now
-    )
+    return publishing.publish(tracker_id=draft.pk, edit_number=draft.edit_number, by=by, now=now)

@@ -1,4 +1,4 @@
-"""The tests' own PostgreSQL: one server for the run, one database for each worker and committing test."""
+"""The tests' own PostgreSQL: one server for the run, a database for each that commits."""
 
 from __future__ import annotations
 

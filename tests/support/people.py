@@ -1,4 +1,4 @@
-"""A cast with meaning: Alice the tech admin, Bob the business admin, Vic the viewer, Vera the vendor."""
+"""A cast with meaning: Alice the tech admin, Bob the business admin, Vic the viewer."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def company(name: str = "Acme", *, time_zone: str = "Europe/Berlin") -> Company:
 
 
 def member(company: Company, role: Role, name: str) -> User:
-    user = User.objects.create_user(
-        f"{name.lower()}@{company.slug}.example", PASSWORD, name=name
-    )
+    user = User.objects.create_user(f"{name.lower()}@{company.slug}.example", PASSWORD, name=name)
     Membership.objects.create(user=user, company=company, role=role)
     return user
 

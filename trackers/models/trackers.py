@@ -93,9 +93,7 @@ class Tracker(models.Model):
                 condition=Q(state__in=TrackerState.values), name="tracker_state_is_known"
             ),
             models.CheckConstraint(
-                condition=Q(
-                    state=TrackerState.DRAFT, first_published_at=None, current_version=None
-                )
+                condition=Q(state=TrackerState.DRAFT, first_published_at=None, current_version=None)
                 | ~Q(state=TrackerState.DRAFT)
                 & Q(first_published_at__isnull=False, current_version__isnull=False),
                 name="tracker_published_once_has_a_version_and_a_date",
@@ -251,9 +249,7 @@ class Backfill(models.Model):
                 name="backfill_ceiling_is_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    state__in=[BackfillState.RUNNING, BackfillState.PAUSED], ended_at=None
-                )
+                condition=Q(state__in=[BackfillState.RUNNING, BackfillState.PAUSED], ended_at=None)
                 | Q(
                     state__in=[BackfillState.STOPPED, BackfillState.DONE],
                     ended_at__isnull=False,

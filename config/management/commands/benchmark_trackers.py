@@ -99,7 +99,9 @@ def _as_table(report: dict[str, Any]) -> str:
             lines.append(name.ljust(width) + "".join(f"{_cell(row[key]):>9}" for key in COLUMNS))
         lines.append("")
     check = report["check_ledger"]
-    found = "every invariant holds" if not check["breaches"] else f"{len(check['breaches'])} breaches"
+    found = (
+        "every invariant holds" if not check["breaches"] else f"{len(check['breaches'])} breaches"
+    )
     lines.append(f"check_ledger: {check['entries']:,} entries, {found}.")
     if "database" in report:
         lines.append(f"Kept: DATABASE_URL={report['database']}")

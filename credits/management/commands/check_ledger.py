@@ -15,9 +15,12 @@ from credits.models import Company, LedgerEntry
 
 class Command(BaseCommand):
     help = (
-        "Re-checks every invariant of the ledger and names company, entry and invariant of each "
-        "breach. Exit code 0: all is well. 1: something is broken. 2: the command was not "
-        "understood.\n\nExamples:\n  manage.py check_ledger\n  manage.py check_ledger --company acme --json"
+        "Re-checks every invariant of the ledger and names company, entry and invariant of each\n"
+        "breach.\n\n"
+        "Exit code 0: all is well. 1: something is broken. 2: there is no such company.\n\n"
+        "Examples:\n"
+        "  manage.py check_ledger\n"
+        "  manage.py check_ledger --company acme --json"
     )
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:

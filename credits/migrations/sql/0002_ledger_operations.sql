@@ -4,7 +4,8 @@
 CREATE FUNCTION ledger_issue(
     p_company bigint, p_actor uuid, p_grant uuid, p_source text, p_amount numeric,
     p_effective_at timestamptz, p_expires_at timestamptz, p_priority integer,
-    p_reference text, p_reason text, p_created_by bigint, p_key text, p_body bytea
+    p_reference text, p_reason text, p_created_by bigint,
+    p_key text DEFAULT NULL, p_body bytea DEFAULT NULL
 ) RETURNS ledger_outcome LANGUAGE plpgsql AS $$
 DECLARE
     context ledger_context;
@@ -53,7 +54,7 @@ $$;
 
 CREATE FUNCTION ledger_charge(
     p_company bigint, p_actor uuid, p_usage uuid, p_amount numeric, p_use ledger_use, p_work ledger_work,
-    p_key text, p_body bytea
+    p_key text DEFAULT NULL, p_body bytea DEFAULT NULL
 ) RETURNS ledger_outcome LANGUAGE plpgsql AS $$
 DECLARE
     context ledger_context;
@@ -88,7 +89,8 @@ $$;
 
 CREATE FUNCTION ledger_reserve(
     p_company bigint, p_actor uuid, p_reservation uuid, p_amount numeric, p_lease interval,
-    p_use ledger_use, p_rate_card bigint, p_key text, p_body bytea
+    p_use ledger_use, p_rate_card bigint,
+    p_key text DEFAULT NULL, p_body bytea DEFAULT NULL
 ) RETURNS ledger_outcome LANGUAGE plpgsql AS $$
 DECLARE
     context ledger_context;

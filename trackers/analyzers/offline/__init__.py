@@ -11,6 +11,6 @@ Note [Same findings everywhere]
     rounded before they are compared or ordered.
 
 Note [Nothing is learned from labels here]
-    A calibration sees texts only. What was learned from labelled conversations is a handful of
+    A calibration sees texts only. What was learned from labeled conversations is a handful of
     coefficients per kind of conversation, in ``shipped.json``; ``training`` makes that file.
 """

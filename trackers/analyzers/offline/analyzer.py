@@ -21,7 +21,7 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.offline import answers, calibrating, embedding
+from trackers.analyzers.offline import answers, embedding, fitting, scorers
 from trackers.analyzers.offline import calibration as calibrations
 from trackers.analyzers.offline.calibration import Decoded, Mode
 from trackers.analyzers.offline.embedding import Embedder, VectorsUnavailable
@@ -64,7 +64,7 @@ class OfflineAnalyzer:
         """
         embedder = self._vectors()
         corpora = {
-            (kind, side): calibrating.corpus(sample, kind=kind, side=side, embedder=embedder)
+            (kind, side): fitting.corpus(sample, kind=kind, side=side, embedder=embedder)
             for kind in Kind
             for side in {question.side for question in questions}
         }
@@ -78,7 +78,7 @@ class OfflineAnalyzer:
                     question.id: calibrations.encode(
                         question,
                         {
-                            kind: calibrating.fit(
+                            kind: fitting.fit(
                                 question, kind, corpora[kind, question.side], embedder
                             )
                             for kind in Kind
@@ -154,8 +154,10 @@ class OfflineAnalyzer:
 
     def _fit_built_in(self, question: TrackerQuestion, kind: Kind, mode: Mode) -> QuestionScorer:
         embedder = self._embedder_for(mode)
-        ordinary = calibrating.corpus((), kind=kind, side=question.side, embedder=embedder)
-        return calibrating.fit(question, kind, ordinary, embedder)
+        ordinary = fitting.corpus((), kind=kind, side=question.side, embedder=embedder)
+        fitted = fitting.fit(question, kind, ordinary, embedder)
+        # Rounded as if it had been stored.
+        return scorers.from_json(fitted.to_json())
 
     def _decode(self, calibration: Calibration) -> Decoded:
         kept = self._decoded

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trackers.analyzers.base import Calibration, Kind, TrackerQuestion
-from trackers.analyzers.offline import calibrating, combiner, scorers
+from trackers.analyzers.offline import combiner, fitting, scorers
 from trackers.analyzers.offline.combiner import Combiner
 from trackers.analyzers.offline.embedding import Embedder
 from trackers.analyzers.offline.scorers import QuestionScorer
@@ -62,7 +62,7 @@ def with_combiners(calibration: Calibration, combiners: Mapping[Kind, Combiner])
 
 def encode(question: TrackerQuestion, fitted: Mapping[Kind, QuestionScorer]) -> dict[str, Any]:
     return {
-        "fingerprint": calibrating.fingerprint(question),
+        "fingerprint": fitting.fingerprint(question),
         "scorers": {kind.value: one.to_json() for kind, one in fitted.items()},
     }
 
@@ -89,7 +89,7 @@ class Decoded:
         fingerprint = self.fingerprints.get(question.id)
         if fingerprint is None:
             return None
-        if fingerprint != calibrating.fingerprint(question):
+        if fingerprint != fitting.fingerprint(question):
             raise StaleCalibration(f"Question {question.id} has changed; calibrate again.")
         return self.scorers[question.id, kind]
 

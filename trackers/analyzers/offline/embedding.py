@@ -35,7 +35,9 @@ class Embedder:
 
     def sums(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the sum of each text's token vectors, one row a text."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        # A lone surrogate is legal in a str but not for the tokenizer.
+        encodable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        encodings = self._tokenizer.encode_batch_fast(encodable, add_special_tokens=False)
         sums = np.zeros((len(encodings), DIMENSIONS), dtype=np.float32)
         for row, encoding in zip(sums, encodings, strict=True):
             # Text by text: one gather for all would not fit the processor's cache.

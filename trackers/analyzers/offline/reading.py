@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,36 @@ class Reading:
     def __len__(self) -> int:
         return len(self.stems)
 
+    def only(self, indexes: Sequence[int]) -> Reading:
+        """Keep some of the passages; ``whole`` is gone."""
+        return Reading(
+            passages=tuple(self.passages[index] for index in indexes),
+            stems=tuple(self.stems[index] for index in indexes),
+            terms=tuple(self.terms[index] for index in indexes),
+            term_factors=self.term_factors[list(indexes)],
+            forms=self.forms[list(indexes)],
+            vectors=None if self.vectors is None else self.vectors[list(indexes)],
+            whole=None,
+        )
+
 
 def read(conversation: ConversationText, side: Side, embedder: Embedder | None) -> Reading:
     found = passages.on_side(conversation, side)
     return _reading(found, [passage.text for passage in found], embedder)
+
+
+def joined(readings: Sequence[Reading]) -> Reading:
+    """Put the passages of several readings, at least one, after one another."""
+    vectors = [one.vectors for one in readings if one.vectors is not None]
+    return Reading(
+        passages=tuple(chain.from_iterable(one.passages for one in readings)),
+        stems=tuple(chain.from_iterable(one.stems for one in readings)),
+        terms=tuple(chain.from_iterable(one.terms for one in readings)),
+        term_factors=np.concatenate([one.term_factors for one in readings]),
+        forms=np.concatenate([one.forms for one in readings]),
+        vectors=np.concatenate(vectors) if vectors else None,
+        whole=None,
+    )
 
 
 def read_phrases(texts: Sequence[str], embedder: Embedder | None) -> Reading:

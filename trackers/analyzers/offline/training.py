@@ -1,4 +1,4 @@
-"""Learning the combiner's coefficients from labelled conversations.
+"""Learning the combiner's coefficients from labeled conversations.
 
 The shipped file is made by
 ``python -m trackers.analyzers.offline.training FOLDER -o shipped.json``.
@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.analyzers.base import Calibration, ConversationText, Kind, TrackerQuestion
-from trackers.analyzers.offline import embedding, labelled, logistic, metrics
+from trackers.analyzers.offline import embedding, labeled, logistic, metrics
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
 from trackers.analyzers.offline.calibration import Mode
 from trackers.analyzers.offline.combiner import Combiner
 from trackers.analyzers.offline.embedding import VectorsUnavailable
-from trackers.analyzers.offline.labelled import LabelledTracker
+from trackers.analyzers.offline.labeled import LabeledTracker
 from trackers.analyzers.offline.scorers import FEATURES
 
 FEATURES_USED: Mapping[tuple[Mode, Kind], tuple[str, ...]] = {
@@ -52,7 +52,7 @@ _DEVIATION_MIN = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The features of one tracker's labelled conversations that have words on its side, and the
+    """The features of one tracker's labeled conversations that have words on its side, and the
     right answers. ``is_reduced`` when it was given fewer examples than it has.
     """
 
@@ -86,7 +86,7 @@ def feature_rows(
     )
 
 
-def tracker_rows(tracker: LabelledTracker, analyzer: OfflineAnalyzer) -> list[Rows]:
+def tracker_rows(tracker: LabeledTracker, analyzer: OfflineAnalyzer) -> list[Rows]:
     """Calibrate a tracker on its own source's texts and compute its rows, with all its examples
     and with fewer.
     """
@@ -206,7 +206,7 @@ def _weighted_quantiles(
 
 def shipped(folder: Path) -> dict[str, Any]:
     """Return the content of the shipped file: coefficients, and where they come from."""
-    trackers = labelled.load(folder)
+    trackers = labeled.load(folder)
     combiners: dict[str, dict[str, Any]] = {}
     for mode in Mode:
         analyzer = _analyzer(mode)

@@ -1,10 +1,10 @@
-"""Labelled trackers in the format of the tracker benchmark: one folder of JSON Lines files."""
+"""Labeled trackers in the format of the tracker benchmark: one folder of JSON Lines files."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from trackers.analyzers.base import (
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledTracker:
-    """A question, all conversations of its source and kind, and the answers to those labelled.
+class LabeledTracker:
+    """A question, all conversations of its source and kind, and the answers to those labeled.
 
-    ``evidence`` holds the utterance ids of the answers that are labelled with some.
+    ``evidence`` holds the utterance ids of the answers that are labeled with some.
     """
 
     question: TrackerQuestion
@@ -33,7 +33,7 @@ class LabelledTracker:
     evidence: Mapping[str, frozenset[str]]
 
 
-def load(folder: Path) -> list[LabelledTracker]:
+def load(folder: Path) -> list[LabeledTracker]:
     """Read conversations.jsonl, trackers.jsonl and labels.jsonl; one entry a tracker and kind."""
     conversations: dict[tuple[str, Kind], list[ConversationText]] = defaultdict(list)
     for record in _records(folder / "conversations.jsonl"):
@@ -46,16 +46,27 @@ def load(folder: Path) -> list[LabelledTracker]:
         if record["evidence"]:
             evidence[record["tracker"]][record["conversation"]] = frozenset(record["evidence"])
     return [
-        LabelledTracker(
-            question=_question(record),
-            kind=kind,
-            conversations=tuple(conversations[record["source"], kind]),
-            answers=answers[record["id"]],
-            evidence=evidence[record["id"]],
-        )
+        _tracker(record, kind, conversations[record["source"], kind], answers, evidence)
         for record in _records(folder / "trackers.jsonl")
         for kind in (Kind(name.upper()) for name in record["kinds"])
     ]
+
+
+def _tracker(
+    record: Mapping[str, Any],
+    kind: Kind,
+    conversations: Sequence[ConversationText],
+    answers: Mapping[str, Mapping[str, bool]],
+    evidence: Mapping[str, Mapping[str, frozenset[str]]],
+) -> LabeledTracker:
+    ids = {conversation.id for conversation in conversations}
+    return LabeledTracker(
+        question=_question(record),
+        kind=kind,
+        conversations=tuple(conversations),
+        answers={key: one for key, one in answers[record["id"]].items() if key in ids},
+        evidence={key: one for key, one in evidence[record["id"]].items() if key in ids},
+    )
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,9 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.analyzers.base import ConversationText, Kind, Side, TrackerQuestion
-from trackers.analyzers.offline import background, bm25, examples, lexicon, logistic, questions
+from trackers.analyzers.offline import (
+    background,
+    bm25,
+    examples,
+    lexicon,
+    logistic,
+    passages,
+    questions,
+)
 from trackers.analyzers.offline.embedding import Embedder, unit
-from trackers.analyzers.offline.reading import Reading, read, read_phrases
+from trackers.analyzers.offline.reading import Reading, joined, read, read_phrases
 from trackers.analyzers.offline.scorers import QuestionScorer, WholeScorer
 
 # Below this the built-in sentences are the better background.
@@ -53,21 +62,28 @@ def corpus(
     The draw depends on the conversations in the sample, not on their order.
     """
     chosen = sorted((one for one in sample if one.kind == kind), key=lambda one: _hash(one.id))
-    readings = [read(one, side, embedder) for one in chosen[:SAMPLE_CONVERSATIONS_MAX]]
-    readings = [one for one in readings if len(one)]
-    if len(readings) < SAMPLE_CONVERSATIONS_MIN:
+    del chosen[SAMPLE_CONVERSATIONS_MAX:]
+    drawn: dict[int, list[int]] = {place: [] for place in range(len(chosen))}
+    for _, place, index in heapq.nsmallest(BACKGROUND_PASSAGES_MAX, _passages(chosen, side)):
+        drawn[place].append(index)
+    kept: list[Reading] = []
+    wholes: list[NDArray[np.float32]] = []
+    for place, conversation in enumerate(chosen):
+        reading = read(conversation, side, embedder)
+        if len(reading):
+            kept.append(reading.only(sorted(drawn[place])))
+        if reading.whole is not None:
+            wholes.append(reading.whole)
+    if len(kept) < SAMPLE_CONVERSATIONS_MIN:
         return _built_in(kind, embedder)
-    places = [
-        (conversation, index)
-        for conversation, one in enumerate(readings)
-        for index in range(len(one))
-    ]
-    places.sort(
-        key=lambda place: _hash(readings[place[0]].passages[place[1]].text, *map(str, place))
-    )
-    drawn = sorted(places[:BACKGROUND_PASSAGES_MAX])
-    wholes = [one.whole for one in readings if one.whole is not None]
-    return Corpus(_pick(readings, drawn), np.array(wholes) if wholes else None)
+    return Corpus(joined(kept), np.array(wholes) if wholes else None)
+
+
+def _passages(chosen: Sequence[ConversationText], side: Side) -> Iterator[tuple[str, int, int]]:
+    """Yield a hash to draw by, and the places of conversation and passage."""
+    for place, conversation in enumerate(chosen):
+        for index, passage in enumerate(passages.on_side(conversation, side)):
+            yield _hash(passage.text, str(place), str(index)), place, index
 
 
 def fit(
@@ -120,7 +136,8 @@ def _question_reading(question: TrackerQuestion, embedder: Embedder | None) -> R
 
 
 def _phrases(texts: Sequence[str], embedder: Embedder | None) -> Reading:
-    return read_phrases([text[:PHRASE_CHARACTERS_MAX] for text in texts[:EXAMPLES_MAX]], embedder)
+    phrases = [text[:PHRASE_CHARACTERS_MAX] for text in texts if text.strip()]
+    return read_phrases(phrases[:EXAMPLES_MAX], embedder)
 
 
 def _words(question: TrackerQuestion, ordinary: Reading) -> bm25.Query:
@@ -168,20 +185,6 @@ def _built_in(kind: Kind, embedder: Embedder | None) -> Corpus:
         for first in range(count)
     ]
     return Corpus(reading, unit(np.array([window.mean(axis=0) for window in windows])))
-
-
-def _pick(readings: Sequence[Reading], places: Sequence[tuple[int, int]]) -> Reading:
-    picked = [(readings[conversation], index) for conversation, index in places]
-    vectors = [one.vectors[index] for one, index in picked if one.vectors is not None]
-    return Reading(
-        passages=tuple(one.passages[index] for one, index in picked),
-        stems=tuple(one.stems[index] for one, index in picked),
-        terms=tuple(one.terms[index] for one, index in picked),
-        term_factors=np.array([one.term_factors[index] for one, index in picked]),
-        forms=np.array([one.forms[index] for one, index in picked]),
-        vectors=np.array(vectors) if vectors else None,
-        whole=None,
-    )
 
 
 def _hash(*parts: str) -> str:

@@ -1,0 +1,146 @@
+"""Run web, worker and beat as real processes, and end them together."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from config.celery import QUEUES
+from config.embedded_postgres import PROJECT
+
+READY_SECONDS_MAX = 90
+STOP_SECONDS_MAX = 15
+CONSUME = ("-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle")
+PR_SET_PDEATHSIG = 1
+
+
+class PortInUse(Exception):
+    """Another program listens on the port; the message names a free one."""
+
+
+class ProcessEnded(Exception):
+    """One of the processes ended by itself; the message says which and where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: str
+    command: list[str]
+
+
+def services(port: int) -> list[Service]:
+    """Return what the product consists of at run time."""
+    python = sys.executable
+    celery = [python, "-m", "celery", "-A", "config"]
+    web = [python, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
+    quiet = ["--loglevel", "WARNING"]
+    return [
+        Service("web", [*web, "--port", str(port), "--log-level", "warning", "--lifespan", "off"]),
+        Service(
+            "worker",
+            [*celery, "worker", *quiet, "--concurrency", "2", *CONSUME],
+        ),
+        Service("beat", [*celery, "beat", *quiet]),
+    ]
+
+
+def refuse_busy_port(port: int) -> None:
+    """Check that nothing listens on the port.
+
+    :raises PortInUse: names the next free one.
+    """
+    if _is_free(port):
+        return
+    free = next((other for other in range(port + 1, port + 100) if _is_free(other)), port + 1)
+    raise PortInUse(f"Port {port} is in use; try --port {free}.")
+
+
+@contextmanager
+def running(port: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Keep the services up until the block ends, then end each by its process id."""
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for service in services(port):
+            processes[service.name] = subprocess.Popen(
+                service.command,
+                cwd=PROJECT,
+                env=os.environ | {"PYTHONWARNINGS": "ignore"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                # A Ctrl-C in the terminal is for us; we end them in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        yield processes
+    finally:
+        _stop(processes)
+
+
+def wait_until_ready(port: int, processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Wait for the first page.
+
+    :raises ProcessEnded: if a process ends before, or the page does not come.
+    """
+    deadline = time.monotonic() + READY_SECONDS_MAX
+    while time.monotonic() < deadline:
+        refuse_ended(processes)
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            address = f"http://127.0.0.1:{port}/admin/login/"
+            with urllib.request.urlopen(address, timeout=10):
+                return
+        time.sleep(0.1)
+    raise ProcessEnded(f"The web process did not answer within {READY_SECONDS_MAX} s.")
+
+
+def refuse_ended(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Check that every process still runs.
+
+    :raises ProcessEnded: names the first that does not.
+    """
+    for name, process in processes.items():
+        if process.poll() is not None:
+            raise ProcessEnded(
+                f"The {name} process ended with code {process.returncode}; "
+                "its last words are above."
+            )
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in processes.values():
+        if process.poll() is None:
+            process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    for process in processes.values():
+        try:
+            process.wait(timeout=max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when the demo is killed and cannot do it itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

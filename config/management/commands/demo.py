@@ -1,0 +1,129 @@
+"""Start everything with believable data: ``manage.py demo``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from config import databases
+from config.demo import dataset, seeding, supervisor
+from credits import sign_in
+from credits.models import Company
+
+PORT_MAX = 65_535
+
+
+class Command(BaseCommand):
+    help = (
+        "Starts the product with the data of a small made-up company: database, web, Celery\n"
+        "worker and beat. Prints the address, logins and a sign-in link. Ctrl-C ends all of it;\n"
+        "the next start keeps the data.\n\n"
+        "Exit code 0: ended by Ctrl-C. 1: a process ended by itself. 2: it could not start.\n\n"
+        "Examples:\n"
+        "  manage.py demo\n"
+        "  manage.py demo --port 8001 --reset"
+    )
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        return super().create_parser(*args, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+        parser.add_argument(
+            "--reset", action="store_true", help="remove the demo's data and seed it anew"
+        )
+
+    def handle(self, **options: Any) -> None:
+        port = options["port"]
+        if not 0 < port <= PORT_MAX:
+            raise CommandError(f"There is no port {port}; try --port 8000.", returncode=2)
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            supervisor.refuse_busy_port(port)
+            company = self._prepare(reset=options["reset"])
+            with supervisor.running(port) as processes:
+                supervisor.wait_until_ready(port, processes)
+                self._welcome(company, port)
+                while True:
+                    time.sleep(0.5)
+                    supervisor.refuse_ended(processes)
+        except supervisor.PortInUse as error:
+            raise CommandError(str(error), returncode=2) from error
+        except supervisor.ProcessEnded as error:
+            raise CommandError(str(error), returncode=1) from error
+        except KeyboardInterrupt:
+            self._say("\nStopped. The data is kept; start again with the same command.")
+
+    def _prepare(self, *, reset: bool) -> Company:
+        """Bring the database to a migrated state with the demo's company in it."""
+        self._say("Migrating the database …")
+        if reset:
+            self._reset()
+        _migrate()
+        if real := Company.objects.filter(is_demo=False).count():
+            raise CommandError(
+                f"This database holds {real} real companies; the demo needs a database of its own.",
+                returncode=2,
+            )
+        slug = dataset.people()["company"]["slug"]
+        if company := Company.objects.filter(slug=slug).first():
+            self._say("Keeping the data of the last start.")
+            return company
+        return seeding.seed(now=timezone.now(), on_progress=self._seeded)
+
+    def _reset(self) -> None:
+        _migrate()
+        if Company.objects.filter(is_demo=False).exists():
+            raise CommandError(
+                "Nothing was removed: this database holds real companies.", returncode=2
+            )
+        name = connection.settings_dict["NAME"]
+        connection.close()
+        databases.drop(databases.dsn(), name)
+        databases.create(databases.dsn(), name)
+
+    def _seeded(self, count: int, total: int) -> None:
+        if count == total or count % 16 == 0:
+            self._say(f"Seeding the demo company: {count} of {total} conversations")
+
+    def _welcome(self, company: Company, port: int) -> None:
+        people = seeding.logins(company)
+        secret = sign_in.create_link(user=people.tech_admin, now=timezone.now())
+        address = f"http://127.0.0.1:{port}"
+        self._say(
+            f"\nReady: {address}/\n\n"
+            f"Sign in as {people.tech_admin.name}, tech admin of {company.name} "
+            "(once, within 15 minutes):\n"
+            f"  {address}/sign-in/{secret}/\n\n"
+            f"Or with a password, which is {seeding.PASSWORD} for all of them:\n"
+            f"  {people.tech_admin.email:<32}tech admin\n"
+            f"  {people.business_admin.email:<32}business admin\n"
+            f"  {people.viewer.email:<32}viewer\n"
+            f"  {people.vendor.email:<32}vendor staff, sees all companies\n\n"
+            "Ctrl-C ends everything; the data is kept."
+        )
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        sys.stdout.flush()
+
+
+def _migrate() -> None:
+    """Apply what is missing; the usual start finds nothing to do and takes no time."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
