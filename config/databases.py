@@ -128,9 +128,11 @@ def point_at(database_dsn: str) -> None:
         settings_dict["PORT"] = parts.get("port", "")
     # Celery keeps connections to the queues it knew, and a copy of their address.
     kombu.pools.reset()
-    app._after_fork()
-    app.conf.broker_url = "pgmq://database"
-    app.conf.broker_transport_options = settings.PGMQ_OPTIONS | {"conn_string": database_dsn}
+    app._after_fork()  # type: ignore[attr-defined]
+    app.conf.update(
+        broker_url=settings.PGMQ_URL,
+        broker_transport_options=settings.PGMQ_OPTIONS | {"conn_string": database_dsn},
+    )
 
 
 def environment(database_dsn: str) -> dict[str, str]:

@@ -37,6 +37,8 @@ SOCKET_PATH_LENGTH_MAX = 90  # The kernel's limit is 107 bytes, the socket's own
 START_SECONDS_MAX = 120
 CONNECTIONS_MAX = 200
 
+StrPath = str | Path
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -146,14 +148,14 @@ class Server:
                 time.sleep(0.1)
 
     def _initialize(self, programs: Path) -> None:
-        command = [programs / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust"]
+        command: list[StrPath] = [programs / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust"]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(command, capture_output=True, text=True, **_as_server_user())
         if done.returncode:
             raise ServerDidNotStart(f"PostgreSQL's initdb failed: {done.stderr.strip()}")
 
     def _answer(self, programs: Path) -> int:
-        ready = [programs / "pg_isready", "-q", "-h", self.socket]
+        ready: list[StrPath] = [programs / "pg_isready", "-q", "-h", self.socket]
         return subprocess.run(ready, **_as_server_user()).returncode
 
     def _launch(self, programs: Path) -> None:
@@ -165,17 +167,18 @@ class Server:
         options = ["-k", str(self.socket)]
         for key, value in settings.items():
             options += ["-c", f"{key}={value}"]
-        command = [programs / "pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.log]
+        command: list[StrPath] = [programs / "pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.log]
         command += ["-o", shlex.join(options), "start"]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        if subprocess.run(command, **quiet, **_as_server_user()).returncode:
+        # Its own complaints are in the log, and the caller asks again until the deadline.
+        how = _as_server_user() | {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        if subprocess.run(command, **how).returncode:
             # Children of a killed server hold its shared memory and socket lock for a moment.
             time.sleep(0.25)
 
     def _stop(self, mode: str = "fast") -> None:
         if not self.is_running():
             return
-        command = [self._programs() / "pg_ctl", "-D", self.data, "-m", mode, "-w", "stop"]
+        command: list[StrPath] = [self._programs() / "pg_ctl", "-D", self.data, "-m", mode, "-w", "stop"]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True, **_as_server_user())
 
     def _programs(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _database(arguments: list[str], *, embedded: bool) -> object:
+def _database(arguments: list[str], *, embedded: bool) -> AbstractContextManager[object]:
     command = arguments[1] if len(arguments) > 1 else "help"
     asks_for_help = not {"-h", "--help", "--version"}.isdisjoint(arguments)
     if not embedded or command in NEED_NO_DATABASE or asks_for_help:

@@ -187,6 +187,7 @@ CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS el
 
 # Celery. The database is the truth and the broker only a hint (DESIGN §4): a lost message is
 # re-sent by the sweep, so none of this is tuned for a durable queue.
+PGMQ_URL = "pgmq://database"  # The address proper is in the options, where libpq reads it.
 PGMQ_OPTIONS = {
     # The queues and the SQL come with the migrations of ``config``.
     "init_extension": False,
@@ -202,7 +203,7 @@ PGMQ_OPTIONS = {
     "visibility_timeout": 1800,
 }
 if not CELERY_BROKER_URL:
-    CELERY_BROKER_URL = "pgmq://database"
+    CELERY_BROKER_URL = PGMQ_URL
     CELERY_BROKER_TRANSPORT_OPTIONS = PGMQ_OPTIONS | {
         "conn_string": make_conninfo(**DATABASE_ADDRESS)
     }

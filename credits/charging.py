@@ -99,7 +99,7 @@ def charge(
     )
     _refuse(answer, price)
     if answer.outcome == "REPLAYED":
-        return UsageEvent.objects.get(company=company, id=answer.result_ref)
+        return UsageEvent.objects.get(company=company, id=answer.certain_ref)
     return _usage_event(company.pk, usage_id, price, use, work, rates.card_id, answer)
 
 
@@ -139,7 +139,7 @@ def reserve(
     )
     _refuse(answer, amount)
     if answer.outcome == "REPLAYED":
-        return Reservation.objects.get(company=company, id=answer.result_ref)
+        return Reservation.objects.get(company=company, id=answer.certain_ref)
     reservation = Reservation(
         id=reservation_id,
         company_id=company.pk,
@@ -147,7 +147,7 @@ def reserve(
         amount=amount,
         rate_card_id=rates.card_id,
         opened_at=answer.instant,
-        lapses_at=answer.until,
+        lapses_at=answer.certain_until,
         **ledger.fields_of(use),
     )
     reservation._state.adding = False
@@ -221,8 +221,7 @@ def extend(*, reservation: Reservation, lease: timedelta = LEASE_DEFAULT) -> Res
         lease=lease,
     )
     _refuse_closed(answer)
-    assert answer.until is not None
-    reservation.lapses_at = answer.until
+    reservation.lapses_at = answer.certain_until
     return reservation
 
 

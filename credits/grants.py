@@ -71,4 +71,4 @@ def issue(
             raise AlreadyIntroduced(AlreadyIntroduced.__doc__)
         case "CONFLICT":
             raise IdempotencyConflict(IdempotencyConflict.__doc__)
-    return CreditGrant.objects.get(company=company, id=answer.result_ref)
+    return CreditGrant.objects.get(company=company, id=answer.certain_ref)

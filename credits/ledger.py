@@ -40,6 +40,18 @@ class Outcome(NamedTuple):
     result_ref: UUID | None
     until: datetime | None
 
+    @property
+    def certain_ref(self) -> UUID:
+        """Return the row that was made or found, for outcomes that name one."""
+        assert self.result_ref is not None
+        return self.result_ref
+
+    @property
+    def certain_until(self) -> datetime:
+        """Return the instant, for outcomes that name one."""
+        assert self.until is not None
+        return self.until
+
 
 @dataclass(frozen=True, slots=True)
 class Use:

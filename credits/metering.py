@@ -8,7 +8,7 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Sum
+from django.db.models import Max, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from credits.amounts import ZERO
@@ -95,5 +95,5 @@ def daily(*, company: Company, since: datetime, until: datetime) -> list[DayUse]
     return [DayUse(day=day, by_feature=features) for day, features in found.items()]
 
 
-def _events(company: Company, since: datetime, until: datetime):
+def _events(company: Company, since: datetime, until: datetime) -> QuerySet[UsageEvent]:
     return UsageEvent.objects.filter(company=company, occurred_at__gte=since, occurred_at__lt=until)

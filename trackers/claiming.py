@@ -10,7 +10,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from credits import charging
 from credits.amounts import ZERO
@@ -103,7 +103,7 @@ def claim(
         head = None if room is not None and room < 0 else scans.first()
         if head is None:
             return None
-        same_team = scans.filter(team_id=head.team_id).select_for_update(
+        same_team = scans.filter(_is("team", head.team_id)).select_for_update(
             of=("self",), skip_locked=True, no_key=True
         )
         version = TrackerVersion.objects.select_related("tracker__company").get(pk=version_id)
@@ -173,8 +173,16 @@ def _of(batch: Batch) -> QuerySet[Scan]:
 
 def _due(version_id: UUID, backfill_id: UUID | None, now: datetime) -> QuerySet[Scan]:
     return Scan.objects.filter(
-        version_id=version_id, backfill_id=backfill_id, state=ScanState.PENDING, due_at__lte=now
+        _is("backfill", backfill_id),
+        version_id=version_id,
+        state=ScanState.PENDING,
+        due_at__lte=now,
     ).order_by("conversation_started_at", "pk")
+
+
+def _is(name: str, value: UUID | None) -> Q:
+    """Match a key that may be null, by value or by its absence."""
+    return Q(**{f"{name}__isnull": True}) if value is None else Q(**{name: value})
 
 
 def _room(backfill_id: UUID) -> Decimal:

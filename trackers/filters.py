@@ -6,6 +6,7 @@ The publish step, the estimate, the backfill and the live fan-out all come throu
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -47,7 +48,7 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     return conversations
 
 
-def with_item(conversations: QuerySet[Conversation], side: str) -> QuerySet[Conversation]:
+def with_item(conversations: QuerySet[Conversation], side: str) -> QuerySet[Any]:
     """Annotate each conversation with the priced ``item`` that reading it is (SPEC §3)."""
     item = rating.item_of(
         kind="kind", duration_seconds="duration_seconds", has_text=_TEXT_COUNTS[Side(side)]

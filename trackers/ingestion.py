@@ -263,7 +263,7 @@ def _new_for(
     tracker: Tracker, conversations: list[Conversation], now: datetime
 ) -> QuerySet[Conversation]:
     """Return which of them are new for a tracker: since its publication, and not late."""
-    since = max(tracker.first_published_at, now - NEW_FOR)
+    since = max(tracker.new_since, now - NEW_FOR)
     return filters.matching(tracker).filter(
         pk__in=[conversation.pk for conversation in conversations], started_at__gte=since
     )
@@ -271,7 +271,7 @@ def _new_for(
 
 def _new_since(company: Company, now: datetime) -> datetime | None:
     published = [
-        tracker.first_published_at
+        tracker.new_since
         for tracker in Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED)
     ]
     return max(min(published), now - NEW_FOR) if published else None
@@ -286,7 +286,7 @@ def _fan_out(company: Company, created: list[Conversation], now: datetime) -> in
             Scan(
                 company=company,
                 tracker=tracker,
-                version=tracker.current_version,
+                version=tracker.version_in_force,
                 conversation_id=conversation.pk,
                 revision=conversation.text_revision,
                 action=UsageAction.CONTINUOUS,
@@ -299,7 +299,7 @@ def _fan_out(company: Company, created: list[Conversation], now: datetime) -> in
         ]
         Scan.objects.bulk_create(scans)
         if scans:
-            wakes.scan(version_id=tracker.current_version_id)
+            wakes.scan(version_id=tracker.version_in_force.pk)
         count += len(scans)
     return count
 
@@ -322,7 +322,7 @@ def _count_new(
     new: set[UUID] = set()
     for tracker in _published(company):
         matched = filters.with_item(
-            _new_for(tracker, created, now), tracker.current_version.side
+            _new_for(tracker, created, now), tracker.version_in_force.side
         ).values_list("pk", "item")
         for pk, item in matched:
             new.add(pk)

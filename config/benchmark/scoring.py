@@ -140,8 +140,8 @@ def _results(tracker: Tracker, kind: ConversationKind) -> list[Result]:
         Result(
             conversation=external_id,
             is_yes=verdict == Verdict.YES,
-            score=float(score),
-            price=price,
+            score=float(score or 0),
+            price=price or ZERO,
             quoted=tuple(quoted.get(pk, ())),
         )
         for pk, external_id, verdict, score, price in rows

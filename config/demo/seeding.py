@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import Group
@@ -80,7 +82,7 @@ def logins(company: Company) -> Logins:
     )
 
 
-def _people(company: Company, facts: dict) -> Logins:
+def _people(company: Company, facts: dict[str, Any]) -> Logins:
     roles = {
         "tech_admin": Role.TECH_ADMIN,
         "business_admin": Role.BUSINESS_ADMIN,
@@ -164,7 +166,7 @@ def _live_through(
     clock.set(now)
 
 
-def _draft(company: Company, content: dict) -> Tracker:
+def _draft(company: Company, content: dict[str, Any]) -> Tracker:
     tracker = Tracker.objects.create(
         company=company,
         name=content["name"],
@@ -201,11 +203,10 @@ def _publish_with_history(draft: Tracker, by: User, clock: SeededClock) -> Track
     return tracker
 
 
-def _work_off(tracker: Tracker, backfill_id, clock: SeededClock) -> None:
+def _work_off(tracker: Tracker, backfill_id: UUID | None, clock: SeededClock) -> None:
     """Scan what is due here and now; the demo's workers do not run yet."""
-    while scanning.run_batch(
-        version_id=tracker.current_version_id, backfill_id=backfill_id, clock=clock
-    ):
+    version_id = tracker.version_in_force.pk
+    while scanning.run_batch(version_id=version_id, backfill_id=backfill_id, clock=clock):
         clock.advance(timedelta(seconds=5))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -106,6 +107,18 @@ class Tracker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def version_in_force(self) -> TrackerVersion:
+        """Return the version that is or was published; only drafts have none."""
+        assert self.current_version is not None
+        return self.current_version
+
+    @property
+    def new_since(self) -> datetime:
+        """Return from when on conversations are new for the tracker; drafts have no such date."""
+        assert self.first_published_at is not None
+        return self.first_published_at
 
 
 class TrackerVersion(models.Model):
