@@ -38,6 +38,7 @@ CODE = [
     for path in sorted((PROJECT / folder).rglob("*.py"))
     if "migrations" not in path.parts
 ]
+THIS_FILE = PROJECT / "tests" / "architecture" / "test_code.py"
 PRODUCT_CODE = [path for path in CODE if "tests" not in path.relative_to(PROJECT).parts]
 
 
@@ -132,3 +133,21 @@ def test_every_tenant_key_is_held_by_the_database():
 
 def _has_company(model) -> bool:
     return any(field.name == "company" for field in model._meta.concrete_fields)
+
+
+@pytest.mark.django_db
+def test_every_constraint_of_ours_is_tried_in_a_test():
+    tests = "".join(
+        path.read_text() for path in CODE if path.name.startswith("test_") and path != THIS_FILE
+    )
+    named = {
+        constraint.name
+        for model in apps.get_models()
+        if model._meta.app_label in APPS
+        for constraint in model._meta.constraints
+    }
+    # The targets of composite keys have no rule of their own: they repeat the primary key.
+    rules = {name for name in named if not name.endswith("_company_and_id")}
+
+    assert len(rules) > 60
+    assert {name for name in rules if name not in tests} == set()
