@@ -30,6 +30,12 @@ from tests.support.breaking import copy_refused_by, refused_by, update_refused_b
 pytestmark = pytest.mark.django_db
 
 
+UPSERT = (
+    "INSERT INTO {table} SELECT * FROM {table} LIMIT 1"
+    " ON CONFLICT (id) DO UPDATE SET company_id = excluded.company_id"
+)
+
+
 def use() -> Use:
     return Use("ASK", "Ask anything", None, "API_REQUEST")
 
@@ -136,8 +142,7 @@ def test_the_link_to_the_previous_entry_has_its_target():
         "UPDATE {table} SET company_id = company_id",
         "DELETE FROM {table}",
         "TRUNCATE {table} CASCADE",
-        "INSERT INTO {table} SELECT * FROM {table} LIMIT 1"
-        " ON CONFLICT (id) DO UPDATE SET company_id = excluded.company_id",
+        UPSERT,
     ],
 )
 def test_what_was_written_is_never_changed_or_removed(charged, table, statement):

@@ -10,12 +10,16 @@ from django.db import IntegrityError, connection, transaction
 
 def refused_by(statement: str, parameters: list[Any] | None = None) -> str:
     """Run raw SQL that has to fail; return the name of the constraint that refused it."""
-    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
-        with connection.cursor() as cursor:
-            # Checks that would wait for the commit are made at once.
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute(statement, parameters)
+    with pytest.raises(IntegrityError) as refusal:
+        _execute(statement, parameters)
     return refusal.value.__cause__.diag.constraint_name
+
+
+def _execute(statement: str, parameters: list[Any] | None) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Checks that would wait for the commit are made at once.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(statement, parameters)
 
 
 def update_refused_by(row: Any, **changes: Any) -> str:

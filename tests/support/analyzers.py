@@ -1,0 +1,41 @@
+"""An analyzer that does what a test tells it; the product's own has tests of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trackers.analyzers.base import Calibration, Confidence, Evidence, Finding, Verdict
+
+
+class UnreadableConversation(Exception):
+    pass
+
+
+class ScriptedAnalyzer:
+    """Says yes to everything and quotes the first utterance.
+
+    ``failing`` names the conversations it cannot read; ``on_read`` runs before each reading.
+    """
+
+    name = "scripted"
+    version = "1"
+    generative = False
+
+    def __init__(self) -> None:
+        self.failing: set[str] = set()
+        self.on_read: Callable[[], object] = lambda: None
+        self.read: list[str] = []
+
+    def calibrate(self, questions, sample) -> Calibration:
+        return Calibration(analyzer=self.name, analyzer_version=self.version)
+
+    def evaluate(self, conversation, questions, calibration) -> list[Finding]:
+        self.on_read()
+        self.read.append(conversation.id)
+        if conversation.id in self.failing:
+            raise UnreadableConversation
+        first = conversation.utterances[0]
+        quote = Evidence(first.id, 0, len(first.text), first.text)
+        return [
+            Finding(one.id, Verdict.YES, 0.9, Confidence.HIGH, "yes", (quote,)) for one in questions
+        ]

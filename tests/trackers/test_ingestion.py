@@ -1,0 +1,236 @@
+"""Taking conversations in (SPEC §5): new or history, same or changed, and who is known by what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from credits import rating
+from tests.support import conversations, people
+from tests.support.conversations import record
+from trackers import ingestion
+from trackers.models import (
+    Conversation,
+    Deal,
+    Participant,
+    Scan,
+    TeamMember,
+    Utterance,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def acme():
+    return people.company()
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+def test_a_conversation_keeps_who_said_what_on_which_side(acme):
+    call = conversations.conversation(acme, "call-1")
+
+    assert [
+        (turn.external_id, turn.affiliation, turn.start_seconds, turn.text)
+        for turn in Utterance.objects.filter(conversation=call).order_by("position")
+    ] == [
+        ("u0", "COMPANY", Decimal("0.000"), "Here is our proposal."),
+        ("u1", "NON_COMPANY", Decimal("4.500"), "That is too expensive for us."),
+    ]
+    assert (call.team.name, call.owner.email) == ("EMEA Sales", "rep@acme.example")
+    assert (call.account_type, call.deal_stage) == ("prospect", "evaluation")
+    assert (call.company_text_count, call.non_company_text_count) == (1, 1)
+
+
+def test_the_same_content_again_changes_nothing(acme):
+    first = conversations.ingest(acme, record("call-1"))
+    before = Conversation.objects.values().get()
+
+    again = conversations.ingest(acme, record("call-1", started_at=before["started_at"]))
+
+    assert (first.created, first.unchanged) == (1, 0)
+    assert (again.created, again.unchanged) == (0, 1)
+    assert Conversation.objects.values().get() == before
+    assert Utterance.objects.count() == 2
+
+
+def test_a_changed_text_is_a_new_revision_and_scans_nothing(acme, now):
+    conversations.published(acme, people.alice(acme), now=now - timedelta(days=60))
+    start = now - timedelta(days=30)
+    conversations.ingest(acme, record("call-1", started_at=start))
+
+    report = conversations.ingest(
+        acme,
+        record(
+            "call-1",
+            started_at=start,
+            utterances=[{"id": "u0", "speaker": "c", "start": 1.0, "text": "Quite different."}],
+        ),
+    )
+
+    call = Conversation.objects.get()
+    assert (report.revised, call.text_revision) == (1, 2)
+    assert (call.company_text_count, call.non_company_text_count) == (0, 1)
+    assert list(call.utterances.filter(revision=1).values_list("text", flat=True)) == [
+        "Here is our proposal.",
+        "That is too expensive for us.",
+    ]
+    assert Scan.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"duration_seconds": 301},
+        {
+            "participants": [
+                {"id": "r", "name": "Rita Rep", "role": "external"},
+                {"id": "c", "name": "Carl Customer", "role": "external"},
+            ]
+        },
+    ],
+)
+def test_duration_and_sides_belong_to_the_text(acme, now, changes):
+    conversations.ingest(acme, record("call-1", started_at=now))
+
+    report = conversations.ingest(acme, record("call-1", started_at=now, **changes))
+
+    assert report.revised == 1
+
+
+def test_changed_details_update_the_conversation_and_keep_its_text(acme, now):
+    conversations.ingest(acme, record("call-1", started_at=now))
+
+    report = conversations.ingest(
+        acme,
+        record(
+            "call-1",
+            started_at=now,
+            title="Renamed",
+            team="Support",
+            deal={"name": "Globex robots", "stage": "closed won"},
+        ),
+    )
+
+    call = Conversation.objects.get()
+    assert (report.updated, call.text_revision, call.title) == (1, 1, "Renamed")
+    assert (call.team.name, call.deal_stage) == ("Support", "closed won")
+    assert Deal.objects.get().stage == "closed won"
+
+
+def test_work_that_has_not_begun_reads_the_newest_text(acme, now):
+    conversations.published(acme, people.alice(acme), now=now - timedelta(days=1))
+    conversations.ingest(acme, record("call-1", started_at=now))
+
+    conversations.ingest(acme, record("call-1", started_at=now, duration_seconds=900))
+
+    scan = Scan.objects.get()
+    assert (scan.state, scan.revision) == ("PENDING", 2)
+
+
+def test_a_deal_s_stage_is_that_of_its_newest_conversation(acme, now):
+    newest, older = now - timedelta(days=1), now - timedelta(days=9)
+    won = {"name": "Globex robots", "stage": "closed won"}
+
+    conversations.ingest(acme, record("new", started_at=newest, deal=won))
+    conversations.ingest(acme, record("old", started_at=older))
+
+    assert Deal.objects.get().stage == "closed won"
+    assert Conversation.objects.get(external_id="old").deal_stage == "evaluation"
+
+
+def test_members_are_known_by_e_mail_address_whatever_its_case_and_never_by_name(acme, now):
+    participants = [
+        {"id": "r", "name": "Rita Rep", "email": "REP@acme.example", "role": "internal"},
+        {"id": "x", "name": "Rita Rep", "role": "internal"},
+        {"id": "c", "name": "rep@acme.example", "role": "external"},
+    ]
+    conversations.ingest(
+        acme, record("call-1", owner="Rep@Acme.example", participants=participants)
+    )
+
+    member = TeamMember.objects.get(company=acme)
+    linked = Participant.objects.filter(team_member=member)
+    assert member.email == "rep@acme.example"
+    assert [person.external_id for person in linked] == ["r"]
+
+
+@pytest.mark.parametrize(
+    ("age", "queued"),
+    [
+        (timedelta(minutes=-1), 1),
+        (timedelta(0), 1),
+        (timedelta(days=7), 1),
+        (timedelta(days=7, seconds=1), 0),
+    ],
+)
+def test_a_conversation_is_new_for_seven_days(acme, now, age, queued):
+    conversations.published(acme, people.alice(acme), now=now - timedelta(days=60))
+
+    report = conversations.ingest(acme, record("call-1", started_at=now - age), now=now)
+
+    assert report.scans == queued
+
+
+def test_what_started_before_the_first_publication_is_history(acme, now):
+    published_at = now - timedelta(days=2)
+    conversations.published(acme, people.alice(acme), now=published_at)
+
+    before = record("before", started_at=published_at - timedelta(microseconds=1))
+    report = conversations.ingest(acme, before, record("at", started_at=published_at), now=now)
+
+    assert report.scans == 1
+    assert Scan.objects.get().conversation.external_id == "at"
+
+
+def test_drafts_and_unpublished_trackers_scan_nothing(acme, now):
+    conversations.tracker(acme)
+
+    report = conversations.ingest(acme, record("call-1", started_at=now), now=now)
+
+    assert report.scans == 0
+
+
+def test_the_preview_counts_what_the_import_queues_and_keeps_nothing(acme, now):
+    admin = people.alice(acme)
+    earlier = now - timedelta(days=60)
+    conversations.published(acme, admin, now=earlier)
+    conversations.published(acme, admin, "Mails too", include_emails=True, now=earlier)
+    silent = [{"id": "u0", "speaker": "c", "start": 0.0, "text": "…"}]
+    incoming = [
+        record("short", started_at=now),
+        record("exactly-600", started_at=now, duration_seconds=600),
+        record("long", started_at=now, duration_seconds=601),
+        record("mail", started_at=now, kind="email", duration_seconds=0),
+        record("silent", started_at=now, utterances=silent),
+        record("history", started_at=now - timedelta(days=8)),
+    ]
+
+    preview = ingestion.preview(company=acme, records=incoming, now=now, rates=rating.rates_at(now))
+
+    assert Conversation.objects.count() == 0
+    # Two trackers read 0.5 + 0.5 + 1 + 0; one of them the e-mail for 0.1.
+    assert (preview.conversations, preview.scans) == (5, 9)
+    assert preview.credits == Decimal("4.1")
+    assert conversations.ingest(acme, *incoming, now=now).scans == 9
+
+
+def test_what_was_there_before_is_not_new_again(acme, now):
+    conversations.published(acme, people.alice(acme), now=now - timedelta(days=60))
+    conversations.ingest(acme, record("call-1", started_at=now), now=now)
+
+    preview = ingestion.preview(
+        company=acme,
+        records=[record("call-1", started_at=now, duration_seconds=900)],
+        now=now,
+        rates=rating.rates_at(now),
+    )
+
+    assert (preview.conversations, preview.scans, preview.credits) == (0, 0, Decimal("0.000"))
