@@ -148,7 +148,14 @@ class Server:
                 time.sleep(0.1)
 
     def _initialize(self, programs: Path) -> None:
-        command: list[StrPath] = [programs / "initdb", "-D", self.data, "-U", "postgres", "--auth=trust"]
+        command: list[StrPath] = [
+            programs / "initdb",
+            "-D",
+            self.data,
+            "-U",
+            "postgres",
+            "--auth=trust",
+        ]
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(command, capture_output=True, text=True, **_as_server_user())
         if done.returncode:
@@ -167,7 +174,16 @@ class Server:
         options = ["-k", str(self.socket)]
         for key, value in settings.items():
             options += ["-c", f"{key}={value}"]
-        command: list[StrPath] = [programs / "pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.log]
+        command: list[StrPath] = [
+            programs / "pg_ctl",
+            "-D",
+            self.data,
+            "-w",
+            "-t",
+            "60",
+            "-l",
+            self.log,
+        ]
         command += ["-o", shlex.join(options), "start"]
         # Its own complaints are in the log, and the caller asks again until the deadline.
         how = _as_server_user() | {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -178,7 +194,15 @@ class Server:
     def _stop(self, mode: str = "fast") -> None:
         if not self.is_running():
             return
-        command: list[StrPath] = [self._programs() / "pg_ctl", "-D", self.data, "-m", mode, "-w", "stop"]
+        command: list[StrPath] = [
+            self._programs() / "pg_ctl",
+            "-D",
+            self.data,
+            "-m",
+            mode,
+            "-w",
+            "stop",
+        ]
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True, **_as_server_user())
 
     def _programs(self) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from config.benchmark.folder import Folder, TrackerSpec, UnusableFolder
-from trackers.analyzers.base import Calibration
+from trackers.analyzers.base import Calibration, TrackerQuestion
 from trackers.analyzers.offline import calibration, labeled, training
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
 from trackers.analyzers.offline.labeled import LabeledTracker
@@ -17,7 +17,10 @@ from trackers.analyzers.offline.labeled import LabeledTracker
 class HeldOut:
     """Gives calibrations for a folder, each without the tracker's own labels.
 
-    :raises UnusableFolder: if there are too few labelled trackers to leave one out.
+    A tracker that is the only labeled one of its kind has nobody to learn from; it keeps the
+    shipped coefficients, and ``alone`` names it.
+
+    :raises UnusableFolder: if there are too few labeled trackers to leave one out.
     """
 
     def __init__(self, folder: Folder) -> None:
@@ -25,22 +28,31 @@ class HeldOut:
             raise UnusableFolder("--leave-one-out needs labels.jsonl with two trackers or more.")
         self.folder = folder
         self.analyzer = OfflineAnalyzer()
+        self.alone: set[str] = set()
 
-    def __call__(self, spec: TrackerSpec) -> Calibration:
+    def prepare(self) -> None:
+        """Compute what all trackers' calibrations have in common; takes a while."""
+        _ = self.rows
+
+    def __call__(self, spec: TrackerSpec, question: TrackerQuestion) -> Calibration:
+        """Calibrate the product's question for a tracker of the folder."""
         own = [one for one in self.trackers if one.question.id == spec.id]
         combiners = {}
         for tracker in own:
             others = [
                 rows
-                for one in self.trackers
-                if one.kind == tracker.kind and one.question.id != spec.id
-                for rows in self.rows[one.question.id, one.kind]
+                for (tracker_id, kind), several in self.rows.items()
+                if kind == tracker.kind and tracker_id != spec.id
+                for rows in several
             ]
-            combiners[tracker.kind] = training.train(
-                others, mode=self.analyzer.mode, kind=tracker.kind
-            )
+            if others:
+                combiners[tracker.kind] = training.train(
+                    others, mode=self.analyzer.mode, kind=tracker.kind
+                )
+            else:
+                self.alone.add(spec.id)
         sample = [text for tracker in own for text in tracker.conversations]
-        learned = self.analyzer.calibrate([own[0].question], sample)
+        learned = self.analyzer.calibrate([question], sample)
         return calibration.with_combiners(learned, combiners)
 
     @cached_property
@@ -49,7 +61,9 @@ class HeldOut:
 
     @cached_property
     def rows(self) -> dict[tuple[str, str], list[training.Rows]]:
+        """The rows of each tracker that has answers of both kinds to learn from."""
         return {
             (one.question.id, one.kind): training.tracker_rows(one, self.analyzer)
             for one in self.trackers
+            if {False, True} == set(one.answers.values())
         }

@@ -21,8 +21,8 @@ from config.benchmark.folder import Folder, TrackerSpec
 from config.embedded_postgres import PROJECT
 from credits import companies, grants, rating
 from credits.models import Company, Source, User
-from trackers import backfills, ingestion, publishing
-from trackers.analyzers.base import Calibration
+from trackers import backfills, ingestion, publishing, scanning
+from trackers.analyzers.base import Calibration, TrackerQuestion
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
     Backfill,
@@ -38,7 +38,7 @@ POLL_SECONDS = 0.1
 CREDITS = Decimal(1_000_000)
 
 # Gives a tracker's calibration where it is not to be learned by the workers.
-Calibrate = Callable[[TrackerSpec], Calibration]
+Calibrate = Callable[[TrackerSpec, TrackerQuestion], Calibration]
 
 
 class Stalled(Exception):
@@ -92,8 +92,12 @@ def run(
             continue
         tracker = _publish(company, spec, person)
         done.trackers[spec.id] = tracker
+        calibration = None
+        if calibrate is not None:
+            question = scanning.question_of(tracker, tracker.version_in_force)
+            calibration = calibrate(spec, question)
         began = time.monotonic()
-        backfill = _launch(tracker, spec, person, calibrate)
+        backfill = _launch(tracker, person, calibration)
         if backfill is None:
             say(f"{spec.id}: no conversation of its kinds.")
             continue
@@ -142,13 +146,10 @@ def _publish(company: Company, spec: TrackerSpec, person: User) -> Tracker:
     )
 
 
-def _launch(
-    tracker: Tracker, spec: TrackerSpec, person: User, calibrate: Calibrate | None
-) -> Backfill | None:
+def _launch(tracker: Tracker, person: User, calibration: Calibration | None) -> Backfill | None:
     span = Conversation.objects.filter(company=tracker.company).aggregate(
         first=Min("started_at"), last=Max("started_at")
     )
-    calibration = None if calibrate is None else calibrate(spec)
     now = timezone.now()
     with transaction.atomic():
         try:

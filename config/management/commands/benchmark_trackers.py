@@ -13,7 +13,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from config import databases
 from config.benchmark import folder as folders
-from config.benchmark import held_out, running, scoring
+from config.benchmark import running, scoring
+from config.benchmark.folder import Folder
+from config.benchmark.held_out import HeldOut
 from credits import reconciliation
 from credits.models import LedgerEntry
 
@@ -54,7 +56,10 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             folder = folders.load(options["folder"])
-            calibrate = held_out.HeldOut(folder) if options["leave_one_out"] else None
+            calibrate = HeldOut(folder) if options["leave_one_out"] else None
+            if calibrate is not None:
+                self._progress("Learning from the labels …")
+                calibrate.prepare()
         except folders.UnusableFolder as error:
             raise CommandError(str(error), returncode=2) from error
         name = f"tallystick_benchmark_{os.getpid()}"
@@ -70,6 +75,7 @@ class Command(BaseCommand):
             breaches = reconciliation.check()
             report = scoring.report(folder, run) | {
                 "leave_one_out": options["leave_one_out"],
+                "judged_with_shipped_coefficients": _judged_as_shipped(folder, calibrate),
                 "check_ledger": {
                     "entries": LedgerEntry.objects.count(),
                     "breaches": [asdict(breach) for breach in breaches],
@@ -83,6 +89,13 @@ class Command(BaseCommand):
 
     def _progress(self, line: str) -> None:
         self.stderr.write(line)
+
+
+def _judged_as_shipped(folder: Folder, calibrate: HeldOut | None) -> list[str]:
+    """Name the trackers whose figures are no better than the shipped coefficients' own."""
+    if calibrate is None:
+        return [spec.id for spec in folder.trackers]
+    return sorted(calibrate.alone)
 
 
 def _as_table(report: dict[str, Any]) -> str:
