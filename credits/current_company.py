@@ -57,19 +57,19 @@ NOBODY = Scope(standing=None, company=None, choices=())
 
 
 class CurrentCompanyMiddleware:
-    """Set ``request.scope``, found when it is first asked for."""
+    """Set ``request.company_scope``, found when it is first asked for."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request.scope = SimpleLazyObject(lambda: find(request))  # type: ignore[attr-defined]
+        request.company_scope = SimpleLazyObject(lambda: find(request))  # type: ignore[attr-defined]
         return self.get_response(request)
 
 
 def scope_of(request: HttpRequest) -> Scope:
     """Return the scope that the middleware found."""
-    scope: Scope = request.scope  # type: ignore[attr-defined]
+    scope: Scope = request.company_scope  # type: ignore[attr-defined]
     return scope
 
 

@@ -87,9 +87,11 @@ def launch(
     available = balances.now(company=company).available
     with transaction.atomic():
         lock_of_tracker(tracker_id)
-        tracker = Tracker.objects.select_for_update(of=("self",)).select_related(
-            "current_version", "company"
-        ).get(pk=tracker_id)
+        tracker = (
+            Tracker.objects.select_for_update(of=("self",))
+            .select_related("current_version", "company")
+            .get(pk=tracker_id)
+        )
         version = tracker.current_version
         if tracker.state != TrackerState.PUBLISHED or version is None:
             raise BackfillRefused("Not started: publish the tracker first.")
@@ -222,9 +224,9 @@ def _stop(backfill: Backfill, *, by: User | None, now: datetime, reason: str) ->
     backfill.ended_by = by
     backfill.end_reason = reason
     backfill.save(update_fields=["state", "ended_at", "ended_by", "end_reason"])
-    Scan.objects.filter(
-        backfill=backfill, state__in=[ScanState.PENDING, ScanState.WAITING]
-    ).update(state=ScanState.SKIPPED, finished_at=now, reason=reason)
+    Scan.objects.filter(backfill=backfill, state__in=[ScanState.PENDING, ScanState.WAITING]).update(
+        state=ScanState.SKIPPED, finished_at=now, reason=reason
+    )
 
 
 def _open_scans(backfill: Backfill) -> QuerySet[Scan]:
@@ -233,9 +235,7 @@ def _open_scans(backfill: Backfill) -> QuerySet[Scan]:
     )
 
 
-def _fix_list(
-    backfill: Backfill, tracker: Tracker, version: TrackerVersion, now: datetime
-) -> None:
+def _fix_list(backfill: Backfill, tracker: Tracker, version: TrackerVersion, now: datetime) -> None:
     conversations = estimates.unscanned(tracker, version).filter(
         started_at__gte=backfill.from_at, started_at__lt=backfill.to_at
     )

@@ -35,10 +35,7 @@ class ScanEstimate:
 def of(conversations: QuerySet[Conversation], *, side: str, rates: Rates) -> ScanEstimate:
     """Price the reading of every conversation of a query."""
     rows = (
-        filters.with_item(conversations, side)
-        .order_by()
-        .values("item")
-        .annotate(count=Count("pk"))
+        filters.with_item(conversations, side).order_by().values("item").annotate(count=Count("pk"))
     )
     work = Work.of_items({row["item"]: row["count"] for row in rows})
     return ScanEstimate(
@@ -87,5 +84,8 @@ def unscanned(tracker: Tracker, version: TrackerVersion) -> QuerySet[Conversatio
 def oldest_start(tracker: Tracker) -> datetime | None:
     """Return when the oldest matching conversation started; None when there is none."""
     return (
-        filters.matching(tracker).order_by("started_at").values_list("started_at", flat=True).first()
+        filters.matching(tracker)
+        .order_by("started_at")
+        .values_list("started_at", flat=True)
+        .first()
     )

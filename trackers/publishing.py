@@ -130,12 +130,12 @@ def _locked(tracker_id: UUID, edit_number: int) -> Tracker:
 def _retire(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
     """End what the version in force has under way; its results stay."""
     backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=reason)
-    Scan.objects.filter(
-        tracker=tracker, state__in=[ScanState.PENDING, ScanState.WAITING]
-    ).update(state=ScanState.SKIPPED, finished_at=now, reason=reason)
+    Scan.objects.filter(tracker=tracker, state__in=[ScanState.PENDING, ScanState.WAITING]).update(
+        state=ScanState.SKIPPED, finished_at=now, reason=reason
+    )
 
 
 def _save(tracker: Tracker, by: User) -> None:
     tracker.edit_number += 1
-    tracker._history_user = by
+    tracker._history_user = by  # type: ignore[attr-defined]
     tracker.save()

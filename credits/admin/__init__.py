@@ -1,0 +1,1 @@
+"""The admin pages of credits; importing this registers them."""

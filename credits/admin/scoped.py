@@ -23,7 +23,7 @@ class ScopedRelatedFilter(RelatedFieldListFilter):
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: Any
-    ) -> list[tuple[Any, str]]:
+    ) -> list[Any]:
         rows = limited(field.remote_field.model, request)
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:200]]
 
@@ -67,9 +67,7 @@ class CompanyScopedAdmin(ModelAdmin):
                 )
         return filters
 
-    def formfield_for_foreignkey(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = limited(db_field.remote_field.model, request)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 

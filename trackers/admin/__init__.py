@@ -1,0 +1,1 @@
+"""The admin pages of trackers; importing this registers them."""
