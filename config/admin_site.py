@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
 from credits.current_company import scope_of
@@ -16,3 +20,37 @@ class TallystickAdminSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).standing is not None
+
+    def extra_urls(self) -> list[URLPattern]:
+        # Imported here and not above: the admin pages register themselves on this very site.
+        from credits.admin import overview
+
+        return [
+            path("credits/", self.admin_view(overview.credits_page), name="credits_page"),
+            path("company/", self.admin_view(overview.choose_company), name="choose_company"),
+        ]
+
+    def extra_context(self, context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+        return context | {
+            "company_scope": scope_of(request),
+            # Unfold shows this in place of its own sidebar: the same, with the company chooser.
+            "templates": {"navigation": "credits/navigation.html"},
+        }
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the credits page: the first thing anybody wants to know."""
+        from credits.admin import overview
+
+        return overview.credits_page(request)
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Tell a person who is signed in and has no standing so; a form would not help them."""
+        is_asked_again = request.method == "GET" and request.user.is_authenticated
+        if is_asked_again and not self.has_permission(request):
+            context = self.each_context(request) | {"title": "No company yet"}
+            return TemplateResponse(request, "credits/no_standing.html", context, status=403)
+        return super().login(request, extra_context)

@@ -233,6 +233,17 @@ CREDIT_CHECKS = ["trackers.reconciliation.breaches"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 
+UNFOLD = {
+    "SITE_TITLE": "Tallystick",
+    "SITE_HEADER": "Tallystick",
+    "SITE_SYMBOL": "toll",
+    # The site is the admin: there is no other one to go back to.
+    "SITE_URL": None,
+    "STYLES": ["config.navigation.stylesheet"],
+    "ENVIRONMENT": "config.navigation.environment",
+    "SIDEBAR": {"navigation": "config.navigation.sidebar"},
+}
+
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 LOGGING = {

@@ -1,99 +1,114 @@
-"""Read what was used: by day, by feature, over half-open spans of time."""
+"""Read what was used: by local day and by feature, gross (refunds are their own figure)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
+from typing import NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Sum
 from django.db.models.functions import TruncDate
 
+from credits import zones
 from credits.amounts import ZERO
 from credits.models import Company, FeatureType, UsageEvent
 
-FEATURES_MAX = 10
+
+class Priced(Protocol):
+    """Anything that has a number of credits."""
+
+    @property
+    def credits(self) -> Decimal: ...
+
+
+class Feature(NamedTuple):
+    """Which feature: a renamed one keeps its reference and stays one feature."""
+
+    type: FeatureType
+    ref: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """What one feature used on one local day; ``name`` is what it was called then."""
+
+    day: date
+    feature: Feature
+    name: str
+    calls: int
+    emails: int
+    credits: Decimal
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureUse:
-    """What one feature used; ``share`` is its part of all use in the span, from 0 to 1."""
+    """What one feature used; ``share`` is its part of all use, from 0 to 1."""
 
-    feature_type: FeatureType
-    feature_name: str
-    feature_ref: UUID | None
+    feature: Feature
+    name: str
     calls: int
     emails: int
     credits: Decimal
     share: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class DayUse:
-    """What the company used on one local day, by feature name."""
+def daily(*, company: Company, first: date, last: date) -> list[DayUse]:
+    """Return what was charged on the local days from ``first`` to ``last``, oldest first.
 
-    day: date
-    by_feature: dict[str, Decimal]
-
-    @property
-    def credits(self) -> Decimal:
-        return sum(self.by_feature.values(), ZERO)
-
-
-def used(*, company: Company, since: datetime, until: datetime) -> Decimal:
-    """Return the credits used in ``since <= t < until``, gross: refunds are their own figure."""
-    return _events(company, since, until).aggregate(sum=Sum("amount"))["sum"] or ZERO
-
-
-def by_feature(
-    *, company: Company, since: datetime, until: datetime, limit: int = FEATURES_MAX
-) -> list[FeatureUse]:
-    """Return the features that used most, most first; a renamed feature is one row."""
-    rows = list(
-        _events(company, since, until)
-        .values("feature_type", "feature_ref")
+    A day of 23 or 25 hours is one day. Use that cost nothing is left out.
+    """
+    since, until = zones.days(first, last, ZoneInfo(company.time_zone))
+    rows = (
+        UsageEvent.objects.filter(
+            company=company, occurred_at__gte=since, occurred_at__lt=until, amount__gt=0
+        )
+        .annotate(day=TruncDate("occurred_at", tzinfo=ZoneInfo(company.time_zone)))
+        .values("day", "feature_type", "feature_ref")
         .annotate(
-            # Ids are time-ordered and a name is a snapshot, so any one of them will do.
             name=Max("feature_name"),
             calls=Sum("calls"),
             emails=Sum("emails"),
             credits=Sum("amount"),
         )
-        .order_by("-credits", "name", "feature_ref")
+        .order_by("day", "feature_type", "feature_ref")
     )
-    total = sum((row["credits"] for row in rows), ZERO)
     return [
-        FeatureUse(
-            feature_type=FeatureType(row["feature_type"]),
-            feature_name=row["name"],
-            feature_ref=row["feature_ref"],
+        DayUse(
+            day=row["day"],
+            feature=Feature(FeatureType(row["feature_type"]), row["feature_ref"]),
+            name=row["name"],
             calls=row["calls"],
             emails=row["emails"],
             credits=row["credits"],
-            share=row["credits"] / total if total else Decimal(0),
         )
-        for row in rows[:limit]
+        for row in rows
     ]
 
 
-def daily(*, company: Company, since: datetime, until: datetime) -> list[DayUse]:
-    """Return the use of each local day that had any, in the company's zone, oldest first."""
-    zone = ZoneInfo(company.time_zone)
-    rows = (
-        _events(company, since, until)
-        .annotate(day=TruncDate("occurred_at", tzinfo=zone))
-        .values("day", "feature_name")
-        .annotate(credits=Sum("amount"))
-        .order_by("day", "feature_name")
-    )
-    found: dict[date, dict[str, Decimal]] = {}
-    for row in rows:
-        if row["credits"]:
-            found.setdefault(row["day"], {})[row["feature_name"]] = row["credits"]
-    return [DayUse(day=day, by_feature=features) for day, features in found.items()]
+def total(parts: Iterable[Priced]) -> Decimal:
+    """Return the credits of all parts together."""
+    return sum((part.credits for part in parts), ZERO)
 
 
-def _events(company: Company, since: datetime, until: datetime) -> QuerySet[UsageEvent]:
-    return UsageEvent.objects.filter(company=company, occurred_at__gte=since, occurred_at__lt=until)
+def by_feature(days: Iterable[DayUse]) -> list[FeatureUse]:
+    """Add the days up by feature, under its newest name; most used first."""
+    found: dict[Feature, list[DayUse]] = {}
+    for day in days:
+        found.setdefault(day.feature, []).append(day)
+    everything = sum((total(rows) for rows in found.values()), ZERO)
+    uses = [
+        FeatureUse(
+            feature=feature,
+            name=max(rows, key=lambda row: row.day).name,
+            calls=sum(row.calls for row in rows),
+            emails=sum(row.emails for row in rows),
+            credits=total(rows),
+            share=total(rows) / everything,
+        )
+        for feature, rows in found.items()
+    ]
+    return sorted(uses, key=lambda use: (-use.credits, use.name, str(use.feature.ref)))

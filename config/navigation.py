@@ -1,0 +1,134 @@
+"""The sidebar: what the product consists of, each item for those who may open it (UX §2.1)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+
+from credits.admin.overview import url_or_none
+from credits.current_company import Scope, scope_of
+from credits.roles import Act
+
+VENDOR = "vendor"
+COMPANY = "company"
+
+
+class Item(NamedTuple):
+    """One page; ``only_for`` shows it to one side where the two find it in different groups."""
+
+    title: str
+    icon: str
+    url_name: str
+    act: Act
+    only_for: str = ""
+
+
+class Group(NamedTuple):
+    title: str
+    items: tuple[Item, ...]
+
+
+def _list(title: str, icon: str, model: str, act: Act, only_for: str = "") -> Item:
+    return Item(title, icon, f"admin:{model}_changelist", act, only_for)
+
+
+GROUPS = (
+    Group(
+        "Overview",
+        (Item("Credits", "monitoring", "admin:credits_page", Act.VIEW_CREDITS),),
+    ),
+    Group(
+        "Trackers",
+        (
+            _list("AI trackers", "track_changes", "trackers_tracker", Act.VIEW_TRACKERS),
+            _list("Results", "fact_check", "trackers_scan", Act.VIEW_RESULTS),
+            _list("Backfills", "history", "trackers_backfill", Act.VIEW_TRACKERS),
+        ),
+    ),
+    Group(
+        "Conversations",
+        (
+            _list("Conversations", "forum", "trackers_conversation", Act.VIEW_CONVERSATIONS),
+            _list("Accounts", "domain", "trackers_customeraccount", Act.VIEW_CONVERSATIONS),
+            _list("Deals", "handshake", "trackers_deal", Act.VIEW_CONVERSATIONS),
+            _list("Teams", "groups", "trackers_team", Act.VIEW_CONVERSATIONS),
+            _list("Team members", "badge", "trackers_teammember", Act.VIEW_CONVERSATIONS),
+        ),
+    ),
+    Group(
+        "Reports",
+        (
+            Item("Credit reports", "download", "admin:credits_reports", Act.EXPORT_REPORTS),
+            _list("Usage", "data_usage", "credits_usageevent", Act.VIEW_LEDGER),
+            _list("Ledger", "receipt_long", "credits_ledgerentry", Act.VIEW_LEDGER),
+            _list("Drawdowns", "call_split", "credits_drawdown", Act.VIEW_LEDGER),
+            _list("Grants", "savings", "credits_creditgrant", Act.VIEW_LEDGER),
+            _list("Reservations", "lock_clock", "credits_reservation", Act.VIEW_LEDGER),
+            _list("Rate cards", "sell", "credits_ratecard", Act.VIEW_RATES, COMPANY),
+        ),
+    ),
+    Group(
+        "Vendor",
+        (
+            _list("Companies", "apartment", "credits_company", Act.VIEW_COMPANIES),
+            _list("People", "person", "credits_user", Act.VIEW_COMPANIES),
+            _list("Memberships", "group_add", "credits_membership", Act.VIEW_COMPANIES),
+            _list("Rate cards", "sell", "credits_ratecard", Act.VIEW_RATES, VENDOR),
+        ),
+    ),
+    Group(
+        "System",
+        (_list("Jobs & schedule", "schedule", "credits_jobrun", Act.VIEW_SCHEDULE),),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return Unfold's navigation for this person: no group without an item they may open."""
+    scope = scope_of(request)
+    groups = [
+        {
+            "title": group.title,
+            "items": [
+                link for item in group.items if (link := _link(item, scope, request)) is not None
+            ],
+        }
+        for group in GROUPS
+    ]
+    return [group for group in groups if group["items"]]
+
+
+def environment(request: HttpRequest) -> tuple[str, str] | None:
+    """Return the badge every page shows while its figures are made up."""
+    scope = scope_of(request)
+    shown = scope.choices if scope.company is None else (scope.company,)
+    return ("Demo data", "warning") if any(company.is_demo for company in shown) else None
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of our own style sheet, which every page loads."""
+    return static("credits/pages.css")
+
+
+def _link(item: Item, scope: Scope, request: HttpRequest) -> dict[str, Any] | None:
+    side = VENDOR if scope.is_vendor else COMPANY
+    if not scope.may(item.act) or item.only_for not in ("", side):
+        return None
+    url = url_or_none(item.url_name)
+    if url is None:
+        return None
+    return {
+        "title": item.title.replace("&", "&amp;"),
+        "icon": item.icon,
+        "link": url,
+        "active": _is_active(item, url, request),
+    }
+
+
+def _is_active(item: Item, url: str, request: HttpRequest) -> bool:
+    """Tell whether the page is this item's; the credits page is the index too."""
+    if item.url_name == "admin:credits_page":
+        return request.path in (url, url_or_none("admin:index"))
+    return request.path.startswith(url)

@@ -1,0 +1,171 @@
+"""The credits page, the list vendor people choose a company from, and the choice itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from credits import current_company, overview
+from credits.amounts import grouped
+from credits.current_company import Scope, scope_of
+from credits.metering import Feature
+from credits.overview import Overview
+from credits.roles import Act
+
+ALL_COMPANIES = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What a person should know before anything else; ``level`` is info, warning or critical."""
+
+    status: str
+    level: str
+    icon: str
+    text: str
+
+
+@require_safe
+@never_cache
+def credits_page(request: HttpRequest) -> HttpResponse:
+    """Show the current company's credits; vendor people without one choose it first."""
+    scope = scope_of(request)
+    if not scope.may(Act.VIEW_CREDITS):
+        raise PermissionDenied
+    if scope.company is None:
+        return _companies_page(request, scope)
+    found = overview.of(company=scope.company)
+    links = scope.may(Act.VIEW_TRACKERS)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Credits — {scope.company}",
+        "page": found,
+        "banner": banner(found, is_vendor=scope.is_vendor),
+        "comparison": comparison(found.use.total, found.use.previous_total),
+        "busiest": max(found.use.days, key=lambda day: day.total),
+        "days_of_use": sum(1 for day in found.use.days if day.total),
+        "features": [
+            (use, _feature_url(use.feature) if links else None) for use in found.use.features
+        ],
+        "sees_ledger": scope.may(Act.VIEW_LEDGER),
+        "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
+        "grant_url": _if_allowed(scope, Act.GRANT_CREDITS, "admin:credits_creditgrant_add"),
+        "ledger_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_ledgerentry_changelist"),
+        "trackers_url": _if_allowed(scope, Act.VIEW_TRACKERS, "admin:trackers_tracker_changelist"),
+    }
+    return TemplateResponse(request, "credits/credits_page.html", context)
+
+
+@require_POST
+def choose_company(request: HttpRequest) -> HttpResponse:
+    """Make a company the current one; an empty choice shows vendor people all of them."""
+    scope = scope_of(request)
+    given = request.POST.get("company", ALL_COMPANIES)
+    chosen = next((company for company in scope.choices if str(company.pk) == given), None)
+    if chosen is None and not (scope.is_vendor and given == ALL_COMPANIES):
+        raise Http404("There is no such company.")
+    current_company.choose(request, chosen)
+    return HttpResponseRedirect(reverse("admin:credits_page"))
+
+
+def banner(found: Overview, *, is_vendor: bool) -> Banner | None:
+    """Say that work waits or that nothing is available, and what to do; None when all is well."""
+    if found.available and not found.waiting:
+        return None
+    if found.waiting:
+        status, level = "waiting", "warning" if found.available else "critical"
+        text = (
+            f"{_conversations(found.waiting.calls, found.waiting.emails)} "
+            f"{'waits' if found.waiting.count == 1 else 'wait'} for credits: "
+            f"{grouped(found.waiting.credits)} are needed and {grouped(found.available)} are "
+            "available. Nothing is lost, and results you already have stay visible and free."
+        )
+    elif found.sequence == 0:
+        status, level, text = "no-credits", "info", "There are no credits yet."
+    elif found.reserved:
+        status, level = "all-held", "warning"
+        text = (
+            f"All {grouped(found.reserved)} credits left are held for work under way. "
+            "New conversations wait; nothing is lost."
+        )
+    else:
+        status, level = "used-up", "critical"
+        text = (
+            "Credits are used up. New conversations wait; nothing is lost. "
+            "Results you already have stay visible and free."
+        )
+    if found.available < found.waiting.credits or not found.available:
+        text = f"{text} {_where_more_come_from(found, is_vendor=is_vendor)}"
+    icon = "info" if level == "info" else "warning"
+    return Banner(status=status, level=level, icon=icon, text=text)
+
+
+def comparison(total: Decimal, previous: Decimal) -> str:
+    """Put the use of 30 days against that of the 30 before, in words."""
+    if not previous:
+        return "none in the 30 days before"
+    change = (total - previous) / previous * 100
+    rounded = abs(change).quantize(Decimal(1))
+    if not rounded:
+        return "as in the 30 days before"
+    return f"{'▲' if change > 0 else '▼'} {rounded} % against the 30 days before"
+
+
+def url_or_none(name: str, *args: Any) -> str | None:
+    """Return a page's address; None where this installation has no such page."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return None
+
+
+def _companies_page(request: HttpRequest, scope: Scope) -> HttpResponse:
+    context = {
+        **admin.site.each_context(request),
+        "title": "Credits — all companies",
+        "lines": overview.of_companies(companies=scope.choices),
+        "add_url": _if_allowed(scope, Act.EDIT_COMPANIES, "admin:credits_company_add"),
+    }
+    return TemplateResponse(request, "credits/companies_page.html", context)
+
+
+def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
+    if found.scheduled:
+        first = min(found.scheduled, key=lambda one: one.grant.effective_at).grant
+        return f"{grouped(first.amount)} more are scheduled, see below."
+    return "Grant credits to go on." if is_vendor else "Ask your provider for more credits."
+
+
+def _conversations(calls: int, emails: int) -> str:
+    parts = [(calls, "call"), (emails, "e-mail")]
+    return " and ".join(
+        f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in parts if count
+    )
+
+
+def _if_allowed(scope: Scope, act: Act, name: str) -> str | None:
+    return url_or_none(name) if scope.may(act) else None
+
+
+def _feature_url(feature: Feature) -> str | None:
+    for path in settings.CREDIT_FEATURE_LINKS:
+        find: Callable[[str, UUID | None], str | None] = import_string(path)
+        try:
+            if url := find(feature.type, feature.ref):
+                return url
+        except NoReverseMatch:
+            continue
+    return None

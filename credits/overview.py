@@ -1,0 +1,291 @@
+"""What the credits page says about a company, as of one instant (SPEC §2, UX §2.2).
+
+All figures come from one snapshot of the database: a charge that commits between two of its
+queries would otherwise make the page's own figures contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Case, F, TextChoices, When
+from django.utils.module_loading import import_string
+
+from credits import balances, expirations, metering
+from credits.amounts import ZERO
+from credits.metering import FeatureUse
+from credits.models import Company, CreditGrant, CreditPool, LedgerEntry
+
+DAYS = 30
+FEATURES_MAX = 10
+COLUMNS_MAX = 5
+GRANTS_MAX = 100
+PAST_GRANTS_MAX = 5
+ENTRIES_MAX = 8
+
+
+class GrantState(TextChoices):
+    """What may be done with a grant, in the words of every page (UX §2.5)."""
+
+    SCHEDULED = "SCHEDULED", "Scheduled"
+    ACTIVE = "ACTIVE", "Active"
+    USED_UP = "USED_UP", "Used up"
+    EXPIRED = "EXPIRED", "Expired"
+    VOIDED = "VOIDED", "Voided"
+
+
+class Demand(Protocol):
+    """What one feature has waiting for credits; setting ``CREDIT_DEMAND`` names who knows."""
+
+    feature_type: str
+    feature_name: str
+    calls: int
+    emails: int
+    credits: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for credits, all features together and each, the dearest first."""
+
+    calls: int
+    emails: int
+    credits: Decimal
+    by_feature: tuple[Demand, ...]
+
+    @property
+    def count(self) -> int:
+        return self.calls + self.emails
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """A grant and the state it is in."""
+
+    grant: CreditGrant
+    state: GrantState
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """The next credits to expire: ``amount`` is lost from ``expires_at`` unless it is used."""
+
+    amount: Decimal
+    expires_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One local day's use: by the features that have a column, by the rest, and in all."""
+
+    day: date
+    amounts: tuple[Decimal, ...]
+    rest: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was used on the last 30 local days, today included, against the 30 before.
+
+    ``columns`` are the names of the features that used most; ``has_rest`` tells whether there
+    are more. ``days`` holds all 30, newest first. ``features`` are the ten that used most, and
+    ``others`` what the remaining ones used together, None when there are none.
+    """
+
+    since: date
+    total: Decimal
+    previous_total: Decimal
+    columns: tuple[str, ...]
+    has_rest: bool
+    days: tuple[Day, ...]
+    features: tuple[FeatureUse, ...]
+    others: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One company's credits: ``remaining`` = ``available`` + ``reserved``.
+
+    ``next_expiry`` is None while nothing the company holds expires. ``grants`` are those with
+    credits left, in the order they are spent, then the last few past ones.
+    """
+
+    company: Company
+    instant: datetime
+    sequence: int
+    remaining: Decimal
+    reserved: Decimal
+    total: Decimal
+    use: Use
+    next_expiry: Expiry | None
+    waiting: Waiting
+    grants: tuple[HeldGrant, ...]
+    scheduled: tuple[HeldGrant, ...]
+    entries: tuple[LedgerEntry, ...]
+
+    @property
+    def available(self) -> Decimal:
+        return self.remaining - self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyLine:
+    """One company in the list vendor people choose from."""
+
+    company: Company
+    remaining: Decimal
+    reserved: Decimal
+
+
+def of(*, company: Company) -> Overview:
+    """Return what the page shows, by the ledger's clock; settles what is due first."""
+    settled = balances.now(company=company)
+    with snapshot():
+        pool = CreditPool.objects.get(company=company)
+        # Something may have been settled since; what the snapshot holds is never from later.
+        instant = max(settled.instant, pool.last_occurred_at or settled.instant)
+        grants = _grants(company)
+        held = tuple(one for one in grants if one.grant.remaining > 0)
+        return Overview(
+            company=company,
+            instant=instant,
+            sequence=pool.sequence,
+            remaining=pool.balance,
+            reserved=pool.reserved,
+            total=balances.total(company=company, instant=instant),
+            use=_use(company, instant),
+            next_expiry=_next_expiry(held),
+            waiting=_waiting(company),
+            grants=held + tuple(one for one in grants if _is_past(one))[:PAST_GRANTS_MAX],
+            scheduled=tuple(one for one in grants if one.state == GrantState.SCHEDULED),
+            entries=tuple(
+                LedgerEntry.objects.filter(company=company).order_by("-sequence")[:ENTRIES_MAX]
+            ),
+        )
+
+
+def of_companies(*, companies: tuple[Company, ...]) -> list[CompanyLine]:
+    """Return what each company has left; settles what is due first."""
+    expirations.settle_due()
+    pools = {pool.pk: pool for pool in CreditPool.objects.filter(company__in=companies)}
+    return [
+        CompanyLine(company, pools[company.pk].balance, pools[company.pk].reserved)
+        for company in companies
+    ]
+
+
+def state_of(grant: CreditGrant) -> GrantState:
+    """Return a settled grant's state.
+
+    An expired or voided one may still hold credits for work under way. One used up before its
+    end stays “used up”: nothing of it expired.
+    """
+    if grant.voided_at is not None or grant.cancelled_at is not None:
+        return GrantState.VOIDED
+    if grant.granted_at is None:
+        return GrantState.SCHEDULED
+    if grant.expired_at is not None:
+        return GrantState.EXPIRED
+    return GrantState.ACTIVE if grant.remaining > 0 else GrantState.USED_UP
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Let all queries see the database as it is at the first, and change nothing.
+
+    Inside a caller's transaction its own isolation holds.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _use(company: Company, instant: datetime) -> Use:
+    today = instant.astimezone(ZoneInfo(company.time_zone)).date()
+    since = today - timedelta(days=DAYS - 1)
+    rows = metering.daily(company=company, first=since - timedelta(days=DAYS), last=today)
+    recent = [row for row in rows if row.day >= since]
+    uses = metering.by_feature(recent)
+    others = metering.total(uses[FEATURES_MAX:])
+    columns = uses[:COLUMNS_MAX]
+    credits = {(row.day, row.feature): row.credits for row in recent}
+    days = []
+    for day in (today - timedelta(days=ago) for ago in range(DAYS)):
+        amounts = tuple(credits.get((day, use.feature), ZERO) for use in columns)
+        total = metering.total(row for row in recent if row.day == day)
+        days.append(Day(day=day, amounts=amounts, rest=total - sum(amounts, ZERO), total=total))
+    return Use(
+        since=since,
+        total=metering.total(recent),
+        previous_total=metering.total(row for row in rows if row.day < since),
+        columns=tuple(use.name for use in columns),
+        has_rest=len(uses) > COLUMNS_MAX,
+        days=tuple(days),
+        features=tuple(uses[:FEATURES_MAX]),
+        others=others if uses[FEATURES_MAX:] else None,
+    )
+
+
+def _grants(company: Company) -> list[HeldGrant]:
+    """Return the grants that have or will have something, in spending order; then past ones."""
+    over_since = Case(When(granted_at__isnull=False, remaining=0, then=F("created_at")))
+    found = CreditGrant.objects.filter(company=company, cancelled_at=None).order_by(
+        over_since.desc(nulls_first=True),
+        "priority",
+        F("expires_at").asc(nulls_last=True),
+        "source_rank",
+        "effective_at",
+        "id",
+    )
+    return [HeldGrant(grant, state_of(grant)) for grant in found[:GRANTS_MAX]]
+
+
+def _is_past(one: HeldGrant) -> bool:
+    return one.state != GrantState.SCHEDULED and one.grant.remaining == 0
+
+
+def _next_expiry(held: tuple[HeldGrant, ...]) -> Expiry | None:
+    """Add up what is left of the grants that expire first; None when nothing expires."""
+    ends = {
+        one.grant.expires_at
+        for one in held
+        if one.state == GrantState.ACTIVE and one.grant.expires_at is not None
+    }
+    if not ends:
+        return None
+    first = [one.grant for one in held if one.grant.expires_at == min(ends)]
+    return Expiry(
+        amount=sum((grant.remaining for grant in first), ZERO),
+        expires_at=min(ends),
+        source=" and ".join(sorted({grant.get_source_display() for grant in first})),
+    )
+
+
+def _waiting(company: Company) -> Waiting:
+    demands: list[Demand] = []
+    for path in settings.CREDIT_DEMAND:
+        ask: Callable[..., list[Demand]] = import_string(path)
+        demands += ask(company=company)
+    return Waiting(
+        calls=sum(demand.calls for demand in demands),
+        emails=sum(demand.emails for demand in demands),
+        credits=metering.total(demands),
+        by_feature=tuple(sorted(demands, key=lambda demand: -demand.credits)),
+    )
