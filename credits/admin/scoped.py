@@ -21,9 +21,7 @@ from credits.roles import Act
 class ScopedRelatedFilter(RelatedFieldListFilter):
     """A list filter by a related row, offering those of the companies in scope only."""
 
-    def field_choices(
-        self, field: Any, request: HttpRequest, model_admin: Any
-    ) -> list[Any]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         rows = limited(field.remote_field.model, request)
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:200]]
 
