@@ -1,0 +1,139 @@
+"""Grants: read-only for everyone; vendor staff make new ones in two steps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from unfold.decorators import display
+
+from credits.admin import cells, granting
+from credits.admin.days import DaysFilter
+from credits.admin.ledger import SettledAdmin
+from credits.current_company import scope_of
+from credits.models import CreditGrant
+from credits.roles import Act
+
+SCHEDULED, ACTIVE, USED_UP, EXPIRED, VOIDED = STATES = (
+    "Scheduled",
+    "Active",
+    "Used up",
+    "Expired",
+    "Voided",
+)
+
+
+def with_state(grants: QuerySet[CreditGrant], now: datetime) -> QuerySet[CreditGrant]:
+    """Add ``state``: one of the five words, by what the ledger has settled and the time.
+
+    A grant cancelled before it started counts as voided. One that was used up before its end
+    stays used up.
+    """
+    withdrawn = Q(voided_at__isnull=False) | Q(cancelled_at__isnull=False)
+    state = Case(
+        When(withdrawn, then=Value(VOIDED)),
+        When(effective_at__gt=now, granted_at=None, then=Value(SCHEDULED)),
+        When(
+            Q(expired_at__isnull=False) | Q(expires_at__lte=now, remaining__gt=0),
+            then=Value(EXPIRED),
+        ),
+        When(remaining=0, granted_at__isnull=False, then=Value(USED_UP)),
+        default=Value(ACTIVE),
+        output_field=CharField(),
+    )
+    return grants.annotate(state=state, left=F("remaining") - F("held"))
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Limits the list to grants in one state."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state, state) for state in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(state=self.value()) if self.value() in STATES else queryset
+
+
+@admin.register(CreditGrant)
+class CreditGrantAdmin(SettledAdmin):
+    """A company's lots, newest first."""
+
+    # Ids are time-ordered, so this is the order they were made in.
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_display = (
+        *("made", "state_label", "source", "credits", "remaining_credits", "held_credits"),
+        *("usable_from", "usable_until"),
+    )
+    list_filter = (
+        StateFilter,
+        "source",
+        ("effective_at", DaysFilter),
+        ("expires_at", DaysFilter),
+    )
+    fields = (
+        *("state_label", "source", "credits", "remaining_credits", "held_credits"),
+        *("voided_credits", "usable_from", "asked_from", "usable_until", "priority"),
+        *("reference", "reason", "made", "made_by"),
+    )
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
+        return with_state(super().get_queryset(request), timezone.now()).select_related(
+            "created_by"
+        )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return scope_of(request).may(Act.GRANT_CREDITS)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return granting.view(request, self)
+
+    @display(description="made")
+    def made(self, grant: CreditGrant) -> str:
+        return cells.instant(grant.created_at, grant.company)
+
+    @display(description="state")
+    def state_label(self, grant: Any) -> str:
+        return cells.status(grant.state)
+
+    @display(description="credits")
+    def credits(self, grant: CreditGrant) -> str:
+        return cells.amount(grant.amount, metric="grant-amount")
+
+    @display(description="left")
+    def remaining_credits(self, grant: CreditGrant) -> str:
+        return cells.amount(grant.remaining, metric="grant-remaining")
+
+    @display(description="of it held")
+    def held_credits(self, grant: CreditGrant) -> str:
+        return cells.amount(grant.held, metric="grant-held")
+
+    @display(description="voided")
+    def voided_credits(self, grant: CreditGrant) -> str:
+        return cells.amount(grant.voided, metric="grant-voided")
+
+    @display(description="usable from")
+    def usable_from(self, grant: CreditGrant) -> str:
+        return cells.instant(grant.effective_at, grant.company)
+
+    @display(description="asked for from")
+    def asked_from(self, grant: CreditGrant) -> str:
+        return cells.instant(grant.requested_effective_at, grant.company)
+
+    @display(description="last day")
+    def usable_until(self, grant: CreditGrant) -> str:
+        return cells.last_day(grant.expires_at, grant.company)
+
+    @display(description="made by")
+    def made_by(self, grant: CreditGrant) -> str:
+        return cells.NOTHING if grant.created_by is None else str(grant.created_by)

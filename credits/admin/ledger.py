@@ -1,0 +1,359 @@
+"""What the ledger states: entries, the lots they drew on, usage and holds; read-only for all."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin import ChoicesFieldListFilter
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from import_export.admin import ExportMixin
+from import_export.formats.base_formats import CSV
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from credits import expirations
+from credits.admin import cells, reports
+from credits.admin.days import DaysFilter
+from credits.admin.scoped import ReadOnlyAdmin
+from credits.current_company import scope_of
+from credits.models import Drawdown, EntryKind, Hold, LedgerEntry, Reservation, UsageEvent
+from credits.reports.usage import CreditUsageReport, with_integration_name
+from credits.roles import Act
+
+# The balance report's Action column; its Method column is the kind's own label (SPEC §4).
+ACTIONS = {
+    EntryKind.GRANTED: "Adding credits",
+    EntryKind.CONSUMED: "Consuming credits",
+    EntryKind.EXPIRED: "Expiring credits",
+    EntryKind.VOIDED: "Correcting credits",
+    EntryKind.REFUNDED: "Correcting credits",
+    EntryKind.ADJUSTED: "Correcting credits",
+}
+
+
+class SettledAdmin(ReadOnlyAdmin):
+    """A read-only page that first writes down what time has done (SPEC §2).
+
+    Lists know no total: counting a ledger costs more than showing a page of it.
+    """
+
+    view_act = Act.VIEW_LEDGER
+    paginator = InfinitePaginator
+    list_filter_submit = True
+
+    class Media:
+        css: ClassVar = {"all": ["credits/ledger.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if self.has_view_permission(request):
+            settle(request)
+        return super().changelist_view(request, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        if self.has_view_permission(request):
+            settle(request)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+
+class LotsInline(TabularInline):
+    """The lots of one entry or reservation, stated beside it."""
+
+    extra = 0
+    can_delete = False
+    fields = ("lot", "lot_credits")
+    readonly_fields = fields
+    ordering = ("pk",)
+    verbose_name_plural = "drawn from"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("grant")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(Act.VIEW_LEDGER)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="grant")
+    def lot(self, row: Any) -> str:
+        return cells.link(row.grant, f"{row.grant.get_source_display()} {row.grant_id}")
+
+    @display(description="credits")
+    def lot_credits(self, row: Any) -> str:
+        is_drawdown = isinstance(row, Drawdown)
+        metric = "drawdown" if is_drawdown else "hold"
+        return cells.amount(row.amount, metric=metric, is_signed=is_drawdown)
+
+
+class DrawdownInline(LotsInline):
+    model = Drawdown
+
+
+class HoldInline(LotsInline):
+    model = Hold
+    verbose_name_plural = "held from"
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(SettledAdmin):
+    """The balance's history, newest first."""
+
+    ordering = ("company", "-sequence")
+    sortable_by = ()
+    list_display = ("place", "occurred", "action", "method", "credits", "before", "after", "about")
+    list_select_related = ("grant", "usage_event")
+    list_filter = (
+        ("occurred_at", DaysFilter),
+        "kind",
+        ("usage_event__feature_type", ChoicesFieldListFilter),
+        ("usage_event__action", ChoicesFieldListFilter),
+    )
+    fields = (
+        *("place", "occurred", "recorded", "action", "method", "credits", "before", "after"),
+        *("about", "cause_in_words", "cause_ref", "actor_ref", "hash_in_hex"),
+    )
+    readonly_fields = fields
+    inlines = (DrawdownInline,)
+
+    @display(description="entry")
+    def place(self, entry: LedgerEntry) -> str:
+        return f"#{entry.sequence}"
+
+    @display(description="time")
+    def occurred(self, entry: LedgerEntry) -> str:
+        return cells.instant(entry.occurred_at, entry.company)
+
+    @display(description="written")
+    def recorded(self, entry: LedgerEntry) -> str:
+        return cells.instant(entry.recorded_at, entry.company)
+
+    @display(description="action")
+    def action(self, entry: LedgerEntry) -> str:
+        return ACTIONS[EntryKind(entry.kind)]
+
+    @display(description="method")
+    def method(self, entry: LedgerEntry) -> str:
+        return cells.status(entry.get_kind_display())
+
+    @display(description="credits")
+    def credits(self, entry: LedgerEntry) -> str:
+        return cells.amount(entry.amount, metric="entry-amount", is_signed=True)
+
+    @display(description="before")
+    def before(self, entry: LedgerEntry) -> str:
+        return cells.amount(entry.balance_before, metric="balance-before")
+
+    @display(description="after")
+    def after(self, entry: LedgerEntry) -> str:
+        return cells.amount(entry.balance_after, metric="balance-after")
+
+    @display(description="for")
+    def about(self, entry: LedgerEntry) -> str:
+        event: UsageEvent | None = getattr(entry, "usage_event", None)
+        if event is not None:
+            return cells.link(event, f"{event.feature_name}, {event.get_action_display()}")
+        if entry.grant is not None:
+            return cells.link(entry.grant, f"{entry.grant.get_source_display()} grant")
+        return cells.NOTHING
+
+    @display(description="cause")
+    def cause_in_words(self, entry: LedgerEntry) -> str:
+        return entry.get_cause_display()
+
+    @display(description="hash")
+    def hash_in_hex(self, entry: LedgerEntry) -> str:
+        return bytes(entry.hash).hex()
+
+
+@admin.register(Drawdown)
+class DrawdownAdmin(SettledAdmin):
+    """Which grants each entry moved, newest first."""
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_display = ("id", "entry_link", "occurred", "method", "grant_link", "credits")
+    list_select_related = ("entry", "grant")
+    list_filter = (
+        ("entry__occurred_at", DaysFilter),
+        ("entry__kind", ChoicesFieldListFilter),
+        ("grant__source", ChoicesFieldListFilter),
+    )
+    fields = ("entry_link", "occurred", "method", "grant_link", "credits")
+    readonly_fields = fields
+
+    @display(description="entry")
+    def entry_link(self, drawdown: Drawdown) -> str:
+        return cells.link(drawdown.entry, f"#{drawdown.entry.sequence}")
+
+    @display(description="time")
+    def occurred(self, drawdown: Drawdown) -> str:
+        return cells.instant(drawdown.entry.occurred_at, drawdown.company)
+
+    @display(description="method")
+    def method(self, drawdown: Drawdown) -> str:
+        return cells.status(drawdown.entry.get_kind_display())
+
+    @display(description="grant")
+    def grant_link(self, drawdown: Drawdown) -> str:
+        return cells.link(drawdown.grant, f"{drawdown.grant.get_source_display()} grant")
+
+    @display(description="credits")
+    def credits(self, drawdown: Drawdown) -> str:
+        return cells.amount(drawdown.amount, metric="drawdown", is_signed=True)
+
+
+@admin.register(UsageEvent)
+class UsageEventAdmin(ExportMixin, SettledAdmin):
+    """Work that was done, newest first; its export is the credit usage report."""
+
+    ordering = ("company", "-occurred_at", "-after_sequence", "-pk")
+    sortable_by = ()
+    list_display = (
+        *("occurred", "feature_type", "feature_name", "action", "integration"),
+        *("call_count", "email_count", "credits", "entry_link"),
+    )
+    list_select_related = ("entry",)
+    list_filter = (("occurred_at", DaysFilter), "feature_type", "action")
+    search_fields = ("feature_name",)
+    search_help_text = "Search by the feature's name"
+    fields = (
+        *("occurred", "feature_type", "feature_name", "feature_ref", "action", "integration"),
+        *("user_ref", "team_ref", "api_key_ref", "request_id", "call_count", "email_count"),
+        *("search_count", "request_count", "credits", "entry_link"),
+    )
+    readonly_fields = fields
+    resource_classes: ClassVar = [CreditUsageReport]
+    export_formats: ClassVar = [CSV]
+    export_form_class = reports.StockExportForm
+    to_encoding = "utf-8"
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(reports.CreditReportsView.as_view(site=self.admin_site))
+        return [path("reports/", page, name="credits_reports"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UsageEvent]:
+        return with_integration_name(super().get_queryset(request))
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        # A report is one company's, in its zone.
+        scope = scope_of(request)
+        return scope.company is not None and scope.may(Act.EXPORT_REPORTS)
+
+    def get_export_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+        form = kwargs.get("export_form")
+        has_free_use = form is not None and form.cleaned_data["include_free_use"]
+        return {"company": scope_of(request).company, "has_free_use": has_free_use}
+
+    def get_export_filename(self, request: HttpRequest, queryset: Any, file_format: Any) -> str:
+        company = scope_of(request).company
+        assert company is not None  # has_export_permission
+        return f"{CreditUsageReport.slug}-{company.slug}.{file_format.get_extension()}"
+
+    @display(description="time")
+    def occurred(self, event: UsageEvent) -> str:
+        return cells.instant(event.occurred_at, event.company)
+
+    @display(description="integration")
+    def integration(self, event: Any) -> str:
+        return event.integration_name or cells.NOTHING
+
+    @display(description="calls")
+    def call_count(self, event: UsageEvent) -> str:
+        return cells.count(event.calls, metric="usage-calls")
+
+    @display(description="e-mails")
+    def email_count(self, event: UsageEvent) -> str:
+        return cells.count(event.emails, metric="usage-emails")
+
+    @display(description="web searches")
+    def search_count(self, event: UsageEvent) -> str:
+        return cells.count(event.web_searches, metric="usage-web-searches")
+
+    @display(description="credits")
+    def credits(self, event: UsageEvent) -> str:
+        return cells.amount(event.amount, metric="usage-credits")
+
+    @display(description="entry")
+    def entry_link(self, event: UsageEvent) -> str:
+        if event.entry is None:
+            return "free"
+        return cells.link(event.entry, f"#{event.entry.sequence}")
+
+
+@admin.register(Reservation)
+class ReservationAdmin(SettledAdmin):
+    """Credits held for work under way, and what became of them; newest first."""
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_display = (
+        "opened",
+        "state_label",
+        "feature_name",
+        "action",
+        "credits",
+        "charged",
+        "until",
+    )
+    list_select_related = ("usage_event",)
+    list_filter = (("opened_at", DaysFilter), "state", "feature_type", "action")
+    fields = (
+        *("opened", "state_label", "feature_type", "feature_name", "feature_ref", "action"),
+        *("credits", "charged", "until", "closed", "usage"),
+    )
+    readonly_fields = fields
+    inlines = (HoldInline,)
+
+    @display(description="opened")
+    def opened(self, reservation: Reservation) -> str:
+        return cells.instant(reservation.opened_at, reservation.company)
+
+    @display(description="state")
+    def state_label(self, reservation: Reservation) -> str:
+        return cells.status(reservation.get_state_display())
+
+    @display(description="held")
+    def credits(self, reservation: Reservation) -> str:
+        return cells.amount(reservation.amount, metric="reservation-amount")
+
+    @display(description="charged")
+    def charged(self, reservation: Reservation) -> str:
+        return cells.amount(reservation.captured, metric="reservation-captured")
+
+    @display(description="lapses")
+    def until(self, reservation: Reservation) -> str:
+        return cells.instant(reservation.lapses_at, reservation.company)
+
+    @display(description="closed")
+    def closed(self, reservation: Reservation) -> str:
+        return cells.instant(reservation.closed_at, reservation.company)
+
+    @display(description="usage")
+    def usage(self, reservation: Reservation) -> str:
+        event: Model | None = reservation.usage_event
+        return cells.NOTHING if event is None else cells.link(event, "what was charged")
+
+
+def settle(request: HttpRequest) -> None:
+    """Write down what is due for the companies in scope."""
+    company = scope_of(request).company
+    if company is None:
+        expirations.settle_due()
+    else:
+        expirations.settle(company=company)

@@ -1,0 +1,140 @@
+"""People and their roles, kept by vendor staff. Nobody sees or sets a password here.
+
+Vendor groups and superusers are made by the operator's commands only, so that no form, however
+crafted, can raise a person above a company.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+
+from credits.admin import cells
+from credits.admin.scoped import CompanyScopedAdmin
+from credits.admin.shared import SharedAdmin
+from credits.current_company import scope_of
+from credits.models import Membership, User
+from credits.roles import Act
+
+# The two groups are fixed; importing auth's admin registered its page for them.
+if isinstance(admin.site._registry.get(Group), GroupAdmin):
+    admin.site.unregister(Group)
+
+
+class PersonForm(forms.ModelForm[User]):
+    """A person's own data. Log-in is by e-mail address, whatever its case."""
+
+    class Meta:
+        model = User
+        fields = ("email", "name", "is_active")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+
+class MembershipInline(TabularInline):
+    """The companies a person belongs to, with their role in each."""
+
+    model = Membership
+    fields = ("company", "role")
+    extra = 0
+    ordering = ("company__name", "pk")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(Act.VIEW_COMPANIES)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(Act.EDIT_COMPANIES)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(Act.EDIT_COMPANIES)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(Act.EDIT_COMPANIES)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ()
+
+
+@admin.register(User)
+class UserAdmin(SharedAdmin):
+    """A person is added without a password, and deactivated instead of deleted."""
+
+    view_act = Act.VIEW_COMPANIES
+    change_act = Act.EDIT_COMPANIES
+    form = PersonForm
+    ordering = ("email",)
+    sortable_by = ()
+    list_display = ("email", "name", "state_label", "last_seen")
+    list_filter = ("is_active",)
+    search_fields = ("email", "name")
+    inlines = (MembershipInline,)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("email", "name")
+        return ("email", "name", "is_active", "public_id", "last_seen", "vendor_groups")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = ("public_id", "last_seen", "vendor_groups")
+        # Nobody locks themselves out.
+        return (*shown, "is_active") if obj is not None and obj == request.user else shown
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        is_above = obj is not None and obj.is_superuser
+        return may and (not is_above or bool(getattr(request.user, "is_superuser", False)))
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=["email", "name", "is_active"])
+            return
+        obj.set_unusable_password()
+        obj.save()
+
+    @display(description="state")
+    def state_label(self, user: User) -> str:
+        return cells.status("Active" if user.is_active else "Deactivated")
+
+    @display(description="last signed in")
+    def last_seen(self, user: User) -> str:
+        return cells.utc(user.last_login)
+
+    @display(description="vendor groups")
+    def vendor_groups(self, user: User) -> str:
+        if user.is_superuser:
+            return "Superuser"
+        return ", ".join(group.name for group in user.groups.order_by("name")) or cells.NOTHING
+
+
+@admin.register(Membership)
+class MembershipAdmin(CompanyScopedAdmin):
+    """Who belongs to a company, in which role."""
+
+    view_act = Act.VIEW_COMPANIES
+    change_act = Act.EDIT_COMPANIES
+    ordering = ("company", "user")
+    sortable_by = ()
+    list_display = ("user", "role")
+    list_select_related = ("user",)
+    list_filter = ("role",)
+    search_fields = ("user__email", "user__name")
+    fields = ("user", "role")
+    autocomplete_fields = ("user",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is None else ("user",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
