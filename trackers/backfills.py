@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from credits import balances
-from credits.amounts import ZERO, grouped
+from credits.amounts import ZERO, exact, grouped
 from credits.models import UsageAction, User
 from credits.rating import Rates
 from trackers import estimates, wakes
 from trackers.batches import batches
+from trackers.estimates import ScanEstimate
 from trackers.models import (
     Backfill,
     BackfillState,
+    Conversation,
     Scan,
     ScanState,
     Tracker,
@@ -28,11 +32,16 @@ from trackers.models import (
 
 INSERT_BATCH_SIZE = 1000
 CHAINS_MAX = 2  # Tasks that work on one backfill at once; each asks for the next batch itself.
+PACE_SPAN = timedelta(minutes=1)
 LIVE_STATES = [BackfillState.RUNNING, BackfillState.PAUSED]
 
 
 class BackfillRefused(Exception):
     """A backfill that was not started; the message says why and what to do."""
+
+
+class EstimateGrew(BackfillRefused):
+    """It would cost more than was shown when the person confirmed; look at the figures again."""
 
 
 class NothingToScan(BackfillRefused):
@@ -44,6 +53,21 @@ class NotRunning(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """A backfill as a person asked for it: conversations that start in ``from_at <= t < to_at``.
+
+    ``ceiling`` is the most it may cost, None for its estimate; ``shown`` is the estimate that was
+    confirmed, None where nobody was shown one.
+    """
+
+    from_at: datetime
+    to_at: datetime
+    ceiling: Decimal | None
+    rates: Rates
+    shown: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a backfill is: conversations by state, and credits charged so far."""
 
@@ -52,6 +76,7 @@ class Progress:
     failed: int
     skipped: int
     waiting: int
+    running: int
     charged: Decimal
 
     @property
@@ -63,6 +88,9 @@ class Progress:
         return 100 if not self.total else self.finished * 100 // self.total
 
 
+_NOTHING_YET = Progress(total=0, done=0, failed=0, skipped=0, waiting=0, running=0, charged=ZERO)
+
+
 def launch(
     *,
     tracker_id: UUID,
@@ -72,6 +100,7 @@ def launch(
     rates: Rates,
     by: User,
     now: datetime,
+    shown: Decimal | None = None,
 ) -> Backfill:
     """Fix the list of conversations that start in ``from_at <= t < to_at`` and begin.
 
@@ -80,8 +109,7 @@ def launch(
 
     :raises BackfillRefused: nothing was started.
     """
-    if from_at >= to_at:
-        raise BackfillRefused("Not started: the first day is after the last day.")
+    plan = Plan(from_at=from_at, to_at=to_at, ceiling=ceiling, rates=rates, shown=shown)
     # Read before the transaction: settling holds the pool, and the list may be long.
     company = Tracker.objects.select_related("company").get(pk=tracker_id).company
     available = balances.now(company=company).available
@@ -92,40 +120,36 @@ def launch(
             .select_related("current_version", "company")
             .get(pk=tracker_id)
         )
-        version = tracker.current_version
-        if tracker.state != TrackerState.PUBLISHED or version is None:
-            raise BackfillRefused("Not started: publish the tracker first.")
-        if Backfill.objects.filter(tracker=tracker, state__in=LIVE_STATES).exists():
-            raise BackfillRefused("Not started: another backfill of this tracker is under way.")
-        estimate = estimates.backfill(
-            tracker=tracker, version=version, from_at=from_at, to_at=to_at, rates=rates
-        )
-        if not estimate.conversations:
-            raise NothingToScan(
-                "Not started: no conversation in these dates is left to scan. Choose other dates."
-            )
-        ceiling = estimate.credits if ceiling is None else min(ceiling, estimate.credits)
-        if ceiling > available:
-            raise BackfillRefused(
-                f"Not started: this backfill needs {grouped(ceiling)} credits and "
-                f"{grouped(available)} are available. Shorten it or set a ceiling."
-            )
-        backfill = Backfill.objects.create(
-            company=tracker.company,
-            tracker=tracker,
-            version=version,
-            from_at=from_at,
-            to_at=to_at,
-            conversation_count=estimate.conversations,
-            estimate=estimate.credits,
-            ceiling=ceiling,
-            started_at=now,
-            started_by=by,
-        )
-        # The analyzer learns the corpus anew: there may be much more of it than at publication.
-        TrackerVersion.objects.filter(pk=version.pk).update(calibration=None)
-        _fix_list(backfill, tracker, version, now)
-        wakes.scan(version_id=version.pk, backfill_id=backfill.pk, times=CHAINS_MAX)
+        return start(tracker=tracker, plan=plan, available=available, by=by, now=now)
+
+
+def start(*, tracker: Tracker, plan: Plan, available: Decimal, by: User, now: datetime) -> Backfill:
+    """Begin a backfill of a tracker that the caller's transaction has locked.
+
+    :raises BackfillRefused: nothing was started; the caller's transaction has to be rolled back.
+    """
+    version = tracker.current_version
+    if tracker.state != TrackerState.PUBLISHED or version is None:
+        raise BackfillRefused("Not started: publish the tracker first.")
+    if Backfill.objects.filter(tracker=tracker, state__in=LIVE_STATES).exists():
+        raise BackfillRefused("Not started: another backfill of this tracker is under way.")
+    estimate, ceiling = _agreed(tracker, version, plan, available)
+    backfill = Backfill.objects.create(
+        company=tracker.company,
+        tracker=tracker,
+        version=version,
+        from_at=plan.from_at,
+        to_at=plan.to_at,
+        conversation_count=estimate.conversations,
+        estimate=estimate.credits,
+        ceiling=ceiling,
+        started_at=now,
+        started_by=by,
+    )
+    # The analyzer learns the corpus anew: there may be much more of it than at publication.
+    TrackerVersion.objects.filter(pk=version.pk).update(calibration=None)
+    _fix_list(backfill, tracker, version, now)
+    wakes.scan(version_id=version.pk, backfill_id=backfill.pk, times=CHAINS_MAX)
     return backfill
 
 
@@ -168,10 +192,17 @@ def pause_at_zero(*, backfill_id: UUID) -> None:
 
 
 def end_at_ceiling(*, backfill_id: UUID, now: datetime) -> None:
-    """Stop a backfill whose next conversation would go above its ceiling."""
+    """Stop a backfill whose next conversation would go above its ceiling.
+
+    While another worker still reads a batch of it, nothing happens: that batch was within the
+    ceiling and may write, and its worker comes here itself when it claims again. What it could
+    not read gives its room back.
+    """
     with transaction.atomic():
         backfill = _locked(backfill_id)
-        if backfill.state == BackfillState.RUNNING:
+        if backfill.state != BackfillState.RUNNING:
+            return
+        if not Scan.objects.filter(backfill=backfill, state=ScanState.RUNNING).exists():
             _stop(backfill, by=None, now=now, reason="The ceiling was reached.")
 
 
@@ -187,15 +218,49 @@ def finish_if_done(*, backfill_id: UUID, now: datetime) -> None:
 
 def progress(backfill: Backfill) -> Progress:
     """Count a backfill's scans; the figures are those of its rows, not of a counter."""
-    rows = Scan.objects.filter(backfill=backfill).aggregate(
-        total=Count("pk"),
-        done=Count("pk", filter=Q(state=ScanState.DONE)),
-        failed=Count("pk", filter=Q(state=ScanState.FAILED)),
-        skipped=Count("pk", filter=Q(state=ScanState.SKIPPED)),
-        waiting=Count("pk", filter=Q(state__in=[ScanState.PENDING, ScanState.WAITING])),
-        charged=Sum("price", filter=Q(state=ScanState.DONE), default=ZERO),
+    return progress_of([backfill])[backfill.pk]
+
+
+def progress_of(chosen: Iterable[Backfill]) -> dict[UUID, Progress]:
+    """Count the scans of several backfills in one query; by backfill id."""
+    found = {backfill.pk: _NOTHING_YET for backfill in chosen}
+    rows = (
+        Scan.objects.filter(backfill__in=found)
+        .order_by()
+        .values("backfill_id")
+        .annotate(
+            total=Count("pk"),
+            done=Count("pk", filter=Q(state=ScanState.DONE)),
+            failed=Count("pk", filter=Q(state=ScanState.FAILED)),
+            skipped=Count("pk", filter=Q(state=ScanState.SKIPPED)),
+            waiting=Count("pk", filter=Q(state__in=[ScanState.PENDING, ScanState.WAITING])),
+            running=Count("pk", filter=Q(state=ScanState.RUNNING)),
+            charged=Sum("price", filter=Q(state=ScanState.DONE), default=ZERO),
+        )
     )
-    return Progress(**rows)
+    for row in rows:
+        counts: dict[str, Any] = dict(row)
+        backfill_id = counts.pop("backfill_id")
+        found[backfill_id] = Progress(**counts)
+    return found
+
+
+def time_left(backfill: Backfill, *, now: datetime) -> timedelta | None:
+    """Say how long the rest takes at the pace of the last minute; None while there is no pace."""
+    if backfill.state != BackfillState.RUNNING:
+        return None
+    recent = Scan.objects.filter(backfill=backfill, finished_at__gt=now - PACE_SPAN).count()
+    span = min(now - backfill.started_at, PACE_SPAN)
+    return span * _open_scans(backfill).count() / recent if recent else None
+
+
+def still_needs(backfill: Backfill, *, rates: Rates) -> Decimal:
+    """Price what the backfill has not read yet, up to what its ceiling leaves."""
+    conversations = Conversation.objects.filter(
+        Exists(_open_scans(backfill).filter(conversation=OuterRef("pk")))
+    )
+    rest = estimates.of(conversations, side=backfill.version.side, rates=rates).credits
+    return min(rest, max(backfill.ceiling - progress(backfill).charged, ZERO))
 
 
 def stop_of_tracker(*, tracker: Tracker, by: User | None, now: datetime, reason: str) -> None:
@@ -233,6 +298,43 @@ def _open_scans(backfill: Backfill) -> QuerySet[Scan]:
     return Scan.objects.filter(
         backfill=backfill, state__in=[ScanState.PENDING, ScanState.WAITING, ScanState.RUNNING]
     )
+
+
+def _agreed(
+    tracker: Tracker, version: TrackerVersion, plan: Plan, available: Decimal
+) -> tuple[ScanEstimate, Decimal]:
+    """Return what a plan costs and its ceiling, if both may be."""
+    if plan.from_at >= plan.to_at:
+        raise BackfillRefused("Not started: the first day is after the last day.")
+    if plan.ceiling is not None and plan.ceiling < ZERO:
+        raise BackfillRefused(
+            "Not started: a ceiling cannot be below 0. Leave it empty or raise it."
+        )
+    estimate = estimates.backfill(
+        tracker=tracker,
+        version=version,
+        from_at=plan.from_at,
+        to_at=plan.to_at,
+        rates=plan.rates,
+    )
+    if not estimate.conversations:
+        raise NothingToScan(
+            "Not started: no conversation in these dates is left to scan. Choose other dates."
+        )
+    if plan.shown is not None and estimate.credits > plan.shown:
+        raise EstimateGrew(
+            f"Not started: this backfill needs {grouped(estimate.credits)} credits by now, more "
+            f"than the {grouped(plan.shown)} shown before. Look at the new figures."
+        )
+    ceiling = estimate.credits
+    if plan.ceiling is not None:
+        ceiling = min(exact(plan.ceiling), ceiling)
+    if ceiling > available:
+        raise BackfillRefused(
+            f"Not started: this backfill needs {grouped(ceiling)} credits and "
+            f"{grouped(available)} are available. Shorten it or set a ceiling."
+        )
+    return estimate, ceiling
 
 
 def _fix_list(backfill: Backfill, tracker: Tracker, version: TrackerVersion, now: datetime) -> None:

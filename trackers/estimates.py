@@ -5,11 +5,14 @@ Free, and exact for conversations that are there (SPEC §3: the price is known b
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, UUIDField, Value
 
 from credits import rating
 from credits.rating import Rates, Work
@@ -37,21 +40,35 @@ def of(conversations: QuerySet[Conversation], *, side: str, rates: Rates) -> Sca
     rows = (
         filters.with_item(conversations, side).order_by().values("item").annotate(count=Count("pk"))
     )
-    work = Work.of_items({row["item"]: row["count"] for row in rows})
-    return ScanEstimate(
-        conversations=work.calls + work.emails,
-        calls=work.calls,
-        emails=work.emails,
-        credits=rating.price(work, rates),
-    )
+    return _priced({row["item"]: row["count"] for row in rows}, rates)
 
 
 def monthly(
     *, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
 ) -> ScanEstimate:
     """Price the matching conversations of the last 30 days: what a month costs at this pace."""
-    recent = filters.matching(tracker).filter(started_at__gte=now - MONTH, started_at__lt=now)
-    return of(recent, side=version.side, rates=rates)
+    return of(_recent(tracker, now), side=version.side, rates=rates)
+
+
+def monthly_of(
+    pairs: Iterable[tuple[Tracker, TrackerVersion]], *, now: datetime, rates: Rates
+) -> dict[UUID, ScanEstimate]:
+    """Price a month of many trackers, each with a version, in one query; by tracker id."""
+    counts: dict[UUID, dict[str, int]] = {}
+    queries = []
+    for tracker, version in pairs:
+        counts[tracker.pk] = defaultdict(int)
+        queries.append(
+            filters.with_item(_recent(tracker, now), version.side)
+            .order_by()
+            .annotate(tracker_ref=Value(tracker.pk, output_field=UUIDField()))
+            .values("tracker_ref", "item")
+            .annotate(count=Count("pk"))
+        )
+    if queries:
+        for row in queries[0].union(*queries[1:], all=True):
+            counts[row["tracker_ref"]][row["item"]] += row["count"]
+    return {pk: _priced(tally, rates) for pk, tally in counts.items()}
 
 
 def backfill(
@@ -88,4 +105,18 @@ def oldest_start(tracker: Tracker) -> datetime | None:
         .order_by("started_at")
         .values_list("started_at", flat=True)
         .first()
+    )
+
+
+def _recent(tracker: Tracker, now: datetime) -> QuerySet[Conversation]:
+    return filters.matching(tracker).filter(started_at__gte=now - MONTH, started_at__lt=now)
+
+
+def _priced(counts: dict[str, int], rates: Rates) -> ScanEstimate:
+    work = Work.of_items(counts)
+    return ScanEstimate(
+        conversations=work.calls + work.emails,
+        calls=work.calls,
+        emails=work.emails,
+        credits=rating.price(work, rates),
     )

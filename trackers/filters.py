@@ -6,9 +6,10 @@ The publish step, the estimate, the backfill and the live fan-out all come throu
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
 
 from credits import rating
 from trackers.models import (
@@ -26,6 +27,9 @@ _TEXT_COUNTS = {
     Side.CUSTOMER: Q(non_company_text_count__gt=0),
     Side.ANY: Q(company_text_count__gt=0) | Q(non_company_text_count__gt=0),
 }
+
+# A tracker's filters with the names they show: one query, however many there are.
+NAMED = Prefetch("filters", TrackerFilter.objects.select_related("team", "member"))
 
 
 def matching(tracker: Tracker) -> QuerySet[Conversation]:
@@ -65,18 +69,36 @@ def kinds(tracker: Tracker) -> list[ConversationKind]:
     return found
 
 
+def pass_nothing(tracker: Tracker) -> bool:
+    """Tell whether there are conversations of the tracker's kinds, and its filters stop them all.
+
+    A company without any conversation of those kinds cannot tell: False.
+    """
+    if not tracker.filters.exists() or matching(tracker).exists():
+        return False
+    return Conversation.objects.filter(
+        company_id=tracker.company_id, kind__in=kinds(tracker)
+    ).exists()
+
+
 def in_words(tracker: Tracker) -> str:
-    """Say what the filters let through, as a person would."""
-    parts = []
-    for field in FilterField:
-        for is_excluded, verb in ((False, "is"), (True, "is not")):
-            values = [
-                str(condition.team or condition.member or condition.text)
-                for condition in tracker.filters.select_related("team", "member")
-                if condition.field == field and condition.is_excluded == is_excluded
-            ]
-            if values:
-                parts.append(f"{field.label.lower()} {verb} {' or '.join(sorted(values))}")
+    """Say what the filters let through, as a person would; no query where ``NAMED`` was fetched."""
+    prefetch_related_objects([tracker], NAMED)
+    return words(tracker.filters.all())
+
+
+def words(conditions: Iterable[TrackerFilter]) -> str:
+    """Say what filters let through, from their rows."""
+    values: dict[tuple[str, bool], list[str]] = defaultdict(list)
+    for condition in conditions:
+        value = condition.team or condition.member or condition.text
+        values[condition.field, condition.is_excluded].append(str(value))
+    parts = [
+        f"{field.label.lower()} {verb} {' or '.join(sorted(values[field, is_excluded]))}"
+        for field in FilterField
+        for is_excluded, verb in ((False, "is"), (True, "is not"))
+        if (field, is_excluded) in values
+    ]
     return " and ".join(parts) or "all conversations"
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
+from credits import balances
+from credits.amounts import ZERO
 from credits.models import User
 from trackers import backfills, filters
+from trackers.backfills import Plan
 from trackers.models import (
-    Conversation,
     Scan,
     ScanState,
     Tracker,
@@ -19,10 +23,11 @@ from trackers.models import (
 )
 
 REASON_UNPUBLISHED = "The tracker was unpublished."
+REASON_LENGTH_MAX = 100  # Characters, as the history's own column has.
 
 
 class StaleForm(Exception):
-    """Somebody else changed this tracker after the form was opened; look again, then decide."""
+    """Somebody changed this tracker after the form was opened; the message says who and when."""
 
 
 class NotPublishable(Exception):
@@ -47,18 +52,28 @@ def next_version(tracker: Tracker) -> TrackerVersion | None:
     return draft_version(tracker) or tracker.current_version
 
 
-def publish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) -> Tracker:
+def publish(
+    *,
+    tracker_id: UUID,
+    edit_number: int,
+    by: User,
+    now: datetime,
+    history: Plan | None = None,
+) -> Tracker:
     """Begin to scan new conversations with the tracker's newest version.
 
     A version of before stops: its running backfill ends, its queued scans are skipped. History
-    costs nothing until a backfill takes it.
+    costs nothing until a backfill takes it; with a plan for it, both happen or neither does.
 
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
     :raises AlreadyPublished: nothing to publish.
     :raises NotPublishable: no question, or filters that match nothing.
+    :raises BackfillRefused: the history cannot be scanned as planned; nothing was published.
     """
+    # Read before the transaction: settling holds the pool, and the list may be long.
+    available = ZERO if history is None else _available(tracker_id)
     with transaction.atomic():
-        tracker = _locked(tracker_id, edit_number)
+        tracker = lock(tracker_id, edit_number)
         draft = draft_version(tracker)
         if tracker.state == TrackerState.PUBLISHED and draft is None:
             raise AlreadyPublished(AlreadyPublished.__doc__)
@@ -75,7 +90,9 @@ def publish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) -> T
         tracker.first_published_at = tracker.first_published_at or now
         tracker.published_at = now
         tracker.unpublished_at = None
-        _save(tracker, by)
+        save(tracker, by=by, now=now)
+        if history is not None:
+            backfills.start(tracker=tracker, plan=history, available=available, by=by, now=now)
     return tracker
 
 
@@ -86,36 +103,32 @@ def unpublish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) ->
     :raises NotPublished: it is a draft or unpublished already.
     """
     with transaction.atomic():
-        tracker = _locked(tracker_id, edit_number)
+        tracker = lock(tracker_id, edit_number)
         if tracker.state != TrackerState.PUBLISHED:
             raise NotPublished(NotPublished.__doc__)
         _retire(tracker, by=by, now=now, reason=REASON_UNPUBLISHED)
         tracker.state = TrackerState.UNPUBLISHED
         tracker.unpublished_at = now
-        _save(tracker, by)
+        save(tracker, by=by, now=now)
     return tracker
 
 
 def refuse_filters_that_match_nothing(tracker: Tracker) -> None:
     """Check that the filters let something through.
 
-    A company without any conversation of the tracker's kinds cannot tell, and is not asked.
-
     :raises NotPublishable: there are conversations, and none passes.
     """
-    if not tracker.filters.exists() or filters.matching(tracker).exists():
-        return
-    read = Conversation.objects.filter(
-        company_id=tracker.company_id, kind__in=filters.kinds(tracker)
-    )
-    if read.exists():
+    if filters.pass_nothing(tracker):
         raise NotPublishable(
             "No conversation passes these filters, so the tracker would never run. Widen them."
         )
 
 
-def _locked(tracker_id: UUID, edit_number: int) -> Tracker:
-    """Lock the tracker's backfills, then the tracker: parents first, in one order everywhere."""
+def lock(tracker_id: UUID, edit_number: int) -> Tracker:
+    """Lock the tracker's backfills, then the tracker: parents first, in one order everywhere.
+
+    :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
+    """
     backfills.lock_of_tracker(tracker_id)
     tracker = (
         Tracker.objects.select_for_update(of=("self",))
@@ -123,8 +136,38 @@ def _locked(tracker_id: UUID, edit_number: int) -> Tracker:
         .get(pk=tracker_id)
     )
     if tracker.edit_number != edit_number:
-        raise StaleForm(StaleForm.__doc__)
+        raise StaleForm(_who_changed(tracker))
     return tracker
+
+
+def save(tracker: Tracker, *, by: User, now: datetime, reason: str = "") -> None:
+    """Write a locked tracker and its history row; ``reason`` says what no column of it shows."""
+    tracker.edit_number += 1
+    tracker._history_user = by  # type: ignore[attr-defined]
+    tracker._history_date = now  # type: ignore[attr-defined]
+    tracker._change_reason = _shortened(reason)  # type: ignore[attr-defined]
+    tracker.save()
+
+
+def _shortened(reason: str) -> str | None:
+    cut = reason if len(reason) <= REASON_LENGTH_MAX else f"{reason[: REASON_LENGTH_MAX - 1]}…"
+    return cut or None
+
+
+def _available(tracker_id: UUID) -> Decimal:
+    company = Tracker.objects.select_related("company").get(pk=tracker_id).company
+    return balances.now(company=company).available
+
+
+def _who_changed(tracker: Tracker) -> str:
+    """Say who changed a tracker last and when, in its company's time."""
+    last = tracker.history.select_related("history_user").latest("history_id")
+    who = last.history_user.get_short_name() if last.history_user else "Somebody"
+    at = last.history_date.astimezone(ZoneInfo(tracker.company.time_zone))
+    return (
+        f"{who} changed this at {at:%H:%M %Z} on {at.day} {at:%b %Y}, after you opened it. "
+        "Nothing was saved; look at it again, then decide."
+    )
 
 
 def _retire(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
@@ -133,9 +176,3 @@ def _retire(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
     Scan.objects.filter(tracker=tracker, state__in=[ScanState.PENDING, ScanState.WAITING]).update(
         state=ScanState.SKIPPED, finished_at=now, reason=reason
     )
-
-
-def _save(tracker: Tracker, by: User) -> None:
-    tracker.edit_number += 1
-    tracker._history_user = by  # type: ignore[attr-defined]
-    tracker.save()

@@ -1,0 +1,192 @@
+"""History is scanned by a priced list, up to its ceiling, and only if it can be paid (SPEC §5)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from credits import balances, reconciliation
+from tests.support import conversations, people
+from tests.support.analyzers import ScriptedAnalyzer
+from tests.support.conversations import record
+from trackers import analyzers, backfills, scanning
+from trackers.models import Backfill, Scan
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+@pytest.fixture
+def acme():
+    company = people.company()
+    people.credits_for(company, "10")
+    return company
+
+
+@pytest.fixture
+def alice(acme):
+    return people.alice(acme)
+
+
+@pytest.fixture
+def tracker(acme, alice, now):
+    """Six short calls of history: 3.0 credits, four of them in one team."""
+    conversations.ingest(
+        acme,
+        *(record(f"{n}", started_at=now - timedelta(days=9 - n)) for n in range(4)),
+        *(record(f"s{n}", started_at=now - timedelta(days=5), team="Support") for n in range(2)),
+    )
+    return conversations.published(acme, alice, now=now)
+
+
+@pytest.fixture
+def analyzer(monkeypatch):
+    scripted = ScriptedAnalyzer()
+    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
+    return scripted
+
+
+def launch(tracker, by, now, **changes) -> Backfill:
+    asked = {
+        "from_at": now - timedelta(days=30),
+        "to_at": now,
+        "ceiling": None,
+        "rates": people.rates(),
+    }
+    return backfills.launch(tracker_id=tracker.pk, by=by, now=now, **(asked | changes))
+
+
+def run(backfill) -> int:
+    return scanning.run_batch(
+        version_id=backfill.version_id, backfill_id=backfill.pk, clock=timezone.now
+    )
+
+
+def states(backfill) -> list[str]:
+    return list(
+        backfill.scans.order_by("conversation__external_id").values_list("state", flat=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"ceiling": Decimal("-0.1")},
+            "Not started: a ceiling cannot be below 0. Leave it empty or raise it.",
+        ),
+        ({"to_at": None}, "Not started: the first day is after the last day."),
+        (
+            {"shown": Decimal("2.9")},
+            (
+                "Not started: this backfill needs 3.0 credits by now, more than the 2.9 shown "
+                "before. Look at the new figures."
+            ),
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused_and_nothing_is_written(
+    tracker, alice, now, changes, message
+):
+    if "to_at" in changes:
+        changes = {"to_at": now - timedelta(days=31)}
+
+    with pytest.raises(backfills.BackfillRefused) as refusal:
+        launch(tracker, alice, now, **changes)
+
+    assert str(refusal.value) == message
+    assert (Backfill.objects.count(), Scan.objects.count()) == (0, 0)
+
+
+def test_what_cannot_be_paid_is_refused_with_the_price_unless_a_ceiling_allows_it(acme, alice, now):
+    conversations.ingest(acme, *(record(f"{n}", duration_seconds=900) for n in range(11)))
+    tracker = conversations.published(acme, alice, now=now)
+    span = {"from_at": now - timedelta(days=60)}
+
+    with pytest.raises(backfills.BackfillRefused) as refusal:
+        launch(tracker, alice, now, **span)
+
+    assert str(refusal.value) == (
+        "Not started: this backfill needs 11.0 credits and 10.0 are available. "
+        "Shorten it or set a ceiling."
+    )
+    backfill = launch(tracker, alice, now, ceiling=Decimal("10"), **span)
+    assert (backfill.estimate, backfill.ceiling) == (Decimal("11.000"), Decimal("10.000"))
+
+
+def test_a_ceiling_above_the_estimate_is_the_estimate(tracker, alice, now):
+    assert launch(tracker, alice, now, ceiling=Decimal("9")).ceiling == Decimal("3.000")
+
+
+def test_the_ceiling_waits_for_a_batch_that_another_worker_is_reading(
+    acme, tracker, alice, now, analyzer
+):
+    """Four calls of EMEA are being read when a second worker finds no room for Support's two."""
+    backfill = launch(tracker, alice, now, ceiling=Decimal("2.2"))
+    seen = []
+
+    def another_worker_comes():
+        analyzer.on_read = lambda: None
+        seen.append(run(backfill))
+        seen.append(Backfill.objects.get().state)
+
+    analyzer.on_read = another_worker_comes
+    while run(backfill):
+        pass
+
+    backfill.refresh_from_db()
+    assert seen == [0, "RUNNING"]
+    assert states(backfill) == ["DONE", "DONE", "DONE", "DONE", "SKIPPED", "SKIPPED"]
+    assert (backfill.state, backfill.end_reason) == ("STOPPED", "The ceiling was reached.")
+    assert balances.now(company=acme).remaining == Decimal("8.000")
+    assert balances.now(company=acme).reserved == Decimal("0.000")
+    assert reconciliation.check() == []
+
+
+def test_progress_is_counted_from_the_scans_of_each_backfill(
+    acme, tracker, alice, now, analyzer, django_assert_num_queries
+):
+    other = conversations.published(acme, alice, "Delivery", now=now)
+    analyzer.failing = {"2"}
+    first, second = launch(tracker, alice, now), launch(other, alice, now)
+    run(first)
+
+    with django_assert_num_queries(1):
+        found = backfills.progress_of([first, second])
+
+    one, two = found[first.pk], found[second.pk]
+    assert (one.total, one.done, one.waiting, one.charged) == (6, 3, 3, Decimal("1.500"))
+    assert (one.finished, one.percent) == (3, 50)
+    assert (two.total, two.done, two.charged) == (6, 0, Decimal("0.000"))
+
+
+def test_the_time_left_follows_the_pace_of_the_last_minute(tracker, alice, now, analyzer):
+    backfill = launch(tracker, alice, now - timedelta(minutes=5))
+    assert backfills.time_left(backfill, now=now) is None
+
+    run(backfill)
+
+    later = Scan.objects.filter(state="DONE").first().finished_at + timedelta(seconds=1)
+    # Four in a minute, so the two that are left take half of one.
+    assert backfills.time_left(backfill, now=later) == timedelta(seconds=30)
+    backfills.stop(backfill_id=backfill.pk, by=alice, now=later)
+    backfill.refresh_from_db()
+    assert backfills.time_left(backfill, now=later) is None
+
+
+def test_what_a_backfill_still_needs_is_at_most_what_its_ceiling_leaves(
+    tracker, alice, now, analyzer
+):
+    backfill = launch(tracker, alice, now, ceiling=Decimal("2.7"))
+    assert backfills.still_needs(backfill, rates=people.rates()) == Decimal("2.700")
+
+    run(backfill)
+
+    assert backfills.still_needs(backfill, rates=people.rates()) == Decimal("0.700")

@@ -1,0 +1,119 @@
+"""The price is known before any AI runs, and is the price that is charged (SPEC §3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from credits import balances, reconciliation
+from credits.models import UsageEvent
+from tests.support import conversations, people
+from tests.support.analyzers import ScriptedAnalyzer
+from tests.support.conversations import record
+from trackers import analyzers, backfills, estimates, scanning
+from trackers.models import Team, TrackerFilter
+
+pytestmark = pytest.mark.django_db
+
+SILENT = [{"id": "u0", "speaker": "c", "start": 0.0, "text": "…"}]
+ONLY_REP = [{"id": "u0", "speaker": "r", "start": 0.0, "text": "Here is our proposal."}]
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+@pytest.fixture
+def acme(now):
+    """Two long calls, three short ones, one of nobody's words, seven e-mails, two older calls."""
+    company = people.company()
+    lately, long_ago = now - timedelta(days=10), now - timedelta(days=45)
+    conversations.ingest(
+        company,
+        *(record(f"long-{n}", started_at=lately, duration_seconds=601) for n in range(2)),
+        *(record(f"short-{n}", started_at=lately, duration_seconds=600) for n in range(3)),
+        record("silent", started_at=lately, utterances=SILENT),
+        record("only-rep", started_at=lately, utterances=ONLY_REP),
+        *(record(f"mail-{n}", started_at=lately, kind="email") for n in range(7)),
+        *(record(f"old-{n}", started_at=long_ago, team="Support") for n in range(2)),
+        now=now,
+    )
+    return company
+
+
+@pytest.fixture
+def alice(acme):
+    return people.alice(acme)
+
+
+def test_a_month_is_priced_from_the_matching_conversations_of_the_last_30_days(acme, now):
+    tracker = conversations.tracker(acme, include_emails=True)
+
+    estimate = estimates.monthly(
+        tracker=tracker, version=tracker.versions.get(), now=now, rates=people.rates()
+    )
+
+    # 2 × 1.0 + 3 × 0.5 + 7 × 0.1; two calls hold no word of the customer and cost nothing.
+    assert (estimate.calls, estimate.emails, estimate.credits) == (7, 7, Decimal("4.200"))
+
+
+def test_many_trackers_are_priced_in_one_query_as_each_one_alone(
+    acme, now, django_assert_num_queries
+):
+    calls = conversations.tracker(acme, "Calls")
+    both = conversations.tracker(acme, "Both", include_emails=True, side="ANY")
+    nothing = conversations.tracker(acme, "Nothing")
+    TrackerFilter.objects.create(
+        company=acme, tracker=nothing, field="TEAM", team=Team.objects.get(name="Support")
+    )
+    rates = people.rates()
+    pairs = [(one, one.versions.get()) for one in (calls, both, nothing)]
+
+    # One for the filters of each tracker, which are not prefetched here, and one for the counts.
+    with django_assert_num_queries(4):
+        found = estimates.monthly_of(pairs, now=now, rates=rates)
+
+    assert {one.name: found[one.pk].credits for one, _ in pairs} == {
+        "Calls": Decimal("3.500"),
+        "Both": Decimal("4.700"),
+        "Nothing": Decimal("0.000"),
+    }
+    assert estimates.monthly_of([], now=now, rates=people.rates()) == {}
+
+
+def test_the_estimate_of_a_backfill_is_what_is_then_charged(acme, alice, now, monkeypatch):
+    monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
+    people.credits_for(acme, "100")
+    tracker = conversations.published(acme, alice, include_emails=True, now=now)
+    span = {"from_at": now - timedelta(days=90), "to_at": now}
+    estimate = estimates.backfill(
+        tracker=tracker, version=tracker.version_in_force, rates=people.rates(), **span
+    )
+    assert (estimate.conversations, estimate.credits) == (16, Decimal("5.200"))
+
+    backfill = backfills.launch(
+        tracker_id=tracker.pk, ceiling=None, rates=people.rates(), by=alice, now=now, **span
+    )
+    while scanning.run_batch(
+        version_id=backfill.version_id, backfill_id=backfill.pk, clock=timezone.now
+    ):
+        pass
+
+    assert sum(event.amount for event in UsageEvent.objects.all()) == Decimal("5.200")
+    assert balances.now(company=acme).available == Decimal("94.800")
+    assert backfills.progress(backfill).charged == Decimal("5.200")
+    assert reconciliation.check() == []
+
+
+def test_the_oldest_matching_conversation_is_where_history_begins(acme, now):
+    tracker = conversations.tracker(acme)
+    assert estimates.oldest_start(tracker) == now - timedelta(days=45)
+
+    TrackerFilter.objects.create(
+        company=acme, tracker=tracker, field="TEAM", team=Team.objects.get(name="EMEA Sales")
+    )
+    assert estimates.oldest_start(tracker) == now - timedelta(days=10)

@@ -1,0 +1,347 @@
+"""Create and change trackers: the question, which makes a version, and the settings (SPEC §3).
+
+A changed question of a tracker that was published is drafted beside the version in force, which
+goes on until a person publishes the draft. Settings take effect at once and never make a
+conversation payable again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from credits.models import Company, User
+from trackers import filters, publishing
+from trackers.models import (
+    AnswerType,
+    Conversation,
+    CustomerAccount,
+    Deal,
+    FilterField,
+    Side,
+    Team,
+    TeamMember,
+    Tracker,
+    TrackerFilter,
+    TrackerVersion,
+)
+
+NAME_LENGTH_MAX = 200
+QUESTION_LENGTH_MAX = 2000
+DETAILS_LENGTH_MAX = 4000
+EXAMPLES_MAX = 50
+EXAMPLE_LENGTH_MAX = 500
+CHOICES_MIN, CHOICES_MAX = 2, 20
+CHOICE_LENGTH_MAX = 100
+FILTERS_MAX = 500
+UNIQUE_NAME = "tracker_name_is_unique_in_a_company"
+
+
+class NotSaved(Exception):
+    """A tracker that was not saved; the message says why, ``field`` which part is meant."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class FilterValue:
+    """One value of a filter: the id of a team or team member, or the text of the other fields."""
+
+    field: FilterField
+    value: UUID | str
+    is_excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may change at any time without making anything payable again."""
+
+    name: str
+    description: str = ""
+    include_calls: bool = True
+    include_emails: bool = False
+    examples: tuple[str, ...] = ()
+    counter_examples: tuple[str, ...] = ()
+    catch_up: bool = True
+    filters: frozenset[FilterValue] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What makes a version: a change of it is a new version, which reads and charges anew."""
+
+    question: str
+    details: str = ""
+    side: str = Side.ANY
+    answer_type: str = AnswerType.YES_NO
+    choices: tuple[str, ...] = ()
+
+
+def save(
+    *,
+    company: Company,
+    tracker_id: UUID | None,
+    edit_number: int | None,
+    settings: Settings,
+    question: Question,
+    by: User,
+    now: datetime,
+) -> Tracker:
+    """Create a draft tracker, or change the one named as it was at ``edit_number``.
+
+    Saving what is there already changes nothing, and leaves no row in the history.
+
+    :raises NotSaved: nothing was written; a form older than another's change is among the reasons.
+    :raises Tracker.DoesNotExist: the company has no such tracker.
+    """
+    _refuse_incomplete(settings, question)
+    with transaction.atomic():
+        if tracker_id is None:
+            tracker, changed = Tracker(company=company, created_by=by, edit_number=0), True
+        else:
+            Tracker.objects.only("pk").get(pk=tracker_id, company=company)
+            tracker, changed = _locked(tracker_id, edit_number), False
+        changed |= _apply(tracker, settings)
+        rows_before = [] if tracker_id is None else _filters_of(tracker)
+        wanted = {value: _filter_row(company, value) for value in settings.filters}
+        kept = [row for row in rows_before if _value_of(row) in wanted]
+        refiltered = len(kept) != len(rows_before) or len(kept) != len(wanted)
+        asked_anew = _is_asked_anew(tracker, question)
+        if not (changed or refiltered or asked_anew):
+            return tracker
+        reasons = []
+        if asked_anew:
+            reasons.append("The question was changed.")
+        if refiltered:
+            before, after = filters.words(rows_before), filters.words(wanted.values())
+            reasons.append(f"Filters: {before} → {after}.")
+        reason = "" if tracker_id is None else " ".join(reasons)
+        _write(tracker, by=by, now=now, reason=reason)
+        _write_filters(tracker, rows_before, wanted)
+        _write_question(tracker, question)
+        if changed or refiltered:
+            # The analyzer learns the corpus anew from the examples and conversations of today.
+            TrackerVersion.objects.filter(tracker=tracker).update(calibration=None)
+        if filters.pass_nothing(tracker):
+            raise NotSaved(
+                "Not saved: no conversation passes these filters, so the tracker would never run. "
+                "Widen them.",
+                "filters",
+            )
+    return tracker
+
+
+def account_types(company: Company) -> list[str]:
+    """Return the account types that a filter may name: of accounts, and as conversations had."""
+    return _texts(
+        Conversation.objects.filter(company=company).values_list("account_type", flat=True),
+        CustomerAccount.objects.filter(company=company).values_list("account_type", flat=True),
+    )
+
+
+def deal_stages(company: Company) -> list[str]:
+    """Return the deal stages that a filter may name: of deals today, and as conversations had."""
+    return _texts(
+        Conversation.objects.filter(company=company).values_list("deal_stage", flat=True),
+        Deal.objects.filter(company=company).values_list("stage", flat=True),
+    )
+
+
+def settings_of(tracker: Tracker) -> Settings:
+    """Return a saved tracker's settings."""
+    named = {field.name for field in fields(Settings)} - {"examples", "counter_examples", "filters"}
+    return Settings(
+        **{name: getattr(tracker, name) for name in named},
+        examples=tuple(tracker.examples),
+        counter_examples=tuple(tracker.counter_examples),
+        filters=frozenset(_value_of(row) for row in tracker.filters.all()),
+    )
+
+
+def question_of(version: TrackerVersion) -> Question:
+    """Return what a version asks."""
+    return Question(
+        question=version.question,
+        details=version.details,
+        side=version.side,
+        answer_type=version.answer_type,
+        choices=tuple(version.choices),
+    )
+
+
+def _refuse_incomplete(settings: Settings, question: Question) -> None:
+    """Check what needs no look at the database."""
+    if not settings.name.strip():
+        raise NotSaved("Not saved: give the tracker a name.", "name")
+    if not question.question.strip():
+        raise NotSaved("Not saved: a tracker needs a question.", "question")
+    if not (settings.include_calls or settings.include_emails):
+        raise NotSaved("Not saved: choose calls, e-mails or both.", "include_calls")
+    if question.side not in Side.values or question.answer_type not in AnswerType.values:
+        raise NotSaved("Not saved: choose whose words and which answer from the lists.", "side")
+    distinct = {choice.casefold() for choice in question.choices}
+    if question.answer_type == AnswerType.CATEGORY and len(distinct) < CHOICES_MIN:
+        raise NotSaved(
+            "Not saved: an answer that is one of several choices needs at least two of them.",
+            "choices",
+        )
+    for name, texts, count_max, length_max in (
+        ("name", (settings.name,), 1, NAME_LENGTH_MAX),
+        ("question", (question.question,), 1, QUESTION_LENGTH_MAX),
+        ("details", (question.details,), 1, DETAILS_LENGTH_MAX),
+        ("choices", question.choices, CHOICES_MAX, CHOICE_LENGTH_MAX),
+        ("examples", settings.examples, EXAMPLES_MAX, EXAMPLE_LENGTH_MAX),
+        ("counter_examples", settings.counter_examples, EXAMPLES_MAX, EXAMPLE_LENGTH_MAX),
+        ("filters", ("",) * len(settings.filters), FILTERS_MAX, 0),
+    ):
+        words = name.replace("_", " ")
+        if len(texts) > count_max:
+            raise NotSaved(f"Not saved: at most {count_max} {words}; these are {len(texts)}.", name)
+        if any(len(text) > length_max for text in texts):
+            raise NotSaved(f"Not saved: {words} of at most {length_max} characters each.", name)
+
+
+def _locked(tracker_id: UUID, edit_number: int | None) -> Tracker:
+    try:
+        return publishing.lock(tracker_id, edit_number or 0)
+    except publishing.StaleForm as stale:
+        raise NotSaved(str(stale)) from stale
+
+
+def _apply(tracker: Tracker, settings: Settings) -> bool:
+    """Set the tracker's own columns; tell whether any of them changed."""
+    values = {
+        "name": settings.name.strip(),
+        "description": settings.description,
+        "include_calls": settings.include_calls,
+        "include_emails": settings.include_emails,
+        "examples": list(settings.examples),
+        "counter_examples": list(settings.counter_examples),
+        "catch_up": settings.catch_up,
+    }
+    changed = {name for name, value in values.items() if getattr(tracker, name) != value}
+    for name in changed:
+        setattr(tracker, name, values[name])
+    return bool(changed)
+
+
+def _write(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
+    try:
+        with transaction.atomic():
+            publishing.save(tracker, by=by, now=now, reason=reason)
+    except IntegrityError as error:
+        if UNIQUE_NAME not in str(error):
+            raise
+        raise NotSaved(
+            f"Not saved: there is another tracker named “{tracker.name}”. Choose another name.",
+            "name",
+        ) from error
+
+
+def _is_asked_anew(tracker: Tracker, question: Question) -> bool:
+    newest = None if tracker._state.adding else publishing.next_version(tracker)
+    return newest is None or question_of(newest) != _normal(question)
+
+
+def _write_question(tracker: Tracker, question: Question) -> None:
+    """Bring the draft version to what is asked; a draft that asks what is in force goes."""
+    question = _normal(question)
+    draft = publishing.draft_version(tracker)
+    in_force = tracker.current_version
+    if in_force is not None and question_of(in_force) == question:
+        if draft is not None:
+            draft.delete()
+        return
+    if draft is None:
+        last = tracker.versions.aggregate(number=Max("number"))["number"] or 0
+        draft = TrackerVersion(company=tracker.company, tracker=tracker, number=last + 1)
+    if not draft._state.adding and question_of(draft) == question:
+        return
+    draft.question = question.question
+    draft.details = question.details
+    draft.side = question.side
+    draft.answer_type = question.answer_type
+    draft.choices = list(question.choices)
+    draft.calibration = None
+    draft.save()
+
+
+def _normal(question: Question) -> Question:
+    """Leave out what makes no difference: space around, and choices of another answer type."""
+    return Question(
+        question=question.question.strip(),
+        details=question.details.strip(),
+        side=question.side,
+        answer_type=question.answer_type,
+        choices=question.choices if question.answer_type == AnswerType.CATEGORY else (),
+    )
+
+
+def _filters_of(tracker: Tracker) -> list[TrackerFilter]:
+    return list(tracker.filters.select_related("team", "member"))
+
+
+def _value_of(row: TrackerFilter) -> FilterValue:
+    value = row.team_id or row.member_id or row.text
+    return FilterValue(FilterField(row.field), value, row.is_excluded)
+
+
+def _filter_row(company: Company, wanted: FilterValue) -> TrackerFilter:
+    """Return an unsaved row for a value, which has to be one of the company's own."""
+    row = TrackerFilter(company=company, field=wanted.field, is_excluded=wanted.is_excluded)
+    match wanted.field:
+        case FilterField.TEAM:
+            row.team = Team.objects.filter(company=company, pk=wanted.value).first()
+        case FilterField.USER:
+            row.member = TeamMember.objects.filter(company=company, pk=wanted.value).first()
+        case FilterField.ACCOUNT_TYPE:
+            row.text = str(wanted.value) if _is_known_type(company, wanted.value) else ""
+        case FilterField.DEAL_STAGE:
+            row.text = str(wanted.value) if _is_known_stage(company, wanted.value) else ""
+    if not (row.team or row.member or row.text):
+        label = wanted.field.label.lower()
+        shown = "chosen" if isinstance(wanted.value, UUID) else f"“{wanted.value}”"
+        raise NotSaved(
+            f"Not saved: the company has no {label} {shown}. Take it out of the filters.",
+            "filters",
+        )
+    return row
+
+
+def _is_known_type(company: Company, text: UUID | str) -> bool:
+    return (
+        CustomerAccount.objects.filter(company=company, account_type=text).exists()
+        or Conversation.objects.filter(company=company, account_type=text).exists()
+    )
+
+
+def _is_known_stage(company: Company, text: UUID | str) -> bool:
+    return (
+        Deal.objects.filter(company=company, stage=text).exists()
+        or Conversation.objects.filter(company=company, deal_stage=text).exists()
+    )
+
+
+def _write_filters(
+    tracker: Tracker, before: list[TrackerFilter], wanted: dict[FilterValue, TrackerFilter]
+) -> None:
+    gone = [row.pk for row in before if _value_of(row) not in wanted]
+    there = {_value_of(row) for row in before}
+    TrackerFilter.objects.filter(pk__in=gone).delete()
+    for value, row in wanted.items():
+        if value not in there:
+            row.tracker = tracker
+            row.save()
+
+
+def _texts(*queries: object) -> list[str]:
+    found: set[str] = set()
+    for query in queries:
+        found.update(query.order_by().distinct())  # type: ignore[attr-defined]
+    return sorted(found - {""})
