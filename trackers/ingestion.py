@@ -7,7 +7,7 @@ and a scan for each published tracker for which they are new.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -62,13 +62,6 @@ class Preview:
     conversations: int = 0
     scans: int = 0
     credits: Decimal = ZERO
-
-
-@dataclass(slots=True)
-class _Chunk:
-    records: dict[str, ConversationRecord]
-    known: dict[str, Conversation]
-    created: list[Conversation] = field(default_factory=list)
 
 
 def ingest(

@@ -9,40 +9,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models.functions import MD5
 
 from credits import charging, rating
 from credits.identifiers import new_id
-from trackers import analyzers, backfills, claiming, filters, locks
-from trackers.analyzers.base import Affiliation as TextAffiliation
-from trackers.analyzers.base import AnswerType as QuestionAnswerType
-from trackers.analyzers.base import (
-    Calibration,
-    ConversationText,
-    Finding,
-    TrackerQuestion,
-    UtteranceText,
-)
-from trackers.analyzers.base import Kind as TextKind
-from trackers.analyzers.base import Side as QuestionSide
+from trackers import analyzers, backfills, calibrating, claiming, locks
+from trackers.analyzers.base import Calibration, Finding
 from trackers.claiming import Batch
-from trackers.models import (
-    Backfill,
-    Conversation,
-    Quote,
-    Scan,
-    ScanState,
-    Tracker,
-    TrackerState,
-    TrackerVersion,
-    Utterance,
-)
+from trackers.models import Backfill, Quote, Scan, ScanState, Tracker, TrackerState
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +29,6 @@ ATTEMPTS_MAX = 5
 RETRY_DELAY = timedelta(seconds=30)  # Times the number of attempts so far.
 HEARTBEAT = claiming.LEASE / 3
 ANALYSIS_MAX = timedelta(minutes=10)  # Below Celery's time limit; the rest is queued again.
-SAMPLE_SIZE = 400
 SCORE_PLACES = Decimal("0.000001")
 
 Clock = Callable[[], datetime]
@@ -72,7 +50,7 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     now = clock()
     if not claiming.has_work(version_id=version_id, backfill_id=backfill_id, now=now):
         return 0
-    calibration = _calibration(version_id)
+    calibration = calibrating.of_version(version_id)
     batch = claiming.claim(
         version_id=version_id, backfill_id=backfill_id, rates=rating.rates_at(now), now=now
     )
@@ -88,74 +66,10 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     return claimed
 
 
-def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
-    """Put a version and the settings of today as a question to an analyzer."""
-    return TrackerQuestion(
-        id=str(version.pk),
-        text=version.question,
-        details=version.details,
-        answer_type=QuestionAnswerType(version.answer_type),
-        choices=tuple(version.choices),
-        side=QuestionSide(version.side),
-        examples=tuple(tracker.examples),
-        counter_examples=tuple(tracker.counter_examples),
-        threshold=None if tracker.threshold is None else float(tracker.threshold),
-    )
-
-
-def texts_of(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
-    """Load the text of conversations at the revisions named.
-
-    An analyzer knows a conversation by its external id, which is the same wherever it was
-    imported, so that whatever it derives from the id is the same too.
-    """
-    found = Conversation.objects.filter(pk__in=revisions).values_list("pk", "external_id", "kind")
-    turns: dict[UUID, list[UtteranceText]] = {pk: [] for pk in revisions}
-    rows = (
-        Utterance.objects.filter(conversation__in=revisions, revision__in=set(revisions.values()))
-        .order_by("conversation", "revision", "position")
-        .values_list("conversation_id", "revision", "pk", "affiliation", "text")
-    )
-    for conversation_id, revision, pk, affiliation, text in rows:
-        if revisions[conversation_id] == revision:
-            turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
-            turns[conversation_id].append(turn)
-    return {
-        pk: ConversationText(external_id, TextKind(kind), tuple(turns[pk]))
-        for pk, external_id, kind in found
-    }
-
-
-def _calibration(version_id: UUID) -> Calibration:
-    """Return the version's corpus statistics, computed by whoever needs them first."""
-    version = TrackerVersion.objects.select_related("tracker").get(pk=version_id)
-    if version.calibration is None:
-        analyzer = analyzers.in_use()
-        sample = _sample(version.tracker)
-        learned = analyzer.calibrate([question_of(version.tracker, version)], sample)
-        unset = TrackerVersion.objects.filter(pk=version_id, calibration__isnull=True)
-        unset.update(calibration=asdict(learned))
-        version.refresh_from_db(fields=["calibration"])
-    assert version.calibration is not None
-    return Calibration(**version.calibration)
-
-
-def _sample(tracker: Tracker) -> list[ConversationText]:
-    """Choose conversations the tracker reads, the same ones whoever asks."""
-    chosen = (
-        filters.matching(tracker)
-        .order_by(MD5("external_id"))
-        .values_list("pk", "text_revision")[:SAMPLE_SIZE]
-    )
-    revisions = dict(chosen)
-    texts = texts_of(revisions)
-    return [texts[pk] for pk in revisions]
-
-
 def _read(batch: Batch, calibration: Calibration, clock: Clock) -> Findings:
     analyzer = analyzers.in_use()
-    question = question_of(batch.tracker, batch.version)
-    texts = texts_of({item.conversation_id: item.revision for item in batch.items})
+    question = calibrating.question_of(batch.tracker, batch.version)
+    texts = calibrating.texts_of({item.conversation_id: item.revision for item in batch.items})
     began = beat = clock()
     findings = Findings()
     for item in batch.items:
@@ -202,15 +116,16 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
 
 
 def _is_wanted(batch: Batch) -> bool:
-    """Tell whether the tracker is still published and the backfill not stopped, and keep it so."""
+    """Tell whether the version is still in force and the backfill not stopped, and keep it so."""
     if batch.backfill_id is not None:
         locks.share(Backfill, [batch.backfill_id])
         state = Backfill.objects.values_list("state", flat=True).get(pk=batch.backfill_id)
         if state not in backfills.LIVE_STATES:
             return False
     locks.share(Tracker, [batch.tracker.pk])
-    state = Tracker.objects.values_list("state", flat=True).get(pk=batch.tracker.pk)
-    return state == TrackerState.PUBLISHED
+    return Tracker.objects.filter(
+        pk=batch.tracker.pk, state=TrackerState.PUBLISHED, current_version=batch.version
+    ).exists()
 
 
 def _write_findings(
@@ -292,7 +207,9 @@ def _charge(batch: Batch, written: set[UUID], usage_id: UUID) -> None:
 
 
 def _discard(batch: Batch, now: datetime) -> None:
-    """Throw the results away: the backfill was stopped or the tracker unpublished meanwhile."""
+    """Throw the results away: meanwhile the backfill was stopped, the tracker unpublished, or a
+    new version published.
+    """
     Scan.objects.filter(
         pk__in=[item.scan_id for item in batch.items],
         lease_token=batch.token,

@@ -11,18 +11,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from credits import balances, charging
 from credits.models import Company, Reservation
-from trackers import backfills, wakes
-from trackers.models import Backfill, BackfillState, Scan, ScanState, TrackerState
+from trackers import backfills, locks, wakes
+from trackers.models import Backfill, BackfillState, Scan, ScanState, Tracker, TrackerState
 from trackers.scanning import ATTEMPTS_MAX
 
 RECOVER_MAX = 1000
+SKIP_MAX = 1000
 RESUME_MAX = 1000
 WAKES_MAX = 200
 WAITING_MAX = timedelta(days=30)
+OPEN_STATES = [ScanState.PENDING, ScanState.WAITING]  # Queued, and leased to nobody.
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def sweep(*, now: datetime) -> Swept:
     """Do all of it once; a step that finds nothing costs one indexed query."""
     return Swept(
         recovered=recover(now=now),
-        skipped=skip_long_waiting(now=now),
+        skipped=skip_unwanted(now=now) + skip_long_waiting(now=now),
         resumed=resume_waiting(now=now),
         woken=wake_due(now=now),
     )
@@ -70,16 +72,26 @@ def recover(*, now: datetime) -> int:
             reason="Its worker stopped before it was done, five times.",
             **unleased,
         )
-        # Nobody is left who would have thrown these away.
-        Scan.objects.filter(pk__in=ids, state=ScanState.PENDING).filter(
-            Q(backfill__state__in=[BackfillState.STOPPED, BackfillState.DONE])
-            | ~Q(tracker__state=TrackerState.PUBLISHED)
-        ).update(state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged.")
     for reservation_id in {scan.reservation_ref for scan in lost if scan.reservation_ref}:
         _release(reservation_id)
     for backfill_id in {scan.backfill_id for scan in lost if scan.backfill_id}:
         backfills.finish_if_done(backfill_id=backfill_id, now=now)
     return len(lost)
+
+
+def skip_unwanted(*, now: datetime) -> int:
+    """Skip what nobody will read any more: its backfill was stopped, its tracker unpublished, or
+    a newer version published, while a worker had it that then died or handed it back.
+    """
+    with transaction.atomic():
+        # Held still: a tracker published again meanwhile has its work wanted again.
+        trackers = set(_unwanted()[:SKIP_MAX].values_list("tracker", flat=True))
+        locks.share(Tracker, trackers)
+        unwanted = _unwanted().filter(tracker__in=trackers)[:SKIP_MAX]
+        ids = list(unwanted.values_list("pk", flat=True))
+        return Scan.objects.filter(pk__in=ids, state__in=OPEN_STATES).update(
+            state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged."
+        )
 
 
 def skip_long_waiting(*, now: datetime) -> int:
@@ -120,6 +132,13 @@ def wake_due(*, now: datetime) -> int:
     for backfill_id in _finished_backfills():
         backfills.finish_if_done(backfill_id=backfill_id, now=now)
     return len(idle)
+
+
+def _unwanted() -> QuerySet[Scan]:
+    is_in_force = Q(tracker__state=TrackerState.PUBLISHED, tracker__current_version=F("version"))
+    return Scan.objects.filter(state__in=OPEN_STATES).filter(
+        Q(backfill__state__in=[BackfillState.STOPPED, BackfillState.DONE]) | ~is_in_force
+    )
 
 
 def _finished_backfills() -> list[UUID]:

@@ -21,7 +21,7 @@ from config.benchmark.folder import Folder, TrackerSpec
 from config.embedded_postgres import PROJECT
 from credits import companies, grants, rating
 from credits.models import Company, Source, User
-from trackers import backfills, ingestion, publishing, scanning
+from trackers import backfills, calibrating, ingestion, publishing
 from trackers.analyzers.base import Calibration, TrackerQuestion
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -94,7 +94,7 @@ def run(
         done.trackers[spec.id] = tracker
         calibration = None
         if calibrate is not None:
-            question = scanning.question_of(tracker, tracker.version_in_force)
+            question = calibrating.question_of(tracker, tracker.version_in_force)
             calibration = calibrate(spec, question)
         began = time.monotonic()
         backfill = _launch(tracker, person, calibration)

@@ -25,8 +25,10 @@ class ScriptedAnalyzer:
         self.failing: set[str] = set()
         self.on_read: Callable[[], object] = lambda: None
         self.read: list[str] = []
+        self.samples: list[int] = []  # How many conversations each calibration was given.
 
     def calibrate(self, questions, sample) -> Calibration:
+        self.samples.append(len(sample))
         return Calibration(analyzer=self.name, analyzer_version=self.version)
 
     def evaluate(self, conversation, questions, calibration) -> list[Finding]:

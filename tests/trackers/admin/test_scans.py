@@ -1,0 +1,268 @@
+"""The results' pages: what was found, quoted and used, for the company's own people only."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.support import conversations, people
+from tests.trackers.admin.conftest import (
+    STARTED_AT,
+    call,
+    canary_of,
+    published,
+    scanned,
+    signed_in,
+    turns,
+)
+from trackers.models import Scan
+
+CANARIES = ("Canary title", "Canary tracker", "The canary is too expensive.")
+LIST = reverse("admin:trackers_scan_changelist")
+
+
+def page_of(scan):
+    return reverse("admin:trackers_scan_change", args=[scan.pk])
+
+
+def text_of(response) -> str:
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_a_result_shows_verdict_quote_speaker_time_and_price(world):
+    tracker = published(world.acme, world.alice)
+    said = turns("Here is our proposal.", "c: That is too expensive for us.")
+    scanned(world.acme, tracker, call("call-1", title="Robots for Globex", utterances=said))
+
+    page = text_of(signed_in(world.vic).get(LIST))
+
+    assert "Robots for Globex" in page
+    assert '<span class="ts-badge" data-status="YES">Found</span>' in page
+    assert "<q>That is too expensive for us.</q>" in page
+    assert "Carl Customer, 03:41" in page
+    assert 'data-metric="credits-used" data-value="0.500">0.5</span>' in page
+    assert "14 Jan 2026, 12:30 CET" in page
+    assert "Continuous" in page
+    assert "High" in page
+
+
+def test_a_call_of_more_than_an_hour_counts_minutes_on(world):
+    tracker = published(world.acme, world.alice)
+    late = [{"id": "u0", "speaker": "c", "start": 3754.2, "text": "Too expensive."}]
+    scanned(world.acme, tracker, call("call-1", utterances=late))
+
+    assert "Carl Customer, 62:34" in text_of(signed_in(world.vic).get(LIST))
+
+
+def test_a_quote_s_page_shows_three_turns_before_and_after_it_and_no_more(world):
+    tracker = published(world.acme, world.alice)
+    said = [f"Turn number {n}." for n in range(9)]
+    said[4] = "c: This is expensive."
+    scan = scanned(world.acme, tracker, call("call-1", utterances=turns(*said)))[0]
+
+    page = text_of(signed_in(world.vic).get(page_of(scan)))
+
+    shown = [n for n in range(9) if f"Turn number {n}." in page]
+    assert shown == [1, 2, 3, 5, 6, 7]
+    assert page.count("<details>") == 1
+    assert page.count("This is expensive.") == 2
+    assert '<span class="ts-clock">03:53</span>' in page
+
+
+def test_hostile_text_is_escaped_everywhere(world):
+    hostile = "<script>alert('expensive')</script>"
+    tracker = published(world.acme, world.alice, name=f"{hostile} tracker")
+    scan = scanned(
+        world.acme,
+        tracker,
+        call(
+            "call-1",
+            title=f"{hostile} title",
+            utterances=turns("Hello.", f"c: {hostile} quote"),
+            participants=[
+                {"id": "r", "name": "Rita", "email": "rep@acme.example", "role": "internal"},
+                {"id": "c", "name": f"{hostile} name", "role": "external"},
+            ],
+        ),
+    )[0]
+    client = signed_in(world.alice)
+
+    for url in (LIST, page_of(scan)):
+        page = text_of(client.get(url))
+        assert "<script>alert(" not in page
+        for where in ("tracker", "title", "quote", "name"):
+            assert f"&lt;script&gt;alert(&#x27;expensive&#x27;)&lt;/script&gt; {where}" in page
+
+
+def test_what_failed_gives_its_reason_and_has_used_nothing(world):
+    tracker = published(world.acme, world.alice)
+    scan = scanned(world.acme, tracker, call("call-1"), amount="0")[0]
+    Scan.objects.filter(pk=scan.pk).update(
+        state="FAILED",
+        reason="The analyzer failed: UnreadableConversation.",
+        finished_at=STARTED_AT,
+    )
+    client = signed_in(world.vic)
+
+    for page in (text_of(client.get(LIST)), text_of(client.get(page_of(scan)))):
+        assert '<span class="ts-badge" data-status="FAILED">Failed</span>' in page
+        assert "The analyzer failed: UnreadableConversation." in page
+        assert 'data-metric="credits-used"' not in page
+
+
+def test_what_waits_for_credits_says_so(world):
+    tracker = published(world.acme, world.alice)
+    scan = scanned(world.acme, tracker, call("call-1"), amount="0")[0]
+    client = signed_in(world.vic)
+
+    page = text_of(client.get(LIST))
+
+    assert '<span class="ts-badge" data-status="WAITING">Waiting for credits</span>' in page
+    assert "The tracker has not read this conversation." in text_of(client.get(page_of(scan)))
+
+
+def test_a_result_of_a_text_that_changed_since_is_marked(world):
+    tracker = published(world.acme, world.alice)
+    said = turns("Hello.", "c: Too expensive.")
+    scan = scanned(world.acme, tracker, call("call-1", utterances=said))[0]
+    client = signed_in(world.vic)
+    assert "From an earlier text" not in text_of(client.get(LIST))
+
+    conversations.ingest(world.acme, call("call-1", utterances=turns("Hello.", "c: Changed.")))
+
+    assert "From an earlier text" in text_of(client.get(LIST))
+    page = text_of(client.get(page_of(scan)))
+    assert 'data-status="EARLIER_TEXT"' in page
+    assert "Too expensive." in page
+    assert "Changed." not in page
+
+
+def test_nobody_sees_another_company_s_results(world):
+    canary = canary_of(world)
+    own = scanned(world.acme, published(world.acme, world.alice), call("call-1"))[0]
+    client = signed_in(world.alice)
+
+    everything = text_of(client.get(LIST)) + text_of(client.get(page_of(own)))
+    for query in ("q=canary-external-id", f"tracker__id__exact={canary.tracker_id}"):
+        everything += text_of(client.get(f"{LIST}?{query}"))
+
+    assert [word for word in CANARIES if word in everything] == []
+    assert "Call call-1" in everything
+    assert client.get(page_of(canary)).status_code == 302
+    gina = signed_in(world.gina)
+    theirs = text_of(gina.get(LIST)) + text_of(gina.get(page_of(canary)))
+    assert [word for word in CANARIES if word not in theirs] == []
+
+
+def test_vendor_people_see_the_results_of_every_company_with_its_name(world):
+    canary_of(world)
+    scanned(world.acme, published(world.acme, world.alice), call("call-1"))
+
+    page = text_of(signed_in(world.vera).get(LIST))
+
+    assert "Canary title" in page
+    assert "Call call-1" in page
+    assert page.count("Globex") >= 1
+
+
+def test_people_without_a_company_are_turned_away(world):
+    canary = canary_of(world)
+    stranger = signed_in(people.User.objects.create_user("stranger@nowhere.example", "x"))
+
+    assert stranger.get(LIST).status_code in (302, 403)
+    assert stranger.get(page_of(canary)).status_code in (302, 403)
+
+
+@pytest.mark.parametrize("name", ["alice", "vera", "vic"])
+def test_nobody_can_write_a_result(world, name):
+    scan = scanned(world.acme, published(world.acme, world.alice), call("call-1"))[0]
+    client = signed_in(getattr(world, name))
+
+    assert client.post(page_of(scan), {"verdict": "NO"}).status_code == 403
+    assert client.get(reverse("admin:trackers_scan_add")).status_code == 403
+    delete = reverse("admin:trackers_scan_delete", args=[scan.pk])
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    scan.refresh_from_db()
+    assert scan.verdict == "YES"
+
+
+def test_a_viewer_is_given_no_link_to_the_conversation(world):
+    scan = scanned(world.acme, published(world.acme, world.alice), call("call-1"))[0]
+    link = reverse("admin:trackers_conversation_change", args=[scan.conversation_id])
+
+    assert link not in text_of(signed_in(world.vic).get(page_of(scan)))
+    assert link in text_of(signed_in(world.bob).get(page_of(scan)))
+
+
+def test_results_are_found_by_title_external_id_tracker_verdict_state_and_day(world):
+    tracker = published(world.acme, world.alice)
+    other = published(world.acme, world.alice, "Other tracker", question="Was it expensive?")
+    said = turns("c: Nothing of the kind.")
+    no = call("plain-7", title="A quiet chat", utterances=said)
+    scanned(world.acme, tracker, call("call-1", title="Loud"), no)
+    client = signed_in(world.vic)
+
+    def found(query):
+        page = text_of(client.get(LIST + query))
+        return [title for title in ("Loud", "A quiet chat") if f">{title}<" in page]
+
+    assert found("") == ["Loud", "A quiet chat"]
+    assert found("?q=quiet") == ["A quiet chat"]
+    assert found("?q=plain-7") == ["A quiet chat"]
+    assert found("?verdict__exact=YES") == ["Loud"]
+    assert found(f"?tracker__id__exact={tracker.pk}&verdict__exact=NO") == ["A quiet chat"]
+    assert found("?state__exact=FAILED") == []
+    # Finished at 12:30 in Berlin on the 14th.
+    assert found("?finished_at_from=2026-01-14&finished_at_to=2026-01-14") == [
+        "Loud",
+        "A quiet chat",
+    ]
+    assert found("?finished_at_from=2026-01-15") == []
+    assert found("?finished_at_from=no-day") == ["Loud", "A quiet chat"]
+    assert other.name in text_of(client.get(LIST))
+
+
+def test_days_are_the_company_s_own(world):
+    tracker = published(world.acme, world.alice)
+    scan = scanned(world.acme, tracker, call("call-1"))[0]
+    # 0:30 on the 15th in Berlin.
+    Scan.objects.filter(pk=scan.pk).update(finished_at=STARTED_AT + timedelta(hours=13))
+    client = signed_in(world.vic)
+
+    on_the_14th = text_of(client.get(LIST + "?finished_at_to=2026-01-14"))
+    on_the_15th = text_of(client.get(LIST + "?finished_at_from=2026-01-15"))
+
+    assert "Nothing fits this search and these filters." in on_the_14th
+    assert "15 Jan 2026, 00:30 CET" in on_the_15th
+
+
+def test_an_empty_list_says_what_will_come(world):
+    page = text_of(signed_in(world.vic).get(LIST))
+
+    assert 'data-status="EMPTY"' in page
+    assert "Results appear here when a published tracker has read a conversation." in page
+
+
+def test_the_list_takes_as_many_queries_for_many_rows_as_for_one(world):
+    tracker = published(world.acme, world.alice)
+    client = signed_in(world.vic)
+
+    def queries():
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            text_of(client.get(LIST))
+        return len(captured)
+
+    scanned(world.acme, tracker, call("call-0", utterances=turns("c: Expensive, expensive.")))
+    few = queries()
+    many = [call(f"call-{n}", utterances=turns("c: So expensive.")) for n in range(1, 15)]
+    scanned(world.acme, tracker, *many)
+
+    assert queries() == few
+    assert few <= 14

@@ -1,0 +1,168 @@
+"""Calls and e-mails as they were stored: who took part, what was said, what was found."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
+from credits.roles import Act
+from trackers.admin import scans, showing
+from trackers.models import Conversation, Participant, Scan, Utterance
+
+UTTERANCES_PER_PAGE = 200
+RESULTS_MAX = 100
+PAGE_PARAMETER = "turns"
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ReadOnlyAdmin):
+    """Conversations arrive by import; nobody writes or changes one here."""
+
+    view_act = Act.VIEW_CONVERSATIONS
+    list_display = (
+        "title_shown",
+        "kind_shown",
+        "started",
+        "length",
+        "owner_shown",
+        "team_shown",
+        "account_shown",
+        "stage",
+    )
+    list_display_links = ("title_shown",)
+    list_filter = (
+        "kind",
+        ("team", ScopedRelatedFilter),
+        ("owner", ScopedRelatedFilter),
+        ("started_at", showing.LocalDaysFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("owner", "team", "account", "company")
+    search_fields = ("title", "external_id")
+    search_help_text = "Search by title or external id."
+    sortable_by = ()
+    ordering = ("-started_at", "-pk")
+    paginator = showing.BoundedPaginator
+    fields = ()
+    change_list_template = "admin/trackers/reading_list.html"
+    empty_words = "Calls and e-mails appear here when they are imported."
+
+    class Media:
+        css: ClassVar = {"all": ("trackers/reading.css",)}
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # The pages of accounts and deals link to their conversations.
+        if lookup in ("account__id__exact", "deal__id__exact"):
+            return True
+        return super().lookup_allowed(lookup, value, request)
+
+    @display(description="Title")
+    def title_shown(self, conversation: Conversation) -> str:
+        return str(conversation)
+
+    @display(description="Kind")
+    def kind_shown(self, conversation: Conversation) -> str:
+        return conversation.get_kind_display()
+
+    @display(description="Started")
+    def started(self, conversation: Conversation) -> str:
+        return showing.time(conversation.started_at, conversation.company)
+
+    @display(description="Length")
+    def length(self, conversation: Conversation) -> str:
+        return showing.clock(conversation.duration_seconds or None) or showing.NOTHING
+
+    @display(description="Owner")
+    def owner_shown(self, conversation: Conversation) -> str:
+        owner = conversation.owner
+        return showing.NOTHING if owner is None else owner.name or owner.email
+
+    @display(description="Team")
+    def team_shown(self, conversation: Conversation) -> str:
+        return str(conversation.team or showing.NOTHING)
+
+    @display(description="Account")
+    def account_shown(self, conversation: Conversation) -> str:
+        return str(conversation.account or showing.NOTHING)
+
+    @display(description="Deal stage")
+    def stage(self, conversation: Conversation) -> str:
+        return conversation.deal_stage or showing.NOTHING
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        conversation: Conversation = context["original"]
+        context |= {
+            "title": str(conversation),
+            "facts": _facts(request, conversation),
+            "participants": Participant.objects.filter(conversation=conversation).order_by("pk"),
+            "turns": _turns(conversation, request.GET.get(PAGE_PARAMETER)),
+            "page_parameter": PAGE_PARAMETER,
+            "results": [
+                {
+                    "link": showing.link(request, scan, scan.tracker.name),
+                    "verdict": scans.verdict(scan),
+                    "confidence": scan.get_confidence_display() or showing.NOTHING,
+                    "is_earlier": scan.revision != conversation.text_revision,
+                    "when": showing.time(scan.finished_at or scan.created_at, conversation.company),
+                }
+                for scan in _results(conversation)
+            ],
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+def _facts(request: HttpRequest, conversation: Conversation) -> list[tuple[str, object]]:
+    """Name what is stored on the conversation, as it was when it arrived."""
+    company = conversation.company
+    return showing.facts(
+        [
+            ("Kind", conversation.get_kind_display()),
+            ("Started", showing.time(conversation.started_at, company)),
+            ("Length", showing.clock(conversation.duration_seconds or None)),
+            ("Owner", showing.link(request, conversation.owner)),
+            ("Team", showing.link(request, conversation.team)),
+            ("Account", showing.link(request, conversation.account)),
+            ("Account type", conversation.account_type),
+            ("Deal", showing.link(request, conversation.deal)),
+            ("Deal stage", conversation.deal_stage),
+            ("External id", conversation.external_id),
+            ("Source", conversation.source),
+            ("Arrived", showing.time(conversation.arrived_at, company)),
+        ]
+    )
+
+
+def _turns(conversation: Conversation, number: str | None) -> Any:
+    """Return one page of the utterances of the current text, with places in mm:ss."""
+    utterances = (
+        Utterance.objects.filter(conversation=conversation, revision=conversation.text_revision)
+        .select_related("speaker")
+        .order_by("position")
+    )
+    page: Any = Paginator(utterances, UTTERANCES_PER_PAGE).get_page(number)
+    page.object_list = [
+        {
+            "speaker": str(one.speaker),
+            "side": one.get_affiliation_display(),
+            "time": showing.clock(one.start_seconds),
+            "text": one.text,
+        }
+        for one in page.object_list
+    ]
+    return page
+
+
+def _results(conversation: Conversation) -> QuerySet[Scan]:
+    return (
+        Scan.objects.filter(conversation=conversation)
+        .select_related("tracker")
+        .order_by("-pk")[:RESULTS_MAX]
+    )

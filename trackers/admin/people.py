@@ -1,0 +1,107 @@
+"""Who talks about what: teams, their members, accounts and deals, as imports named them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
+from credits.roles import Act
+from trackers.admin import showing
+from trackers.models import Conversation, CustomerAccount, Deal, Team, TeamMember
+
+
+class DirectoryAdmin(ReadOnlyAdmin):
+    """Rows that imports make; each leads to its conversations."""
+
+    view_act = Act.VIEW_CONVERSATIONS
+    ordering = ("name", "pk")
+    sortable_by = ()
+    paginator = showing.BoundedPaginator
+    change_list_template = "admin/trackers/reading_list.html"
+    readonly_fields: tuple[str, ...] = ("conversations",)
+    conversations_lookup: str
+
+    class Media:
+        css: ClassVar = {"all": ("trackers/reading.css",)}
+
+    @display(description="Conversations")
+    def conversations(self, row: Team | TeamMember | CustomerAccount | Deal) -> str:
+        lookup = {f"{self.conversations_lookup}__id__exact": row.pk}
+        return showing.list_link(Conversation, "Show its conversations", **lookup)
+
+
+@admin.register(Team)
+class TeamAdmin(DirectoryAdmin):
+    conversations_lookup = "team"
+    list_display = ("name", "members")
+    search_fields = ("name",)
+    fields = ("name", "conversations")
+    empty_words = "Teams appear here when imported conversations name them."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Team]:
+        return super().get_queryset(request).annotate(member_count=Count("members"))
+
+    @display(description="Members")
+    def members(self, team: Team) -> int:
+        return team.member_count  # type: ignore[attr-defined]
+
+
+@admin.register(TeamMember)
+class TeamMemberAdmin(DirectoryAdmin):
+    conversations_lookup = "owner"
+    list_display = ("email", "name_shown", "team_shown", "login")
+    list_filter = (("team", ScopedRelatedFilter),)
+    list_select_related = ("team", "user", "company")
+    search_fields = ("email", "name")
+    ordering = ("email", "pk")
+    fields = ("email", "name", "team", "login", "conversations")
+    readonly_fields = ("login", "conversations")
+    empty_words = "Team members appear here when they own imported conversations."
+
+    @display(description="Name")
+    def name_shown(self, member: TeamMember) -> str:
+        return member.name or showing.NOTHING
+
+    @display(description="Team")
+    def team_shown(self, member: TeamMember) -> str:
+        return str(member.team or showing.NOTHING)
+
+    @display(description="Login")
+    def login(self, member: TeamMember) -> str:
+        return str(member.user or showing.NOTHING)
+
+
+@admin.register(CustomerAccount)
+class CustomerAccountAdmin(DirectoryAdmin):
+    conversations_lookup = "account"
+    list_display = ("name", "type_shown")
+    search_fields = ("name",)
+    fields = ("name", "account_type", "conversations")
+    empty_words = "Accounts appear here when imported conversations name them."
+
+    @display(description="Account type")
+    def type_shown(self, account: CustomerAccount) -> str:
+        return account.account_type or showing.NOTHING
+
+
+@admin.register(Deal)
+class DealAdmin(DirectoryAdmin):
+    conversations_lookup = "deal"
+    list_display = ("name", "account_name", "stage_shown")
+    list_select_related = ("account", "company")
+    search_fields = ("name", "account__name")
+    fields = ("name", "account", "stage", "conversations")
+    empty_words = "Deals appear here when imported conversations name them."
+
+    @display(description="Account")
+    def account_name(self, deal: Deal) -> str:
+        return deal.account.name
+
+    @display(description="Stage")
+    def stage_shown(self, deal: Deal) -> str:
+        return deal.stage or showing.NOTHING

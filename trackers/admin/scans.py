@@ -1,0 +1,228 @@
+"""Results: what a tracker found in a conversation, what it quotes, and what that used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.text import Truncator
+from unfold.decorators import display
+
+from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
+from credits.roles import Act
+from trackers.admin import showing
+from trackers.models import Quote, Scan, ScanState, Utterance
+
+TURNS_AROUND = 3
+QUOTE_CHARACTERS_MAX = 160  # In lists; a result's own page quotes in full.
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance beside a quote; the quoted one is marked."""
+
+    speaker: str
+    time: str
+    text: str
+    is_quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A quote with who said it when, and the turns around it."""
+
+    text: str
+    speaker: str
+    time: str
+    turns: tuple[Turn, ...]
+
+
+@admin.register(Scan)
+class ScanAdmin(ReadOnlyAdmin):
+    """Read-only for everybody: a result is stated by the system."""
+
+    view_act = Act.VIEW_RESULTS
+    list_display = (
+        "conversation_title",
+        "tracker_name",
+        "verdict_shown",
+        "confidence_shown",
+        "found",
+        "credits_used",
+        "action_shown",
+        "when",
+    )
+    list_display_links = ("conversation_title",)
+    list_filter = (
+        ("tracker", ScopedRelatedFilter),
+        "verdict",
+        "state",
+        ("finished_at", showing.LocalDaysFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("tracker", "conversation", "company")
+    search_fields = ("conversation__title", "conversation__external_id")
+    search_help_text = "Search by the title or external id of the conversation."
+    sortable_by = ()
+    ordering = ("-pk",)
+    paginator = showing.BoundedPaginator
+    fields = ()
+    change_list_template = "admin/trackers/reading_list.html"
+    empty_words = "Results appear here when a published tracker has read a conversation."
+
+    class Media:
+        css: ClassVar = {"all": ("trackers/reading.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Scan]:
+        rows: QuerySet[Scan] = super().get_queryset(request)
+        quotes = Quote.objects.select_related("utterance__speaker").order_by("scan", "rank")
+        return rows.defer("answer").prefetch_related(Prefetch("quotes", queryset=quotes))
+
+    @display(description="Conversation")
+    def conversation_title(self, scan: Scan) -> str:
+        return str(scan.conversation)
+
+    @display(description="Tracker")
+    def tracker_name(self, scan: Scan) -> str:
+        return scan.tracker.name
+
+    @display(description="Result")
+    def verdict_shown(self, scan: Scan) -> str:
+        return verdict(scan)
+
+    @display(description="Confidence")
+    def confidence_shown(self, scan: Scan) -> str:
+        return scan.get_confidence_display() or showing.NOTHING
+
+    @display(description="Found")
+    def found(self, scan: Scan) -> str:
+        """Quote what was found; say why where nothing could be, and what it waits for."""
+        if scan.state != ScanState.DONE:
+            return format_html('<span class="ts-reason">{}</span>', scan.reason or showing.NOTHING)
+        quotes = format_html_join("", "<li>{}</li>", ((_in_line(one),) for one in _quotes(scan)))
+        earlier = "" if _is_current(scan) else _EARLIER
+        return format_html('<ul class="ts-quotes">{}</ul>{}', quotes, earlier)
+
+    @display(description="Credits")
+    def credits_used(self, scan: Scan) -> str:
+        return _credits_used(scan)
+
+    @display(description="Action")
+    def action_shown(self, scan: Scan) -> str:
+        return scan.get_action_display()
+
+    @display(description="When")
+    def when(self, scan: Scan) -> str:
+        return showing.time(scan.finished_at or scan.created_at, scan.company)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        scan: Scan = context["original"]
+        context |= {
+            "title": str(scan.conversation),
+            "facts": showing.facts(
+                [
+                    ("Result", verdict(scan)),
+                    ("Reason", scan.reason),
+                    ("Confidence", scan.get_confidence_display()),
+                    ("Answer", scan.answer),
+                    ("Conversation", showing.link(request, scan.conversation)),
+                    ("Tracker", showing.link(request, scan.tracker)),
+                    ("Question", scan.version.question),
+                    ("Credits", _credits_used(scan)),
+                    ("Action", scan.get_action_display()),
+                    ("Usage", showing.link(request, scan.usage_event, "Usage event")),
+                    ("Queued", showing.time(scan.created_at, scan.company)),
+                    ("Finished", showing.time(scan.finished_at, scan.company)),
+                ]
+            ),
+            "quotes": _quoted(scan),
+            "is_done": scan.state == ScanState.DONE,
+            "is_from_an_earlier_text": not _is_current(scan),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+
+_EARLIER = format_html('<span class="ts-earlier">{}</span>', "From an earlier text")
+
+
+def verdict(scan: Scan) -> str:
+    """Show what was found, or how far the scan is where nothing is known yet."""
+    if scan.state == ScanState.DONE:
+        return showing.badge(scan.verdict, scan.get_verdict_display())
+    return showing.badge(scan.state, scan.get_state_display())
+
+
+def _credits_used(scan: Scan) -> str:
+    """Show the price of what was charged; what is not done has used nothing."""
+    return showing.amount(scan.price if scan.state == ScanState.DONE else None, "credits-used")
+
+
+def _is_current(scan: Scan) -> bool:
+    return scan.revision == scan.conversation.text_revision
+
+
+def _quotes(scan: Scan) -> list[Quote]:
+    return list(scan.quotes.all())
+
+
+def _in_line(quote: Quote) -> str:
+    said = Truncator(_text(quote)).chars(QUOTE_CHARACTERS_MAX)
+    return format_html(
+        '<q>{}</q> <span class="ts-speaker">{}</span>', said, _said_by(quote.utterance)
+    )
+
+
+def _text(quote: Quote) -> str:
+    return quote.utterance.text[quote.start : quote.end]
+
+
+def _said_by(utterance: Utterance) -> str:
+    at = showing.clock(utterance.start_seconds)
+    return f"{utterance.speaker}, {at}" if at else str(utterance.speaker)
+
+
+def _quoted(scan: Scan) -> list[Quoted]:
+    """Read the turns around all quotes at once, at the text revision that was scanned."""
+    quotes = _quotes(scan)
+    if not quotes:
+        return []
+    nearby = [
+        Q(
+            position__gte=quote.utterance.position - TURNS_AROUND,
+            position__lte=quote.utterance.position + TURNS_AROUND,
+        )
+        for quote in quotes
+    ]
+    turns = list(
+        Utterance.objects.filter(
+            reduce(or_, nearby), conversation=scan.conversation_id, revision=scan.revision
+        )
+        .select_related("speaker")
+        .order_by("position")
+    )
+    return [
+        Quoted(
+            text=_text(quote),
+            speaker=str(quote.utterance.speaker),
+            time=showing.clock(quote.utterance.start_seconds),
+            turns=tuple(
+                Turn(
+                    speaker=str(turn.speaker),
+                    time=showing.clock(turn.start_seconds),
+                    text=turn.text,
+                    is_quoted=turn.pk == quote.utterance_id,
+                )
+                for turn in turns
+                if abs(turn.position - quote.utterance.position) <= TURNS_AROUND
+            ),
+        )
+        for quote in quotes
+    ]

@@ -1,0 +1,140 @@
+"""What an analyzer is told before it reads: the question, the texts, what is ordinarily said.
+
+A version's calibration is stored with it, so that every worker finds the same. It is learned anew
+only for conversations still to be read; what was found stays as it was and is never charged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import MD5
+
+from trackers import analyzers, filters
+from trackers.analyzers.base import Affiliation as TextAffiliation
+from trackers.analyzers.base import AnswerType as QuestionAnswerType
+from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
+from trackers.analyzers.base import Kind as TextKind
+from trackers.analyzers.base import Side as QuestionSide
+from trackers.models import Conversation, Tracker, TrackerVersion, Utterance
+
+SAMPLE_SIZE = 400
+# A sample of the whole corpus is taken again when there is this many times as much of it: at most
+# nine times until it is full, and each time only by one worker.
+GROWTH = 2
+SAMPLED = "sampled"  # The stored key that says how many conversations the sample had.
+
+
+def of_version(version_id: UUID) -> Calibration:
+    """Return the version's corpus statistics, learned by whoever needs them first.
+
+    They are learned again when the corpus, all of which was sampled, has doubled since; and when
+    another analyzer has come into use. A calibration stored without its sample's size is kept.
+    """
+    version = _load(version_id)
+    if _is_due(version):
+        with _alone(version_id):
+            # Another worker may have learned it while this one waited.
+            version = _load(version_id)
+            if _is_due(version):
+                _learn(version)
+    stored = dict(version.calibration or {})
+    stored.pop(SAMPLED, None)
+    return Calibration(**stored)
+
+
+def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
+    """Put a version and the settings of today as a question to an analyzer."""
+    return TrackerQuestion(
+        id=str(version.pk),
+        text=version.question,
+        details=version.details,
+        answer_type=QuestionAnswerType(version.answer_type),
+        choices=tuple(version.choices),
+        side=QuestionSide(version.side),
+        examples=tuple(tracker.examples),
+        counter_examples=tuple(tracker.counter_examples),
+        threshold=None if tracker.threshold is None else float(tracker.threshold),
+    )
+
+
+def texts_of(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
+    """Load the text of conversations at the revisions named.
+
+    An analyzer knows a conversation by its external id, which is the same wherever it was
+    imported, so that whatever it derives from the id is the same too.
+    """
+    found = Conversation.objects.filter(pk__in=revisions).values_list("pk", "external_id", "kind")
+    turns: dict[UUID, list[UtteranceText]] = {pk: [] for pk in revisions}
+    rows = (
+        Utterance.objects.filter(conversation__in=revisions, revision__in=set(revisions.values()))
+        .order_by("conversation", "revision", "position")
+        .values_list("conversation_id", "revision", "pk", "affiliation", "text")
+    )
+    for conversation_id, revision, pk, affiliation, text in rows:
+        if revisions[conversation_id] == revision:
+            turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
+            turns[conversation_id].append(turn)
+    return {
+        pk: ConversationText(external_id, TextKind(kind), tuple(turns[pk]))
+        for pk, external_id, kind in found
+    }
+
+
+def _load(version_id: UUID) -> TrackerVersion:
+    return TrackerVersion.objects.select_related("tracker").get(pk=version_id)
+
+
+def _is_due(version: TrackerVersion) -> bool:
+    stored: dict[str, Any] | None = version.calibration
+    if stored is None or stored["analyzer"] != analyzers.in_use().name:
+        return True
+    sampled = stored.get(SAMPLED)
+    if sampled is None or sampled >= SAMPLE_SIZE:
+        return False
+    enough = GROWTH * max(sampled, 1)
+    return filters.matching(version.tracker)[:enough].count() == enough
+
+
+def _learn(version: TrackerVersion) -> None:
+    """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled."""
+    sample = _sample(version.tracker)
+    learned = analyzers.in_use().calibrate([question_of(version.tracker, version)], sample)
+    unchanged = TrackerVersion.objects.filter(
+        pk=version.pk, calibration__isnull=version.calibration is None
+    )
+    version.calibration = {**asdict(learned), SAMPLED: len(sample)}
+    unchanged.update(calibration=version.calibration)
+
+
+def _sample(tracker: Tracker) -> list[ConversationText]:
+    """Choose conversations the tracker reads, the same ones whoever asks."""
+    chosen = (
+        filters.matching(tracker)
+        .order_by(MD5("external_id"))
+        .values_list("pk", "text_revision")[:SAMPLE_SIZE]
+    )
+    revisions = dict(chosen)
+    texts = texts_of(revisions)
+    return [texts[pk] for pk in revisions]
+
+
+@contextmanager
+def _alone(version_id: UUID) -> Iterator[None]:
+    """Let one worker at a time calibrate a version; the others wait for what it learns.
+
+    An advisory lock of the session: no transaction is open while the analyzer runs, and a worker
+    that dies gives it up.
+    """
+    key = [f"calibration of {version_id}"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", key)
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
