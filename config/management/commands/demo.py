@@ -98,13 +98,13 @@ class Command(BaseCommand):
 
     def _welcome(self, company: Company, port: int) -> None:
         people = seeding.logins(company)
-        secret = sign_in.create_link(user=people.tech_admin, now=timezone.now())
+        link = sign_in.new_link(user=people.tech_admin, now=timezone.now())
         address = f"http://127.0.0.1:{port}"
         self._say(
             f"\nReady: {address}/\n\n"
             f"Sign in as {people.tech_admin.name}, tech admin of {company.name} "
             "(once, within 15 minutes):\n"
-            f"  {address}/sign-in/{secret}/\n\n"
+            f"  {address}{link}\n\n"
             f"Or with a password, which is {seeding.PASSWORD} for all of them:\n"
             f"  {people.tech_admin.email:<32}tech admin\n"
             f"  {people.business_admin.email:<32}business admin\n"
