@@ -54,6 +54,18 @@ def default_home() -> Path:
     return ROOT_HOME / f"{PROJECT.name}-{digest}"
 
 
+def make_home(folder: Path) -> None:
+    """Make a data folder, and those above it that are missing, for others to enter.
+
+    As root the server's user has to, even under an umask of 077. What was there stays as it is.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o755, exist_ok=True)
+        if os.geteuid() == 0:
+            path.chmod(0o755)
+
+
 @dataclass(frozen=True)
 class Server:
     """One PostgreSQL cluster below ``home``; ``options`` are ``postgresql.conf`` settings."""
@@ -125,11 +137,14 @@ class Server:
             yield
 
     def _make_home(self) -> None:
-        if self.home.exists():
-            return
-        self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            self.home.chmod(0o755)  # An umask of 077 would lock out the server's user.
+        make_home(self.home)
+        enter: list[StrPath] = ["test", "-x", self.home]
+        if os.geteuid() == 0 and subprocess.run(enter, **_as_server_user()).returncode:
+            raise ServerDidNotStart(
+                f"PostgreSQL runs as the user “{SERVER_USER}”, who cannot enter {self.home}. Set "
+                "TALLYSTICK_HOME to a folder that everyone may enter, such as "
+                f"{ROOT_HOME / PROJECT.name}, or leave it out."
+            )
 
     def _start(self) -> None:
         programs = self._programs()

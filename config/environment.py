@@ -15,7 +15,7 @@ FALSE = {"0", "false", "no", "off"}
 
 @dataclass(frozen=True)
 class Setting:
-    """One variable the product reads, for the reference in docs/settings.md."""
+    """One variable the product reads; ``default`` says in words what depends on the machine."""
 
     name: str
     default: str
@@ -29,20 +29,35 @@ class Environment:
         self.variables = variables
         self.declared: dict[str, Setting] = {}
 
-    def text(self, name: str, default: str, purpose: str) -> str:
-        """Return the variable's text, or the default when it is missing or empty."""
-        self.declared[name] = Setting(name, default, purpose)
+    def text(self, name: str, default: str, purpose: str, *, default_is: str = "") -> str:
+        """Return the variable's text, or the default when it is missing or empty.
+
+        ``default_is`` describes a default that differs between machines, for the reference.
+        """
+        described = default_is or (f"`{default}`" if default else "")
+        self.declared[name] = Setting(name, described, purpose)
         return self.variables.get(name) or default
 
-    def boolean(self, name: str, default: bool, purpose: str) -> bool:
+    def choice(self, name: str, default: str, options: tuple[str, ...], purpose: str) -> str:
+        """Return one of the options.
+
+        :raises ImproperlyConfigured: for any other text.
+        """
+        text = self.text(name, default, purpose)
+        if text not in options:
+            known = ", ".join(options)
+            raise ImproperlyConfigured(f"{name} is “{text}”; write one of: {known}.")
+        return text
+
+    def boolean(self, name: str, default: bool, purpose: str, *, default_is: str = "") -> bool:
         """Return true for 1, true, yes or on, false for 0, false, no or off.
 
         :raises ImproperlyConfigured: for any other text.
         """
-        text = self.text(name, "true" if default else "false", purpose).lower()
-        if text not in TRUE | FALSE:
+        text = self.text(name, "true" if default else "false", purpose, default_is=default_is)
+        if text.lower() not in TRUE | FALSE:
             raise ImproperlyConfigured(f"{name} is “{text}”; write true or false.")
-        return text in TRUE
+        return text.lower() in TRUE
 
     def number(self, name: str, default: int, purpose: str) -> int:
         """Return a whole number of at least 0.
@@ -62,9 +77,27 @@ class Environment:
         for name in self.variables:
             if not name.startswith(PREFIX) or name in self.declared:
                 continue
-            nearest = difflib.get_close_matches(name, self.declared, n=1)
-            hint = f" Did you mean {nearest[0]}?" if nearest else ""
+            # The prefix they all share would make any two of them near.
+            by_rest = {known.removeprefix(PREFIX): known for known in self.declared}
+            nearest = difflib.get_close_matches(name.removeprefix(PREFIX), by_rest, n=1)
+            hint = f" Did you mean {by_rest[nearest[0]]}?" if nearest else ""
             known = ", ".join(sorted(self.declared))
             raise ImproperlyConfigured(
                 f"There is no setting {name}.{hint} Remove it, or use one of: {known}."
             )
+
+    def reference(self) -> str:
+        """Return docs/settings.md: every variable in the order in which it is read."""
+        rows = "".join(
+            f"| `{one.name}` | {one.default or 'none'} | {one.purpose} |\n"
+            for one in self.declared.values()
+        )
+        return (
+            "# Settings\n\n"
+            "All settings are environment variables. An empty one counts as missing; one that\n"
+            f"is wrong, or starts with `{PREFIX}` and is not in this table, stops the start\n"
+            "with a sentence that says how to mend it. Written by\n"
+            "`python manage.py list_settings`.\n\n"
+            "| variable | default | what it is |\n"
+            "|---|---|---|\n" + rows
+        )

@@ -7,9 +7,20 @@ from contextlib import AbstractContextManager, nullcontext
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+from config.embedded_postgres import ServerDidNotStart
 
 # Commands that answer without a database.
-NEED_NO_DATABASE = {"help", "version", "check", "diffsettings", "makemessages", "compilemessages"}
+NEED_NO_DATABASE = {
+    "help",
+    "version",
+    "check",
+    "diffsettings",
+    "list_settings",
+    "makemessages",
+    "compilemessages",
+}
 
 
 def run(arguments: list[str]) -> int:
@@ -19,8 +30,12 @@ def run(arguments: list[str]) -> int:
 
         with _database(arguments, embedded=settings.EMBEDDED):
             execute_from_command_line(arguments)
-    except ImproperlyConfigured as error:
+    except (ImproperlyConfigured, ServerDidNotStart) as error:
         print(f"Not started: {error}", file=sys.stderr)
+        return 2
+    except OperationalError as error:
+        reason = " ".join(str(error).split())
+        print(f"The database does not answer: {reason} Check DATABASE_URL.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import secrets
 from pathlib import Path
@@ -26,22 +28,37 @@ HOME = Path(
         "TALLYSTICK_HOME",
         str(embedded_postgres.default_home()),
         "The folder of the embedded database and of generated keys.",
+        default_is="`.tallystick` in this folder; as root, a folder of this clone's own below "
+        "`/var/lib/tallystick`",
     )
 ).resolve()
 DATABASE_URL = env.text(
-    "DATABASE_URL", "", "PostgreSQL ≥ 15, as postgres://user:password@host:5432/name."
+    "DATABASE_URL",
+    "",
+    "PostgreSQL ≥ 15, as `postgres://user:password@host:5432/name`.",
+    default_is="the embedded server",
 )
 CELERY_BROKER_URL = env.text(
-    "CELERY_BROKER_URL", "", "RabbitMQ or Redis for Celery; empty: the same PostgreSQL."
+    "CELERY_BROKER_URL",
+    "",
+    "RabbitMQ as `amqp://…`, or Redis as `redis://…` with its client installed beside the lock: "
+    "`pip install 'redis>=6.4,<9'`.",
+    default_is="the same PostgreSQL",
 )
 DATABASE_POOL_SIZE = env.number(
     "TALLYSTICK_DATABASE_POOL_SIZE", 0, "Connections the web process keeps; 0 opens one a request."
 )
 EMBEDDED = not DATABASE_URL
+BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss")
 
 
 def _secret_key() -> str:
-    given = env.text("TALLYSTICK_SECRET_KEY", "", "Signs sessions; 50 random characters.")
+    given = env.text(
+        "TALLYSTICK_SECRET_KEY",
+        "",
+        "Signs sessions; 50 random characters.",
+        default_is="made and kept beside the embedded database; required with `DATABASE_URL`",
+    )
     if given:
         return given
     if not EMBEDDED:
@@ -51,11 +68,42 @@ def _secret_key() -> str:
         )
     # The embedded database is for one machine, which keeps its own key beside the data.
     key_file = HOME / "secret_key"
-    if not key_file.exists():
-        HOME.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with open(os.open(key_file, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(50))
-    return key_file.read_text()
+    try:
+        if not key_file.exists():
+            _write_once(key_file, secrets.token_urlsafe(50))
+        return key_file.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder {HOME} cannot be used ({error.strerror}). "
+            "Set TALLYSTICK_HOME to a folder that this user may write to."
+        ) from error
+
+
+def _write_once(key_file: Path, key: str) -> None:
+    """Write a file that appears whole or not at all; of two writers at once the first wins."""
+    embedded_postgres.make_home(HOME)
+    part = HOME / f"{key_file.name}.{os.getpid()}"
+    with open(os.open(part, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write(key)
+    with contextlib.suppress(FileExistsError):
+        os.link(part, key_file)
+    part.unlink()
+
+
+def _refuse_unusable_broker(url: str) -> None:
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in BROKER_SCHEMES:
+        raise ImproperlyConfigured(
+            "CELERY_BROKER_URL is not the address of RabbitMQ or Redis. Write "
+            "amqp://user:password@host:5672// or redis://host:6379/0, or leave it out to use "
+            "the database."
+        )
+    # RabbitMQ's client comes with Celery; that of Redis is no dependency of ours.
+    if scheme.startswith("redis") and importlib.util.find_spec("redis") is None:
+        raise ImproperlyConfigured(
+            "CELERY_BROKER_URL names Redis, whose Python client is not installed. "
+            "Install it with: pip install 'redis>=6.4,<9'"
+        )
 
 
 def _database_address() -> dict[str, Any]:
@@ -99,13 +147,19 @@ ALLOWED_HOSTS = env.text(
     "TALLYSTICK_ALLOWED_HOSTS",
     "localhost,127.0.0.1" if EMBEDDED else "",
     "Host names the web process answers to, separated by commas.",
+    default_is="`localhost,127.0.0.1`; required with `DATABASE_URL`",
 ).split(",")
 if ALLOWED_HOSTS == [""]:
     raise ImproperlyConfigured(
         "TALLYSTICK_ALLOWED_HOSTS is missing. Set it to this site's host name, such as "
         "credits.example.com."
     )
-HTTPS = env.boolean("TALLYSTICK_HTTPS", not EMBEDDED, "Whether users reach the site over HTTPS.")
+HTTPS = env.boolean(
+    "TALLYSTICK_HTTPS",
+    not EMBEDDED,
+    "Whether users reach the site over HTTPS.",
+    default_is="`true` with `DATABASE_URL`, else `false`",
+)
 
 INSTALLED_APPS = [
     # Not plain "unfold": its default configuration would put its own site in the place of ours.
@@ -203,7 +257,9 @@ PGMQ_OPTIONS = {
     # Longer than any task may run, so that a running task is not delivered again.
     "visibility_timeout": 1800,
 }
-if not CELERY_BROKER_URL:
+if CELERY_BROKER_URL:
+    _refuse_unusable_broker(CELERY_BROKER_URL)
+else:
     CELERY_BROKER_URL = PGMQ_URL
     CELERY_BROKER_TRANSPORT_OPTIONS = PGMQ_OPTIONS | {
         "conn_string": make_conninfo(**DATABASE_ADDRESS)
@@ -247,6 +303,7 @@ UNFOLD = {
 
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -254,7 +311,9 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {
         "handlers": ["stderr"],
-        "level": env.text("TALLYSTICK_LOG_LEVEL", "WARNING", "DEBUG, INFO, WARNING or ERROR."),
+        "level": env.choice(
+            "TALLYSTICK_LOG_LEVEL", "WARNING", LOG_LEVELS, "`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+        ),
     },
 }
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from credits import balances, charging, reconciliation
-from credits.ledger import InsufficientCredits, Use
-from credits.models import LedgerEntry
+from credits.identifiers import new_id
+from credits.ledger import IdempotencyConflict, InsufficientCredits, Key, Use
+from credits.models import LedgerEntry, Reservation, UsageEvent
 from credits.rating import Work
-from tests.support import people
+from tests.credits.conftest import NOON
+from tests.support import people, statement
 
 pytestmark = pytest.mark.django_db
 
@@ -55,3 +58,233 @@ def test_a_charge_above_what_is_available_is_refused_with_both_figures():
     assert balances.now(company=acme).remaining == Decimal("0.400")
     assert LedgerEntry.objects.filter(company=acme).count() == 1
     assert reconciliation.check() == []
+
+
+def test_the_last_credit_can_be_spent_and_nothing_after_it(acme):
+    statement.lot(acme, "March", "1")
+
+    statement.charge(acme, "0.999")
+    statement.charge(acme, "0.001")
+    with pytest.raises(InsufficientCredits):
+        statement.charge(acme, "0.001")
+
+    assert statement.of(acme) == [
+        "02 Mar 12:00 Added +1.0 = 1.0 (March +1.0)",
+        "02 Mar 12:00 Used -0.999 = 0.001 (March -0.999)",
+        "02 Mar 12:00 Used -0.001 = 0.0 (March -0.001)",
+    ]
+
+
+def test_a_free_use_is_metered_and_writes_no_entry(acme):
+    event = charging.charge(
+        company=acme,
+        use=Use("ASK", "Ask anything", None, "REUSED"),
+        work=Work(long_calls=3),
+        rates=people.rates(),
+        is_free=True,
+    )
+
+    row = UsageEvent.objects.get(pk=event.pk)
+    assert (row.amount, row.entry_id, row.calls) == (Decimal("0.000"), None, 3)
+    assert (row.occurred_at, row.after_sequence) == (NOON, 0)
+    assert statement.of(acme) == []
+
+
+def test_the_event_that_is_returned_is_the_row_that_was_written(acme):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "3")
+
+    for event in (statement.charge(acme, "1"), statement.capture(reservation, "2")):
+        row = UsageEvent.objects.get(pk=event.pk)
+        for field in UsageEvent._meta.concrete_fields:
+            assert getattr(event, field.attname) == getattr(row, field.attname), field.name
+
+
+def test_the_same_key_charges_once_and_another_body_is_a_conflict(acme):
+    statement.lot(acme, "March", "10")
+
+    def charge(question: str):
+        return charging.charge(
+            company=acme,
+            use=use(),
+            work=Work(long_calls=1),
+            rates=people.rates(),
+            key=Key.of("retry-1", question=question),
+        )
+
+    first = charge("Is it too dear?")
+    again = charge("Is it too dear?")
+    with pytest.raises(IdempotencyConflict):
+        charge("Is it too cheap?")
+
+    assert again.pk == first.pk
+    assert statement.of(acme)[1:] == ["02 Mar 12:00 Used -1.0 = 9.0 (March -1.0)"]
+
+
+def test_an_estimate_says_what_it_would_leave_and_takes_nothing(acme):
+    statement.lot(acme, "March", "2")
+
+    enough = charging.estimate(company=acme, work=Work(long_calls=1), rates=people.rates())
+    short = charging.estimate(
+        company=acme, work=Work(long_calls=2, emails_with_text=5), rates=people.rates()
+    )
+
+    assert (enough.credits, enough.available_before, enough.available_after) == (
+        Decimal("1.000"),
+        Decimal("2.000"),
+        Decimal("1.000"),
+    )
+    assert (short.credits, short.calls, short.emails) == (Decimal("2.500"), 2, 5)
+    assert short.available_after == Decimal("-0.500")
+    assert len(statement.of(acme)) == 1
+
+
+def test_a_reservation_keeps_others_from_what_it_holds(acme):
+    statement.lot(acme, "March", "10")
+
+    statement.reserve(acme, "9")
+    with pytest.raises(InsufficientCredits) as refusal:
+        statement.reserve(acme, "1.001")
+    statement.charge(acme, "1")
+
+    assert refusal.value.available == Decimal("1.000")
+    assert statement.held(acme) == {"March": "9.0"}
+    assert statement.of(acme)[1:] == ["02 Mar 12:00 Used -1.0 = 9.0 (March -1.0)"]
+
+
+def test_a_partial_capture_takes_the_held_lots_in_order_and_frees_the_rest(acme):
+    statement.lot(acme, "First", "2", priority=1)
+    statement.lot(acme, "Second", "10", priority=2)
+    reservation = statement.reserve(acme, "5")
+    assert statement.held(acme) == {"First": "2.0", "Second": "3.0"}
+
+    event = statement.capture(reservation, "2.5")
+
+    assert event.amount == Decimal("2.500")
+    assert statement.held(acme) == {}
+    assert statement.left(acme) == {"Second": "9.5"}
+    assert statement.of(acme)[2:] == [
+        "02 Mar 12:00 Used -2.5 = 9.5 (First -2.0, Second -0.5)",
+    ]
+
+
+def test_a_capture_of_nothing_frees_all_and_charges_nothing(acme):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "5")
+
+    event = statement.capture(reservation, "0")
+
+    assert (event.amount, event.entry_id) == (Decimal("0.000"), None)
+    assert Reservation.objects.get(pk=reservation.pk).state == "CAPTURED"
+    assert statement.held(acme) == {}
+    assert len(statement.of(acme)) == 1
+
+
+def test_a_capture_above_its_reservation_is_refused_and_it_stays_open(acme):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "5")
+
+    with pytest.raises(charging.CaptureExceedsReservation):
+        statement.capture(reservation, "5.001")
+
+    assert statement.held(acme) == {"March": "5.0"}
+    assert len(statement.of(acme)) == 1
+
+
+def test_a_capture_is_charged_once_and_told_again_to_the_same_usage(acme):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "5")
+    usage_id = new_id()
+
+    def capture(id):
+        return charging.capture(
+            reservation=reservation,
+            work=statement.work_of("5"),
+            rates=statement.MILLS,
+            usage_id=id,
+        )
+
+    first, again = capture(usage_id), capture(usage_id)
+    with pytest.raises(charging.AlreadyCaptured):
+        capture(new_id())
+    with pytest.raises(charging.AlreadyCaptured):
+        charging.release(reservation=reservation)
+
+    assert first.pk == again.pk == usage_id
+    assert statement.of(acme)[1:] == ["02 Mar 12:00 Used -5.0 = 5.0 (March -5.0)"]
+
+
+def test_a_released_reservation_returns_its_credits_once(acme):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "10")
+
+    charging.release(reservation=reservation)
+    with pytest.raises(charging.AlreadyReleased):
+        charging.release(reservation=reservation)
+    with pytest.raises(charging.AlreadyReleased):
+        statement.capture(reservation, "1")
+    statement.charge(acme, "10")
+
+    assert statement.of(acme)[1:] == ["02 Mar 12:00 Used -10.0 = 0.0 (March -10.0)"]
+
+
+def test_heartbeats_extend_a_lease_up_to_an_hour_after_it_was_opened(acme, clock):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "5", minutes=15)
+    ends = []
+
+    for minutes in (10, 20, 30, 40, 50, 59):
+        clock.set(NOON + timedelta(minutes=minutes))
+        charging.extend(reservation=reservation, lease=timedelta(minutes=15))
+        ends.append((reservation.lapses_at - NOON) // timedelta(minutes=1))
+    clock.set(NOON + timedelta(minutes=60))
+    with pytest.raises(charging.ReservationLapsed):
+        charging.extend(reservation=reservation)
+
+    assert ends == [25, 35, 45, 55, 60, 60]
+    assert statement.held(acme) == {}
+    assert len(statement.of(acme)) == 1
+
+
+def test_a_shorter_heartbeat_never_shortens_the_lease(acme):
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "5", minutes=30)
+
+    charging.extend(reservation=reservation, lease=timedelta(minutes=1))
+
+    assert reservation.lapses_at == NOON + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 61])
+def test_a_lease_is_longer_than_nothing_and_no_longer_than_an_hour(acme, minutes):
+    statement.lot(acme, "March", "10")
+
+    with pytest.raises(ValueError, match=r"^A lease lasts up to 1:00:00, not "):
+        statement.reserve(acme, "1", minutes=minutes)
+
+    assert statement.held(acme) == {}
+
+
+@pytest.mark.parametrize("amount", ["0", "-1"])
+def test_a_reservation_of_nothing_is_refused(acme, amount):
+    statement.lot(acme, "March", "10")
+
+    with pytest.raises(ValueError, match=r"^A reservation holds more than 0 credits"):
+        statement.reserve(acme, amount)
+
+
+def test_a_reservation_of_another_company_does_not_exist(acme):
+    globex = statement.company()
+    statement.lot(acme, "March", "10")
+    reservation = statement.reserve(acme, "5")
+    stolen = Reservation.objects.get(pk=reservation.pk)
+    stolen.company = globex
+
+    for act in (charging.release, charging.extend):
+        with pytest.raises(Reservation.DoesNotExist):
+            act(reservation=stolen)
+    with pytest.raises(Reservation.DoesNotExist):
+        statement.capture(stolen, "1")
+
+    assert statement.held(acme) == {"March": "5.0"}
+    assert len(statement.of(acme)) == 1
