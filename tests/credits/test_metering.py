@@ -1,8 +1,8 @@
-"""What was used, by feature and by local day, over half-open spans (SPEC §6)."""
+"""What was used, by feature and by local day (SPEC §6)."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -38,40 +38,43 @@ def berlin(clock):
     return acme
 
 
-SINCE, UNTIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+FIRST, LAST = date(2026, 3, 1), date(2026, 3, 31)
 
 
 def test_a_day_is_the_company_s_own(berlin):
-    days = metering.daily(company=berlin, since=SINCE, until=UNTIL)
+    days = metering.daily(company=berlin, first=FIRST, last=LAST)
 
-    assert [(str(one.day), one.by_feature, one.credits) for one in days] == [
-        ("2026-03-28", {"Prices": Decimal("3.000")}, Decimal("3.000")),
-        ("2026-03-29", {"Prices": Decimal("0.500"), "Rivals": Decimal("2.500")}, Decimal("3.000")),
-        ("2026-03-30", {"Pricing": Decimal("4.000")}, Decimal("4.000")),
+    assert [(str(one.day), one.name, one.calls, one.emails, one.credits) for one in days] == [
+        ("2026-03-28", "Prices", 3, 0, Decimal("3.000")),
+        ("2026-03-29", "Prices", 0, 5, Decimal("0.500")),
+        ("2026-03-29", "Rivals", 3, 0, Decimal("2.500")),
+        ("2026-03-30", "Pricing", 4, 0, Decimal("4.000")),
     ]
     assert reconciliation.check(company_id=berlin.pk) == []
 
 
-def test_what_eats_it_most_first_and_a_renamed_feature_is_one(berlin):
-    features = metering.by_feature(company=berlin, since=SINCE, until=UNTIL)
+def test_what_eats_it_most_first_and_a_renamed_feature_is_one_by_its_newest_name(berlin):
+    features = metering.by_feature(metering.daily(company=berlin, first=FIRST, last=LAST))
 
-    assert [(f.feature_ref, f.credits, f.share, f.calls, f.emails) for f in features] == [
-        (PRICES, Decimal("7.500"), Decimal("0.75"), 7, 5),
-        (RIVALS, Decimal("2.500"), Decimal("0.25"), 12, 0),
+    assert [(f.name, f.credits, f.share, f.calls, f.emails) for f in features] == [
+        ("Pricing", Decimal("7.500"), Decimal("0.75"), 7, 5),
+        ("Rivals", Decimal("2.500"), Decimal("0.25"), 3, 0),
     ]
 
 
-def test_a_span_is_half_open(berlin):
-    midnight = datetime(2026, 3, 28, 23, tzinfo=UTC)
+def test_both_ends_of_a_range_of_days_belong_to_it(berlin):
+    def used(first: int, last: int) -> Decimal:
+        first_day, last_day = date(2026, 3, first), date(2026, 3, last)
+        return metering.total(metering.daily(company=berlin, first=first_day, last=last_day))
 
-    assert metering.used(company=berlin, since=SINCE, until=midnight) == Decimal("3.000")
-    assert metering.used(company=berlin, since=midnight, until=UNTIL) == Decimal("7.000")
-    assert metering.used(company=berlin, since=SINCE, until=UNTIL) == Decimal("10.000")
+    assert used(1, 27) == Decimal(0)
+    assert used(1, 28) == Decimal("3.000")
+    assert used(29, 29) == Decimal("3.000")
+    assert used(28, 30) == Decimal("10.000")
 
 
-def test_nothing_used_is_zero_and_no_rows(berlin):
+def test_nothing_used_is_no_rows(berlin):
     nobody = statement.company()
 
-    assert metering.used(company=nobody, since=SINCE, until=UNTIL) == Decimal(0)
-    assert metering.by_feature(company=nobody, since=SINCE, until=UNTIL) == []
-    assert metering.daily(company=nobody, since=SINCE, until=UNTIL) == []
+    assert metering.daily(company=nobody, first=FIRST, last=LAST) == []
+    assert metering.by_feature([]) == []

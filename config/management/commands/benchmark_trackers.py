@@ -107,9 +107,9 @@ def _as_table(report: dict[str, Any]) -> str:
         if not figures["scans"]:
             continue
         width = max(len(name) for name in rows)
-        lines.append(" " * width + "".join(f"{_heading(column):>9}" for column in COLUMNS))
+        lines.append(" " * width + "".join(f"{_heading(column):>11}" for column in COLUMNS))
         for name, row in rows.items():
-            lines.append(name.ljust(width) + "".join(f"{_cell(row[key]):>9}" for key in COLUMNS))
+            lines.append(name.ljust(width) + "".join(f"{_cell(row[key]):>11}" for key in COLUMNS))
         lines.append("")
     check = report["check_ledger"]
     found = (

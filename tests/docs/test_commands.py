@@ -1,0 +1,82 @@
+"""Every command in README and docs is run: here, by the journeys, or by ``.ci/run``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from config import databases
+from config.embedded_postgres import PROJECT
+from credits import companies
+from credits.models import User
+
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PYTHON = ".venv/bin/python "
+# README's first block is run by the journeys, these by .ci/run word for word.
+RUN_BY_CI = (PROJECT / ".ci" / "run").read_text()
+TESTS = re.compile(r"-m pytest -m (\w+)$")
+
+
+def commands():
+    """Return every line of every fenced ``sh`` block, in order."""
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    return [line for block in blocks for line in block.splitlines()]
+
+
+def manage_commands():
+    return [line for line in commands() if line.startswith(f"{PYTHON}manage.py ")]
+
+
+@pytest.fixture
+def northwind(committed):
+    """The company and the person that README's examples name."""
+    companies.open_company(name="Northwind Robotics", slug="northwind", time_zone="UTC")
+    User.objects.create_user("tomas@northwind.example")
+    return committed
+
+
+def test_readme_begins_with_two_commands_complete_in_themselves():
+    install = "python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r "
+
+    assert commands()[:2] == [
+        f"{install}requirements.lock && .venv/bin/python manage.py demo",
+        f"{install}requirements-dev.lock && .venv/bin/python -m pytest -n 2",
+    ]
+
+
+def test_every_command_has_somebody_who_runs_it():
+    others = [line for line in commands()[2:] if line not in manage_commands()]
+    orphans = [line for line in others if line not in RUN_BY_CI and not TESTS.search(line)]
+
+    assert orphans == []
+    assert {found[1] for line in others if (found := TESTS.search(line))} == {
+        "chromium",
+        "shared_data",
+    }
+
+
+def test_the_commands_of_readme_and_docs_do_what_they_say(northwind):
+    failed = {}
+    for line in manage_commands():
+        if "../shared" in line:
+            continue  # Run by the tests marked shared_data.
+        done = subprocess.run(
+            [sys.executable, *shlex.split(line.removeprefix(PYTHON))],
+            cwd=PROJECT,
+            env=databases.environment(northwind),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            failed[line] = (done.stdout + done.stderr)[-500:]
+
+    assert len(manage_commands()) >= 4
+    assert failed == {}
