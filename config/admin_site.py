@@ -27,6 +27,8 @@ class TallystickAdminSite(UnfoldAdminSite):
 
         return [
             path("credits/", self.admin_view(overview.credits_page), name="credits_page"),
+            # Unlike Django's, for people without a standing too: they are signed in as well.
+            path("logout/", self.logout, name="logout"),
             path("company/", self.admin_view(overview.choose_company), name="choose_company"),
         ]
 
