@@ -101,7 +101,7 @@ def test_reading_settles_what_time_has_done(clock):
     ]
 
 
-def test_grants_stand_in_spending_order_with_past_ones_last_and_future_ones_apart(clock):
+def test_grants_stand_in_spending_order_with_past_and_future_ones_apart(clock):
     acme = people.company()
     for_ever = people.credits_for(acme, "3")
     soon = people.credits_for(acme, "2", expires_at=SEPTEMBER + people.days(40))
@@ -118,6 +118,8 @@ def test_grants_stand_in_spending_order_with_past_ones_last_and_future_ones_apar
     assert [(one.grant.pk, one.state, one.grant.remaining) for one in seen.grants] == [
         (soon.pk, GrantState.ACTIVE, Decimal("2.000")),
         (for_ever.pk, GrantState.ACTIVE, Decimal("3.000")),
+    ]
+    assert [(one.grant.pk, one.state, one.grant.remaining) for one in seen.past] == [
         (lost.pk, GrantState.EXPIRED, Decimal("0.000")),
         (spent.pk, GrantState.USED_UP, Decimal("0.000")),
     ]
@@ -125,6 +127,19 @@ def test_grants_stand_in_spending_order_with_past_ones_last_and_future_ones_apar
         (coming.pk, GrantState.SCHEDULED)
     ]
     assert sum(one.grant.remaining for one in seen.grants) == seen.remaining == Decimal("5.000")
+
+
+def test_more_grants_than_fit_the_page_still_add_up(clock):
+    acme = people.company()
+    for days in range(1, 24):
+        people.credits_for(acme, "1.5", expires_at=SEPTEMBER + people.days(days))
+
+    seen = overview.of(company=acme)
+
+    assert len(seen.grants) == 20
+    assert seen.unlisted == Decimal("4.500")
+    assert sum(one.grant.remaining for one in seen.grants) + seen.unlisted == seen.remaining
+    assert seen.remaining == Decimal("34.500")
 
 
 def test_an_expired_grant_keeps_what_is_held_and_is_no_longer_active(clock):
