@@ -17,6 +17,7 @@ class TallystickAdminSite(UnfoldAdminSite):
 
     site_header = "Tallystick"
     site_title = "Tallystick"
+    logout_template = "credits/signed_out.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).standing is not None

@@ -147,7 +147,7 @@ def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
     if found.scheduled:
         first = min(found.scheduled, key=lambda one: one.grant.effective_at).grant
         return f"{grouped(first.amount)} more are scheduled, see below."
-    return "Grant credits to go on." if is_vendor else "Ask your provider for more credits."
+    return "Grant credits to go on." if is_vendor else "Ask your provider for credits."
 
 
 def _conversations(calls: int, emails: int) -> str:

@@ -169,7 +169,7 @@ def test_an_empty_company_is_told_the_next_step(client, clock):
     page = page_for(client, people.alice(acme))
 
     assert len(page.all(data_status="no-credits")) == 1
-    assert "There are no credits yet. Ask your provider for more credits." in page.text
+    assert "There are no credits yet. Ask your provider for credits." in page.text
     assert "No credits were granted yet." in page.text
     assert "No credits were used since 12 Oct 2026." in page.text
     assert "The ledger is empty: the first grant writes its first entry." in page.text
@@ -187,7 +187,7 @@ def test_credits_used_up_say_what_happens_now(client, clock):
     assert len(page.all(tag="div", data_status="used-up")) == 1
     assert (
         "Credits are used up. New conversations wait; nothing is lost. Results you already have "
-        "stay visible and free. Ask your provider for more credits."
+        "stay visible and free. Ask your provider for credits."
     ) in page.text
 
 
