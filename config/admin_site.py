@@ -17,6 +17,7 @@ class TallystickAdminSite(UnfoldAdminSite):
 
     site_header = "Tallystick"
     site_title = "Tallystick"
+    logout_template = "credits/signed_out.html"
 
     def has_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).standing is not None
@@ -27,6 +28,8 @@ class TallystickAdminSite(UnfoldAdminSite):
 
         return [
             path("credits/", self.admin_view(overview.credits_page), name="credits_page"),
+            # Unlike Django's, for people without a standing too: they are signed in as well.
+            path("logout/", self.logout, name="logout"),
             path("company/", self.admin_view(overview.choose_company), name="choose_company"),
         ]
 

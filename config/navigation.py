@@ -112,6 +112,11 @@ def stylesheet(request: HttpRequest) -> str:
     return static("credits/pages.css")
 
 
+def icon(request: HttpRequest) -> str:
+    """Return the address of the picture in the browser's tab."""
+    return static("credits/icon.svg")
+
+
 def _link(item: Item, scope: Scope, request: HttpRequest) -> dict[str, Any] | None:
     side = VENDOR if scope.is_vendor else COMPANY
     if not scope.may(item.act) or item.only_for not in ("", side):

@@ -296,6 +296,9 @@ UNFOLD = {
     "SITE_SYMBOL": "toll",
     # The site is the admin: there is no other one to go back to.
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.icon"},
+    ],
     "STYLES": ["config.navigation.stylesheet"],
     "ENVIRONMENT": "config.navigation.environment",
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},

@@ -27,7 +27,8 @@ from credits.models import Company, CreditGrant, CreditPool, LedgerEntry
 DAYS = 30
 FEATURES_MAX = 10
 COLUMNS_MAX = 5
-GRANTS_MAX = 100
+GRANTS_READ_MAX = 1000
+GRANTS_SHOWN_MAX = 20
 PAST_GRANTS_MAX = 5
 ENTRIES_MAX = 8
 
@@ -120,7 +121,8 @@ class Overview:
     """One company's credits: ``remaining`` = ``available`` + ``reserved``.
 
     ``next_expiry`` is None while nothing the company holds expires. ``grants`` are those with
-    credits left, in the order they are spent, then the last few past ones.
+    credits left, in the order they are spent; ``unlisted`` is what is left on more than fit the
+    page, so that both add up to ``remaining``. ``past`` are the newest that have nothing left.
     """
 
     company: Company
@@ -133,6 +135,8 @@ class Overview:
     next_expiry: Expiry | None
     waiting: Waiting
     grants: tuple[HeldGrant, ...]
+    unlisted: Decimal
+    past: tuple[HeldGrant, ...]
     scheduled: tuple[HeldGrant, ...]
     entries: tuple[LedgerEntry, ...]
 
@@ -169,8 +173,12 @@ def of(*, company: Company) -> Overview:
             use=_use(company, instant),
             next_expiry=_next_expiry(held),
             waiting=_waiting(company),
-            grants=held + tuple(one for one in grants if _is_past(one))[:PAST_GRANTS_MAX],
-            scheduled=tuple(one for one in grants if one.state == GrantState.SCHEDULED),
+            grants=held[:GRANTS_SHOWN_MAX],
+            unlisted=sum((one.grant.remaining for one in held[GRANTS_SHOWN_MAX:]), ZERO),
+            past=tuple(one for one in grants if _is_past(one))[:PAST_GRANTS_MAX],
+            scheduled=tuple(one for one in grants if one.state == GrantState.SCHEDULED)[
+                :GRANTS_SHOWN_MAX
+            ],
             entries=tuple(
                 LedgerEntry.objects.filter(company=company).order_by("-sequence")[:ENTRIES_MAX]
             ),
@@ -254,7 +262,7 @@ def _grants(company: Company) -> list[HeldGrant]:
         "effective_at",
         "id",
     )
-    return [HeldGrant(grant, state_of(grant)) for grant in found[:GRANTS_MAX]]
+    return [HeldGrant(grant, state_of(grant)) for grant in found[:GRANTS_READ_MAX]]
 
 
 def _is_past(one: HeldGrant) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +63,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
         "grant_url": _if_allowed(scope, Act.GRANT_CREDITS, "admin:credits_creditgrant_add"),
+        "grants_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_creditgrant_changelist"),
         "ledger_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_ledgerentry_changelist"),
         "trackers_url": _if_allowed(scope, Act.VIEW_TRACKERS, "admin:trackers_tracker_changelist"),
     }
@@ -118,7 +119,7 @@ def comparison(total: Decimal, previous: Decimal) -> str:
     if not previous:
         return "none in the 30 days before"
     change = (total - previous) / previous * 100
-    rounded = abs(change).quantize(Decimal(1))
+    rounded = abs(change).quantize(Decimal(1), rounding=ROUND_HALF_UP)
     if not rounded:
         return "as in the 30 days before"
     return f"{'▲' if change > 0 else '▼'} {rounded} % against the 30 days before"
@@ -146,7 +147,7 @@ def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
     if found.scheduled:
         first = min(found.scheduled, key=lambda one: one.grant.effective_at).grant
         return f"{grouped(first.amount)} more are scheduled, see below."
-    return "Grant credits to go on." if is_vendor else "Ask your provider for more credits."
+    return "Grant credits to go on." if is_vendor else "Ask your provider for credits."
 
 
 def _conversations(calls: int, emails: int) -> str:

@@ -16,6 +16,8 @@ from credits.models import Company
 
 register = template.Library()
 
+FIGURE_LENGTH_MAX = 9
+
 
 @register.simple_tag
 def amount(value: Decimal, metric: str) -> SafeString:
@@ -48,6 +50,13 @@ def raw(value: Decimal) -> str:
 @register.filter
 def grouped(value: Decimal) -> str:
     return amounts.grouped(value)
+
+
+@register.filter
+def figure_class(value: Decimal) -> str:
+    """Return the look of a key figure: one with many digits is set smaller, never broken."""
+    is_long = len(amounts.grouped(value)) > FIGURE_LENGTH_MAX
+    return "credits-figure credits-figure-long" if is_long else "credits-figure"
 
 
 @register.filter
