@@ -108,7 +108,8 @@ if ALLOWED_HOSTS == [""]:
 HTTPS = env.boolean("TALLYSTICK_HTTPS", not EMBEDDED, "Whether users reach the site over HTTPS.")
 
 INSTALLED_APPS = [
-    "unfold",
+    # Not plain "unfold": its default configuration would put its own site in the place of ours.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
