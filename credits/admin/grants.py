@@ -72,6 +72,7 @@ class CreditGrantAdmin(SettledAdmin):
         *("made", "state_label", "source", "credits", "remaining_credits", "held_credits"),
         *("usable_from", "usable_until"),
     )
+    list_select_related = ("created_by",)
     list_filter = (
         StateFilter,
         "source",
@@ -86,9 +87,7 @@ class CreditGrantAdmin(SettledAdmin):
     readonly_fields = fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
-        return with_state(super().get_queryset(request), timezone.now()).select_related(
-            "created_by"
-        )
+        return with_state(super().get_queryset(request), timezone.now())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(Act.GRANT_CREDITS)

@@ -42,6 +42,8 @@ class RateField(forms.DecimalField):
         rate = super().to_python(value)
         if rate is None:
             return None
+        if not rate.is_finite():
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
         if not 0 <= rate <= RATE_MAX:
             raise forms.ValidationError(f"Enter from 0 to {amounts.grouped(RATE_MAX)} credits.")
         try:
