@@ -101,11 +101,13 @@ def launch(
     by: User,
     now: datetime,
     shown: Decimal | None = None,
+    edit_number: int | None = None,
 ) -> Backfill:
     """Fix the list of conversations that start in ``from_at <= t < to_at`` and begin.
 
     The ceiling is the estimate unless a lower one is given; nothing is charged above it. Scans
-    that wait, failed or were skipped are taken over; those done or under way are left alone.
+    that wait, failed or were skipped are taken over; those done or under way are left alone. With
+    an ``edit_number``, only if the tracker, filters included, is still what it was then.
 
     :raises BackfillRefused: nothing was started.
     """
@@ -120,6 +122,11 @@ def launch(
             .select_related("current_version", "company")
             .get(pk=tracker_id)
         )
+        if edit_number not in (None, tracker.edit_number):
+            raise BackfillRefused(
+                "Not started: the tracker was changed after you opened this page. "
+                "Look at the new figures."
+            )
         return start(tracker=tracker, plan=plan, available=available, by=by, now=now)
 
 

@@ -1,0 +1,313 @@
+"""Backfills: how far they are, what they cost, and the two things a person may do about it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+from unfold.views import ChangeList
+
+from credits import balances, rating
+from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
+from credits.amounts import grouped, text
+from credits.current_company import scope_of
+from credits.roles import Act
+from trackers import backfills
+from trackers.admin import trackers_shown
+from trackers.backfills import NotRunning, Progress
+from trackers.models import Backfill, BackfillState
+
+
+class BackfillChangeList(ChangeList):
+    """Adds ``progress`` to each backfill of the page, counted in one query."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        shown: list[Any] = list(self.result_list)
+        found = backfills.progress_of(shown)
+        for backfill in shown:
+            backfill.progress = found[backfill.pk]
+        self.result_list = shown
+
+
+@admin.register(Backfill)
+class BackfillAdmin(ReadOnlyAdmin):
+    """Read-only; a person may stop one, or resume one that waits for credits."""
+
+    view_act = Act.VIEW_TRACKERS
+    list_display = (
+        "shown_name",
+        "shown_state",
+        "shown_range",
+        "read",
+        "used",
+        "shown_ceiling",
+        "shown_start",
+    )
+    list_filter = ("state", ("tracker", ScopedRelatedFilter))
+    list_select_related = ("tracker", "version", "company", "started_by", "ended_by")
+    ordering = ("-started_at", "-id")
+    fields = ("tracker",)
+
+    class Media:
+        css: ClassVar = {"all": ("trackers/trackers.css",)}
+        js: ClassVar = ("trackers/backfill.js",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return BackfillChangeList
+
+    def get_urls(self) -> list[Any]:
+        pages = {"stop": stop, "resume": resume, "progress": progress}
+        own = [
+            path(
+                f"<uuid:backfill_id>/{name}/",
+                self.admin_site.admin_view(partial(page, self)),
+                name=f"trackers_backfill_{name}",
+            )
+            for name, page in pages.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        now = timezone.now()
+        context |= {
+            "title": name_of(obj),
+            "backfill": obj,
+            "tracker": obj.tracker,
+            "report": report(obj, now=now),
+            "range": range_in_words(obj),
+            "conversation_count": f"{obj.conversation_count:,}",
+            "estimate": trackers_shown.figure("estimate", obj.estimate),
+            "ceiling": trackers_shown.figure("ceiling", obj.ceiling),
+            "started_by": obj.started_by.get_short_name() if obj.started_by else "the system",
+            "started": trackers_shown.moment(obj.started_at, obj.company),
+            "may_act": may_act(request, obj),
+        }
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @display(description="Backfill")
+    def shown_name(self, obj: Any) -> str:
+        return name_of(obj)
+
+    @display(description="State", ordering="state")
+    def shown_state(self, obj: Any) -> SafeString:
+        return trackers_shown.state(obj.state, state_in_words(obj, obj.progress))
+
+    @display(description="Days")
+    def shown_range(self, obj: Any) -> str:
+        return range_in_words(obj)
+
+    @display(description="Conversations")
+    def read(self, obj: Any) -> SafeString:
+        return format_html(
+            "{} of {}",
+            trackers_shown.figure("finished", obj.progress.finished),
+            trackers_shown.figure("conversations", obj.conversation_count),
+        )
+
+    @display(description="Credits used of estimate")
+    def used(self, obj: Any) -> SafeString:
+        return format_html(
+            "{} of {}",
+            trackers_shown.figure("charged", obj.progress.charged),
+            trackers_shown.figure("estimate", obj.estimate),
+        )
+
+    @display(description="Ceiling")
+    def shown_ceiling(self, obj: Any) -> SafeString:
+        return trackers_shown.figure("ceiling", obj.ceiling)
+
+    @display(description="Started", ordering="started_at")
+    def shown_start(self, obj: Any) -> SafeString:
+        who = obj.started_by.get_short_name() if obj.started_by else "the system"
+        return format_html("{} by {}", trackers_shown.moment(obj.started_at, obj.company), who)
+
+
+def progress(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> JsonResponse:
+    """Say how far a backfill is, for its open page."""
+    backfill = _found(model_admin, request, backfill_id)
+    return JsonResponse(report(backfill, now=timezone.now()))
+
+
+def stop(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpResponse:
+    """Show what was read and charged and what will be skipped; then stop."""
+    backfill = _to_act_on(model_admin, request, backfill_id)
+    if request.method == "POST":
+        try:
+            backfills.stop(
+                backfill_id=backfill.pk,
+                by=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+            )
+        except NotRunning:
+            messages.warning(request, "This backfill had ended already.")
+        else:
+            messages.success(request, "Stopped. Nothing more is charged for it.")
+        return redirect("admin:trackers_backfill_change", backfill.pk)
+    counted = backfills.progress(backfill)
+    return _page(
+        model_admin,
+        request,
+        backfill,
+        "stop",
+        is_live=backfill.state in backfills.LIVE_STATES,
+        done=trackers_shown.figure("done", counted.done),
+        charged=trackers_shown.figure("charged", counted.charged),
+        skipped=trackers_shown.figure("to_skip", counted.waiting + counted.running),
+        running=trackers_shown.figure("running", counted.running),
+    )
+
+
+def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpResponse:
+    """Show what a paused backfill still needs and what is available; then go on."""
+    backfill = _to_act_on(model_admin, request, backfill_id)
+    if request.method == "POST":
+        try:
+            backfills.resume(backfill_id=backfill.pk)
+        except NotRunning:
+            messages.warning(request, "This backfill does not wait for credits any more.")
+        else:
+            messages.success(request, "The backfill goes on.")
+        return redirect("admin:trackers_backfill_change", backfill.pk)
+    needs = backfills.still_needs(backfill, rates=rating.rates_at(timezone.now()))
+    available = balances.now(company=backfill.company).available
+    return _page(
+        model_admin,
+        request,
+        backfill,
+        "resume",
+        is_paused=backfill.state == BackfillState.PAUSED,
+        needs=trackers_shown.figure("still_needs", needs),
+        available=trackers_shown.figure("available", available),
+        is_short=needs > available,
+    )
+
+
+def may_act(request: HttpRequest, backfill: Backfill) -> bool:
+    """Tell whether the person may stop or resume: those who may launch."""
+    scope = scope_of(request)
+    return scope.may(Act.EDIT_TRACKERS) and scope.covers(backfill.company_id)
+
+
+def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
+    """Return what a backfill's page says and keeps saying while it runs, ready for JSON."""
+    counted = backfills.progress(backfill)
+    left = backfills.time_left(backfill, now=now)
+    counts = {
+        "finished": counted.finished,
+        "done": counted.done,
+        "failed": counted.failed,
+        "skipped": counted.skipped,
+        "running": counted.running,
+        "waiting": counted.waiting,
+    }
+    figures = {name: {"value": str(n), "text": f"{n:,}"} for name, n in counts.items()}
+    figures["charged"] = {"value": text(counted.charged), "text": grouped(counted.charged)}
+    return {
+        "state": backfill.state,
+        "state_text": state_in_words(backfill, counted),
+        "tone": trackers_shown.TONES[backfill.state],
+        "is_over": backfill.state not in backfills.LIVE_STATES,
+        "percent": counted.percent,
+        "figures": figures,
+        "time_left": _span_in_words(left),
+        "ended": ended_in_words(backfill),
+    }
+
+
+def name_of(backfill: Backfill) -> str:
+    return f"{backfill.tracker}, version {backfill.version.number}"
+
+
+def state_in_words(backfill: Backfill, counted: Progress) -> str:
+    """Say the state with how far it is, or who stopped it."""
+    if backfill.state == BackfillState.RUNNING:
+        return f"Running {counted.percent} %"
+    if backfill.state == BackfillState.STOPPED and backfill.ended_by is not None:
+        return f"Stopped by {backfill.ended_by.get_short_name()}"
+    return str(backfill.get_state_display())
+
+
+def range_in_words(backfill: Backfill) -> str:
+    """Say the first and the last local day, both included."""
+    zone = trackers_shown.zone_of(backfill.company)
+    first = backfill.from_at.astimezone(zone)
+    last = (backfill.to_at - timedelta(microseconds=1)).astimezone(zone)
+    return f"{first.day} {first:%b %Y} – {last.day} {last:%b %Y}"
+
+
+def ended_in_words(backfill: Backfill) -> str:
+    """Say when and why a backfill ended; empty while it has not."""
+    if backfill.ended_at is None:
+        return ""
+    return " ".join(
+        part
+        for part in (
+            trackers_shown.moment_in_words(backfill.ended_at, backfill.company),
+            backfill.ended_by and f"by {backfill.ended_by.get_short_name()}.",
+            backfill.end_reason,
+        )
+        if part
+    )
+
+
+def _span_in_words(span: timedelta | None) -> str:
+    if span is None:
+        return ""
+    seconds = int(span.total_seconds())
+    if seconds < 60:
+        return "less than a minute left"
+    if seconds < 3600:
+        return f"about {seconds // 60 + 1} min left"
+    return f"about {seconds // 3600} h {seconds % 3600 // 60} min left"
+
+
+def _found(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Backfill:
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
+    rows = model_admin.get_queryset(request).select_related(*BackfillAdmin.list_select_related)
+    found: Backfill = get_object_or_404(rows, pk=backfill_id)
+    return found
+
+
+def _to_act_on(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Backfill:
+    backfill = _found(model_admin, request, backfill_id)
+    if not may_act(request, backfill):
+        raise PermissionDenied
+    return backfill
+
+
+def _page(
+    model_admin: Any, request: HttpRequest, backfill: Backfill, name: str, **more: Any
+) -> HttpResponse:
+    heading = {"stop": "Stop", "resume": "Resume"}[name]
+    context = model_admin.admin_site.each_context(request) | {
+        "title": f"{heading} the backfill of {name_of(backfill)}",
+        "content_title": heading,
+        "backfill": backfill,
+        "name": name_of(backfill),
+        "object": backfill.tracker,
+        **more,
+    }
+    return render(request, f"admin/trackers/backfill/{name}.html", context)

@@ -1,0 +1,317 @@
+"""AI trackers: the list, and the page that configures one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from credits import balances, rating
+from credits.admin.scoped import CompanyScopedAdmin
+from credits.current_company import scope_of
+from credits.roles import Act
+from trackers import backfills, configuring, estimates, filters, publishing
+from trackers.admin import trackers_acts, trackers_history, trackers_shown
+from trackers.admin.forms import TrackerForm
+from trackers.admin.trackers_list import TrackerChangeList, version_shown
+from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
+
+EMPTY = "–"
+
+
+@admin.register(Tracker)
+class TrackerAdmin(CompanyScopedAdmin):
+    """Configured by a company's admins; vendor people may look."""
+
+    view_act = Act.VIEW_TRACKERS
+    change_act = Act.EDIT_TRACKERS
+    form = TrackerForm
+    list_display = (
+        "name",
+        "shown_state",
+        "asks",
+        "reads",
+        "filters_in_words",
+        "used",
+        "monthly",
+        "results",
+    )
+    list_display_links = ("name",)
+    list_filter = ("state", "include_emails")
+    list_select_related = ("company", "current_version")
+    search_fields = ("name",)
+    ordering = ("name", "id")
+    warn_unsaved_form = True
+    fieldsets = (
+        (
+            "Question",
+            {
+                "description": "A change of these is a new version: it takes effect when it is "
+                "published, and reads and charges anew.",
+                "fields": ("name", "question", "details", "answer_type", "choices"),
+            },
+        ),
+        ("Whose words", {"fields": ("side",)}),
+        (
+            "Calls & e-mails",
+            {
+                "description": "From here on, changes are settings: they take effect at once and "
+                "never make a conversation payable again.",
+                "fields": ("include_calls", "include_emails"),
+            },
+        ),
+        (
+            "Filters",
+            {
+                "description": "Any of the values of one field, and between fields. "
+                "Empty: all conversations.",
+                "fields": (
+                    "teams",
+                    "members",
+                    "account_types",
+                    "deal_stages",
+                    "teams_excluded",
+                    "members_excluded",
+                    "account_types_excluded",
+                    "deal_stages_excluded",
+                ),
+            },
+        ),
+        ("Examples", {"fields": ("examples", "counter_examples")}),
+        ("More", {"fields": ("description", "catch_up")}),
+    )
+    read_only_fieldsets: ClassVar = (
+        ("Question", {"fields": ("name", "asks", "details", "answer", "whose_words")}),
+        ("Settings", {"fields": ("description", "reads", "filters_in_words", "phrases")}),
+    )
+
+    class Media:
+        css: ClassVar = {"all": ("trackers/trackers.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        drafted = TrackerVersion.objects.filter(published_at=None)
+        return (
+            super()
+            .get_queryset(request)
+            .select_related("company", "current_version")
+            .prefetch_related(
+                filters.NAMED, Prefetch("versions", queryset=drafted, to_attr="drafts")
+            )
+        )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return TrackerChangeList
+
+    def get_urls(self) -> list[Any]:
+        pages = {
+            "publish": trackers_acts.publish,
+            "unpublish": trackers_acts.unpublish,
+            "backfill": trackers_acts.backfill,
+            "history": trackers_history.history,
+        }
+        own = [
+            path(
+                f"<uuid:tracker_id>/{name}/",
+                self.admin_site.admin_view(partial(page, self)),
+                name=f"trackers_tracker_{name}",
+            )
+            for name, page in pages.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return self.read_only_fieldsets
+        return super().get_fieldsets(request, obj)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return tuple(name for _, rest in self.read_only_fieldsets for name in rest["fields"])
+        return super().get_readonly_fields(request, obj)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return super().get_form(request, obj, change=change, form=forms.ModelForm, **kwargs)
+        bound_to = {
+            "company": scope_of(request).company if obj is None else obj.company,
+            "refusal": getattr(request, "refusal", None),
+        }
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), bound_to)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        extra = (extra_context or {}) | {
+            "show_save_and_add_another": False,
+            "show_save_and_continue": False,
+        }
+        try:
+            return super().changeform_view(request, object_id, form_url, extra)
+        except configuring.NotSaved as refusal:
+            # Out of the view's transaction: nothing was written. The form comes again as it was
+            # typed, with the reason.
+            request.refusal = refusal  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> Any:
+        if obj is not None:
+            context["panel"] = panel(obj, may_act=self.has_change_permission(request, obj))
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        assert scope_of(request).company is not None or change
+        saved = configuring.save(
+            company=form.company,
+            tracker_id=obj.pk if change else None,
+            edit_number=form.cleaned_data["edit_number"],
+            settings=form.settings,
+            question=form.asked,
+            by=request.user,  # type: ignore[arg-type]
+            now=timezone.now(),
+        )
+        obj.pk, obj.name = saved.pk, saved.name
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        messages.success(
+            request, f"“{obj}” is saved as a draft. It costs nothing until you publish it."
+        )
+        return redirect("admin:trackers_tracker_change", obj.pk)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        tracker = Tracker.objects.select_related("current_version").get(pk=obj.pk)
+        draft = publishing.draft_version(tracker)
+        if draft is not None and tracker.current_version is not None:
+            note = (
+                f"The changed question is version {draft.number}, a draft; version "
+                f"{tracker.current_version.number} stays in force until you publish it."
+            )
+        else:
+            note = "The settings are in force now."
+        messages.success(request, f"“{tracker}” is saved. {note}")
+        return redirect("admin:trackers_tracker_change", obj.pk)
+
+    @display(description="State", ordering="state")
+    def shown_state(self, obj: Any) -> SafeString:
+        badge = trackers_shown.state(obj.state, obj.get_state_display())
+        return badge + trackers_shown.waiting_badge(obj.figures.waiting)
+
+    @display(description="Question")
+    def asks(self, obj: Any) -> str:
+        version = version_shown(obj)
+        return EMPTY if version is None else version.question
+
+    @display(description="Additional details")
+    def details(self, obj: Any) -> str:
+        version = version_shown(obj)
+        return version.details if version and version.details else EMPTY
+
+    @display(description="Answer")
+    def answer(self, obj: Any) -> str:
+        version = version_shown(obj)
+        if version is None:
+            return EMPTY
+        choices = f": {', '.join(version.choices)}" if version.choices else ""
+        return f"{version.get_answer_type_display()}{choices}"
+
+    @display(description="Whose words")
+    def whose_words(self, obj: Any) -> str:
+        version = version_shown(obj)
+        return EMPTY if version is None else version.get_side_display()
+
+    @display(description="Example phrases")
+    def phrases(self, obj: Any) -> str:
+        return "; ".join(obj.examples) or EMPTY
+
+    @display(description="Reads")
+    def reads(self, obj: Any) -> str:
+        return trackers_shown.kinds(obj)
+
+    @display(description="Filters")
+    def filters_in_words(self, obj: Any) -> str:
+        return filters.in_words(obj)
+
+    @display(description="Credits, 30 days")
+    def used(self, obj: Any) -> SafeString:
+        return trackers_shown.figure("credits_30_days", obj.figures.used)
+
+    @display(description="Estimate a month")
+    def monthly(self, obj: Any) -> str:
+        monthly = obj.figures.monthly
+        if monthly is None:
+            return EMPTY
+        return trackers_shown.about("monthly_estimate", monthly.credits)
+
+    @display(description="Results, 30 days")
+    def results(self, obj: Any) -> SafeString:
+        return format_html(
+            "{} ({} found)",
+            trackers_shown.figure("results_30_days", obj.figures.results),
+            trackers_shown.figure("found_30_days", obj.figures.found),
+        )
+
+
+def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
+    """Return what the page says beside the form: state, versions, and what the tracker costs."""
+    now = timezone.now()
+    rates = rating.rates_at(now)
+    version = publishing.next_version(tracker)
+    draft = publishing.draft_version(tracker)
+    waiting = Scan.objects.filter(tracker=tracker, state=ScanState.WAITING).count()
+    under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
+    is_published = tracker.state == TrackerState.PUBLISHED
+    return {
+        "tracker": tracker,
+        "may_act": may_act,
+        "state": trackers_shown.state(tracker.state, tracker.get_state_display()),
+        "waiting": trackers_shown.waiting_badge(waiting),
+        "published_at": tracker.published_at
+        and trackers_shown.moment(tracker.published_at, tracker.company),
+        "versions": [
+            {
+                "version": one,
+                "is_in_force": is_published and one.pk == tracker.current_version_id,
+                "published_at": one.published_at
+                and trackers_shown.moment(one.published_at, tracker.company),
+            }
+            for one in tracker.versions.order_by("-number")
+        ],
+        "month": version
+        and trackers_shown.month_in_words(
+            estimates.monthly(tracker=tracker, version=version, now=now, rates=rates)
+        ),
+        "rates": trackers_shown.rates_in_words(rates),
+        "available": trackers_shown.figure(
+            "available", balances.now(company=tracker.company).available
+        ),
+        "backfill": under_way,
+        "may_publish": not is_published,
+        "may_publish_version": is_published and draft is not None,
+        "is_published": is_published,
+    }

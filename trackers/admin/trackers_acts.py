@@ -1,0 +1,306 @@
+"""Publish, unpublish and scan history: pages that say in numbers what they will do, then do it.
+
+What a page showed comes back with the confirmation. Whatever changed in between shows the page
+again, with the new figures and the reason, and does nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+
+from credits import balances, rating, zones
+from credits.rating import Rates
+from trackers import backfills, estimates, publishing
+from trackers.admin import trackers_shown
+from trackers.admin.forms import HistoryForm, ShownForm
+from trackers.backfills import BackfillRefused, Plan
+from trackers.estimates import ScanEstimate
+from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
+from trackers.publishing import AlreadyPublished, NotPublishable, NotPublished, StaleForm
+
+# A month's estimate above this part of what is available has to be ticked.
+SHARE_TO_ACCEPT = Decimal("0.1")
+LOOK_AGAIN = "These are the figures for what you entered. Look at them, then confirm."
+
+
+@dataclass(slots=True)
+class HistoryOffer:
+    """The history of a page: its form, and what the days in it cost; None if they are no days."""
+
+    form: HistoryForm
+    days: tuple[date, date] | None = None
+    span: tuple[datetime, datetime] | None = None
+    estimate: ScanEstimate | None = None
+
+
+@dataclass(slots=True)
+class Confirmation:
+    """One showing of a confirmation page: what is so now, and why it was not done."""
+
+    tracker: Tracker
+    version: TrackerVersion
+    now: datetime
+    rates: Rates
+    available: Decimal
+    offer: HistoryOffer
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def month(self) -> ScanEstimate:
+        return estimates.monthly(
+            tracker=self.tracker, version=self.version, now=self.now, rates=self.rates
+        )
+
+    def plan(self, shown: ShownForm) -> Plan | None:
+        """Return the history that was confirmed; None, with the problem noted, if it was not."""
+        offer = self.offer
+        if offer.span is None or offer.estimate is None:
+            self.problems.append("Correct the dates or the ceiling below.")
+            return None
+        data = shown.cleaned_data
+        if (data["shown_from"], data["shown_to"]) != offer.days or data["shown_estimate"] is None:
+            self.problems.append(LOOK_AGAIN)
+            return None
+        return Plan(
+            from_at=offer.span[0],
+            to_at=offer.span[1],
+            ceiling=offer.form.cleaned_data["ceiling"],
+            rates=self.rates,
+            shown=data["shown_estimate"],
+        )
+
+
+def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
+    """Show what a month of the tracker costs, and its history; publish it, or both, or neither."""
+    tracker = _to_change(model_admin, request, tracker_id)
+    page = _confirmation(request, tracker)
+    if page is None:
+        messages.error(request, "A tracker needs a question before it can be published.")
+        return redirect("admin:trackers_tracker_change", tracker.pk)
+    with_history = "with_history" in request.POST
+    needs_tick = page.month.credits > page.available * SHARE_TO_ACCEPT
+    if request.method == "POST" and "show" not in request.POST:
+        if needs_tick and "accepted" not in request.POST:
+            page.problems.append("Tick that you accept what a month may cost.")
+        published = _publish(request, page, with_history=with_history)
+        if published is not None:
+            return _after_publishing(request, published, with_history=with_history)
+    in_force = tracker.current_version if tracker.state == TrackerState.PUBLISHED else None
+    return _page(
+        model_admin,
+        request,
+        page,
+        "publish",
+        "Publish new version" if in_force else "Publish",
+        needs_tick=needs_tick,
+        accepted="accepted" in request.POST,
+        with_history=with_history,
+        month=trackers_shown.month_in_words(page.month),
+        replaced=in_force,
+        under_way=_under_way(tracker) if in_force else None,
+    )
+
+
+def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
+    """Show what is under way and what waits, all of which ends; then unpublish."""
+    tracker = _to_change(model_admin, request, tracker_id)
+    problems = []
+    if request.method == "POST":
+        shown = ShownForm(request.POST)
+        try:
+            publishing.unpublish(
+                tracker_id=tracker.pk,
+                edit_number=shown.cleaned_data["edit_number"] if shown.is_valid() else 0,
+                by=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+            )
+        except (StaleForm, NotPublished) as refusal:
+            problems.append(str(refusal))
+            tracker = _to_change(model_admin, request, tracker_id)
+        else:
+            messages.success(
+                request, f"“{tracker}” is unpublished. Its results stay; nothing more is read."
+            )
+            return redirect("admin:trackers_tracker_change", tracker.pk)
+    context = model_admin.admin_site.each_context(request) | {
+        "title": f"Unpublish {tracker}",
+        "content_title": "Unpublish",
+        "object": tracker,
+        "problems": problems,
+        "under_way": _under_way(tracker),
+        "is_published": tracker.state == TrackerState.PUBLISHED,
+    }
+    return render(request, "admin/trackers/tracker/unpublish.html", context)
+
+
+def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
+    """Show what the history between two days costs, then start to read it."""
+    tracker = _to_change(model_admin, request, tracker_id)
+    page = _confirmation(request, tracker)
+    if page is None or tracker.state != TrackerState.PUBLISHED:
+        messages.error(request, "Publish the tracker first; its history can be read in that step.")
+        return redirect("admin:trackers_tracker_change", tracker.pk)
+    if request.method == "POST" and "show" not in request.POST:
+        shown = _shown(request, page)
+        plan = None if shown is None else page.plan(shown)
+        if shown is not None and plan is not None:
+            try:
+                started = backfills.launch(
+                    tracker_id=tracker.pk,
+                    from_at=plan.from_at,
+                    to_at=plan.to_at,
+                    ceiling=plan.ceiling,
+                    rates=plan.rates,
+                    by=request.user,  # type: ignore[arg-type]
+                    now=page.now,
+                    shown=plan.shown,
+                    edit_number=shown.cleaned_data["edit_number"],
+                )
+            except BackfillRefused as refusal:
+                page.problems.append(str(refusal))
+            else:
+                return redirect("admin:trackers_backfill_change", started.pk)
+    under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
+    return _page(
+        model_admin, request, page, "backfill", "Backfill history", live_backfill=under_way
+    )
+
+
+def _publish(request: HttpRequest, page: Confirmation, *, with_history: bool) -> Tracker | None:
+    """Do what was confirmed; None, with the problems noted on the page, if it was not done."""
+    shown = _shown(request, page)
+    plan = page.plan(shown) if shown is not None and with_history else None
+    if shown is None or page.problems:
+        return None
+    try:
+        return publishing.publish(
+            tracker_id=page.tracker.pk,
+            edit_number=shown.cleaned_data["edit_number"],
+            by=request.user,  # type: ignore[arg-type]
+            now=page.now,
+            history=plan,
+        )
+    except (StaleForm, AlreadyPublished, NotPublishable, BackfillRefused) as refusal:
+        page.problems.append(str(refusal))
+    return None
+
+
+def _after_publishing(
+    request: HttpRequest, tracker: Tracker, *, with_history: bool
+) -> HttpResponse:
+    messages.success(request, f"“{tracker}” is published. New conversations are read from now on.")
+    if not with_history:
+        return redirect("admin:trackers_tracker_change", tracker.pk)
+    started = tracker.backfills.get(state__in=backfills.LIVE_STATES)
+    return redirect("admin:trackers_backfill_change", started.pk)
+
+
+def _to_change(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> Tracker:
+    """Return the tracker if it is in scope and may be changed: 404 or 403 otherwise."""
+    tracker: Tracker = get_object_or_404(model_admin.get_queryset(request), pk=tracker_id)
+    if not model_admin.has_change_permission(request, tracker):
+        raise PermissionDenied
+    return tracker
+
+
+def _confirmation(request: HttpRequest, tracker: Tracker) -> Confirmation | None:
+    version = publishing.next_version(tracker)
+    if version is None:
+        return None
+    now = timezone.now()
+    rates = rating.rates_at(now)
+    return Confirmation(
+        tracker=tracker,
+        version=version,
+        now=now,
+        rates=rates,
+        available=balances.now(company=tracker.company).available,
+        offer=_offer(request, tracker, version, now, rates),
+    )
+
+
+def _offer(
+    request: HttpRequest, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
+) -> HistoryOffer:
+    """Price the days asked for; at first from the oldest matching conversation until today."""
+    zone = trackers_shown.zone_of(tracker.company)
+    if request.method == "POST":
+        form = HistoryForm(request.POST)
+        if not form.is_valid():
+            return HistoryOffer(form)
+        days = form.cleaned_data["from_day"], form.cleaned_data["to_day"]
+    else:
+        oldest = estimates.oldest_start(tracker)
+        days = (oldest or now).astimezone(zone).date(), now.astimezone(zone).date()
+        form = HistoryForm(initial={"from_day": days[0], "to_day": days[1]})
+    span = zones.days(*days, zone)
+    estimate = estimates.backfill(
+        tracker=tracker, version=version, from_at=span[0], to_at=span[1], rates=rates
+    )
+    return HistoryOffer(form, days, span, estimate)
+
+
+def _shown(request: HttpRequest, page: Confirmation) -> ShownForm | None:
+    shown = ShownForm(request.POST)
+    if shown.is_valid():
+        return shown
+    page.problems.append(LOOK_AGAIN)
+    return None
+
+
+def _under_way(tracker: Tracker) -> dict[str, Any]:
+    """Count what ends with a version: what is read now, what waits, and a backfill."""
+    counts = Scan.objects.filter(tracker=tracker).aggregate(
+        running=Count("pk", filter=Q(state=ScanState.RUNNING)),
+        waiting=Count("pk", filter=Q(state__in=[ScanState.PENDING, ScanState.WAITING])),
+    )
+    live = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
+    return {
+        "running": trackers_shown.figure("running", counts["running"]),
+        "waiting": trackers_shown.figure("waiting", counts["waiting"]),
+        "backfill": live,
+        "progress": live and backfills.progress(live),
+    }
+
+
+def _page(
+    model_admin: Any,
+    request: HttpRequest,
+    page: Confirmation,
+    name: str,
+    heading: str,
+    **more: Any,
+) -> HttpResponse:
+    tracker = page.tracker
+    estimate = page.offer.estimate
+    context = model_admin.admin_site.each_context(request) | {
+        "title": f"{heading}: {tracker}",
+        "content_title": heading,
+        "heading": heading,
+        "object": tracker,
+        "version": page.version,
+        "problems": page.problems,
+        "available": trackers_shown.figure("available", page.available),
+        "rates": trackers_shown.rates_in_words(page.rates),
+        "offer": page.offer,
+        "history_count": estimate
+        and trackers_shown.figure("history_conversations", estimate.conversations),
+        "history_kinds": estimate
+        and f"{trackers_shown.counted(estimate.calls, 'call')}, "
+        f"{trackers_shown.counted(estimate.emails, 'e-mail')}",
+        "history_credits": estimate and trackers_shown.figure("history_credits", estimate.credits),
+        "exceeds": estimate is not None and estimate.credits > page.available,
+        **more,
+    }
+    return render(request, f"admin/trackers/tracker/{name}.html", context)
