@@ -25,8 +25,9 @@ from trackers.analyzers.offline.embedding import Embedder, unit
 from trackers.analyzers.offline.reading import Reading, joined, read, read_phrases
 from trackers.analyzers.offline.scorers import QuestionScorer, WholeScorer
 
-# Below this the built-in sentences are the better background.
-SAMPLE_CONVERSATIONS_MIN = 50
+# Below this the built-in sentences are the background. Ten conversations of one's own are better
+# than they: nothing else makes the offline analyzer say yes less readily.
+SAMPLE_CONVERSATIONS_MIN = 10
 SAMPLE_CONVERSATIONS_MAX = 400
 BACKGROUND_PASSAGES_MAX = 1_000
 EXAMPLES_MAX = 100
