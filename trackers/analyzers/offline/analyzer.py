@@ -59,7 +59,7 @@ class OfflineAnalyzer:
     def calibrate(
         self, questions: Sequence[TrackerQuestion], sample: Sequence[ConversationText]
     ) -> Calibration:
-        """Fit the scorers of the questions to a sample of at least 10 conversations of a kind;
+        """Fit the scorers of the questions to a sample of at least 50 conversations of a kind;
         with fewer the built-in background is used for that kind.
         """
         embedder = self._vectors()
