@@ -6,3 +6,6 @@ class TrackersConfig(AppConfig):
 
     name = "trackers"
     verbose_name = "Trackers"
+
+    def ready(self) -> None:
+        from trackers import checks  # noqa: F401 - registers the system checks.

@@ -14,7 +14,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfills, claiming, publishing, scanning, sweeping
-from trackers.models import Backfill, Quote, Scan, TrackerVersion
+from trackers.models import Backfill, Quote, Scan
 
 pytestmark = pytest.mark.django_db
 
@@ -248,56 +248,6 @@ def test_unpublishing_while_a_batch_runs_charges_nothing(acme, admin, tracker, n
 
     assert states(acme) == ["SKIPPED"]
     assert balances.now(company=acme).available == Decimal("10.000")
-
-
-def publish_a_new_question(acme, admin, tracker, now):
-    tracker.refresh_from_db()
-    TrackerVersion.objects.create(
-        company=acme, tracker=tracker, number=2, question="Did they ask for a discount?"
-    )
-    publishing.publish(tracker_id=tracker.pk, edit_number=tracker.edit_number, by=admin, now=now)
-
-
-def test_a_new_version_published_while_a_batch_runs_charges_nothing_for_the_old_one(
-    acme, admin, tracker, now, analyzer
-):
-    people.credits_for(acme, "10")
-    conversations.ingest(acme, record("a", started_at=now), record("b", started_at=now), now=now)
-    analyzer.on_read = once(analyzer, lambda: publish_a_new_question(acme, admin, tracker, now))
-
-    work_off(tracker)
-
-    assert states(acme) == ["SKIPPED", "SKIPPED"]
-    assert UsageEvent.objects.filter(company=acme).count() == 0
-    assert Quote.objects.count() == 0
-    assert balances.now(company=acme).available == Decimal("10.000")
-    assert reconciliation.check() == []
-
-
-def test_what_failed_is_not_tried_again_on_a_version_that_was_replaced_meanwhile(
-    acme, admin, tracker, now, analyzer
-):
-    conversations.ingest(acme, record("bad", started_at=now), now=now)
-    people.credits_for(acme, "10")
-    analyzer.failing = {"bad"}
-    analyzer.on_read = once(analyzer, lambda: publish_a_new_question(acme, admin, tracker, now))
-
-    work_off(tracker)
-    sweeping.sweep(now=now + timedelta(hours=1))
-    work_off(tracker, clock=lambda: now + timedelta(hours=1))
-
-    assert states(acme) == ["SKIPPED"]
-    assert analyzer.read == ["bad"]
-
-
-def once(analyzer, act):
-    """Do something at the first reading only."""
-
-    def acting():
-        analyzer.on_read = lambda: None
-        act()
-
-    return acting
 
 
 def test_a_worker_that_lost_its_lease_writes_and_charges_nothing(acme, tracker, now, analyzer):

@@ -43,7 +43,6 @@ class ConversationAdmin(ReadOnlyAdmin):
         ("started_at", showing.LocalDaysFilter),
     )
     list_filter_submit = True
-    list_select_related = ("owner", "team", "account", "company")
     search_fields = ("title", "external_id")
     search_help_text = "Search by title or external id."
     sortable_by = ()
@@ -55,6 +54,10 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     class Media:
         css: ClassVar = {"all": ("trackers/reading.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        rows: QuerySet[Conversation] = super().get_queryset(request)
+        return rows.select_related("company", "owner", "team", "account", "deal")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         # The pages of accounts and deals link to their conversations.

@@ -17,7 +17,7 @@ from unfold.decorators import display
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
 from trackers.admin import showing
-from trackers.models import Quote, Scan, ScanState, Utterance
+from trackers.models import Quote, Scan, ScanState, TrackerVersion, Utterance
 
 TURNS_AROUND = 3
 QUOTE_CHARACTERS_MAX = 160  # In lists; a result's own page quotes in full.
@@ -66,7 +66,6 @@ class ScanAdmin(ReadOnlyAdmin):
         ("finished_at", showing.LocalDaysFilter),
     )
     list_filter_submit = True
-    list_select_related = ("tracker", "conversation", "company")
     search_fields = ("conversation__title", "conversation__external_id")
     search_help_text = "Search by the title or external id of the conversation."
     sortable_by = ()
@@ -82,7 +81,9 @@ class ScanAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scan]:
         rows: QuerySet[Scan] = super().get_queryset(request)
         quotes = Quote.objects.select_related("utterance__speaker").order_by("scan", "rank")
-        return rows.defer("answer").prefetch_related(Prefetch("quotes", queryset=quotes))
+        return rows.select_related("tracker", "conversation", "company").prefetch_related(
+            Prefetch("quotes", queryset=quotes)
+        )
 
     @display(description="Conversation")
     def conversation_title(self, scan: Scan) -> str:
@@ -135,7 +136,7 @@ class ScanAdmin(ReadOnlyAdmin):
                     ("Answer", scan.answer),
                     ("Conversation", showing.link(request, scan.conversation)),
                     ("Tracker", showing.link(request, scan.tracker)),
-                    ("Question", scan.version.question),
+                    ("Question", _question(scan)),
                     ("Credits", _credits_used(scan)),
                     ("Action", scan.get_action_display()),
                     ("Usage", showing.link(request, scan.usage_event, "Usage event")),
@@ -158,6 +159,12 @@ def verdict(scan: Scan) -> str:
     if scan.state == ScanState.DONE:
         return showing.badge(scan.verdict, scan.get_verdict_display())
     return showing.badge(scan.state, scan.get_state_display())
+
+
+def _question(scan: Scan) -> str:
+    # Not the whole version: its calibration is large.
+    versions = TrackerVersion.objects.filter(pk=scan.version_id)
+    return versions.values_list("question", flat=True).get()
 
 
 def _credits_used(scan: Scan) -> str:

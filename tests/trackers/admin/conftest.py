@@ -56,8 +56,10 @@ def analyzer(monkeypatch):
 
 
 @pytest.fixture
-def world(db):
+def world(db, settings):
     """Acme's people, and Globex, whose every word holds the canary."""
+    # Nobody signs in by password here, and five slow hashes a test are a second.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     acme, globex = people.company("Acme"), people.company("Globex")
     return SimpleNamespace(
         acme=acme,

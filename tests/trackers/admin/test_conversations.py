@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,6 +12,7 @@ from django.urls import reverse
 
 from tests.support import conversations
 from tests.trackers.admin.conftest import (
+    STARTED_AT,
     call,
     canary_call,
     conversation_of,
@@ -43,8 +47,6 @@ def text_of(response) -> str:
 
 def shown_facts(page) -> dict[str, str]:
     """Read the definition list back: name to text."""
-    import re
-
     pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, flags=re.DOTALL)
     return {name: re.sub(r"<[^>]+>", "", value).strip() for name, value in pairs}
 
@@ -202,7 +204,7 @@ def test_conversations_are_found_by_title_kind_team_day_account_and_deal(world):
             account={"name": "Initech", "type": "customer"},
             deal={"name": "Printers", "stage": "won"},
             # 0:15 on the 15th in Berlin.
-            started_at="2026-01-14T23:15:00+00:00",
+            started_at=STARTED_AT + timedelta(hours=12, minutes=45),
         ),
     )
     client = signed_in(world.bob)
@@ -243,6 +245,7 @@ def test_the_pages_take_as_many_queries_for_many_rows_as_for_one(world):
 
     conversations.ingest(world.acme, call("call-0"))
     page = page_of(conversation_of(world.acme))
+    text_of(client.get(page))  # Content types are looked up once in a process.
     few = queries(LIST), queries(page)
     said = turns(*(f"c: Turn {n}." for n in range(30)))
     conversations.ingest(

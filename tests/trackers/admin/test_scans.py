@@ -260,6 +260,7 @@ def test_the_list_takes_as_many_queries_for_many_rows_as_for_one(world):
         return len(captured)
 
     scanned(world.acme, tracker, call("call-0", utterances=turns("c: Expensive, expensive.")))
+    text_of(client.get(LIST))  # Content types are looked up once in a process.
     few = queries()
     many = [call(f"call-{n}", utterances=turns("c: So expensive.")) for n in range(1, 15)]
     scanned(world.acme, tracker, *many)

@@ -1,0 +1,56 @@
+"""What ``manage.py check`` says about the analyzer."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from trackers.analyzers.offline import embedding
+
+
+@pytest.fixture
+def fresh_load():
+    embedding.load.cache_clear()
+    yield
+    embedding.load.cache_clear()
+
+
+def found() -> dict:
+    return {message.id: message for message in run_checks() if message.id.startswith("trackers.")}
+
+
+def test_an_analyzer_that_can_be_used_gives_no_message():
+    assert found() == {}
+
+
+def test_trackers_e001_an_analyzer_that_cannot_be_imported(settings):
+    settings.ANALYZER = "trackers.analyzers.nowhere.Analyzer"
+
+    message = found()["trackers.E001"]
+
+    assert "“trackers.analyzers.nowhere.Analyzer” cannot be imported" in message.msg
+    assert "TALLYSTICK_ANALYZER" in message.hint
+    with pytest.raises(SystemCheckError):
+        call_command("check")
+
+
+@pytest.mark.usefixtures("fresh_load")
+def test_trackers_w001_weights_that_were_not_measured(monkeypatch):
+    monkeypatch.setattr(embedding, "WEIGHTS_SHA256", "0" * 64)
+
+    message = found()["trackers.W001"]
+
+    assert "compares words alone" in message.msg
+    assert "SHA-256 differs" in message.msg
+    assert "requirements.lock" in message.hint
+    call_command("check")
+
+
+@pytest.mark.usefixtures("fresh_load")
+def test_another_analyzer_needs_no_weights(monkeypatch, settings):
+    monkeypatch.setattr(embedding, "WEIGHTS_SHA256", "0" * 64)
+    settings.ANALYZER = "tests.support.analyzers.ScriptedAnalyzer"
+
+    assert found() == {}
