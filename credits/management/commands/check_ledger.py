@@ -37,7 +37,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        slugs = dict(Company.objects.values_list("id", "slug"))
+        slugs: dict[int | None, str] = {one.pk: one.slug for one in Company.objects.all()}
         company_id = _id_of(options["company"], slugs) if options["company"] else None
         breaches = reconciliation.check(company_id=company_id)
         if not options["allow_test_clock"] and not reconciliation.is_real_clock():
@@ -64,14 +64,14 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
 
-def _id_of(slug: str, slugs: dict[int, str]) -> int:
+def _id_of(slug: str, slugs: dict[int | None, str]) -> int | None:
     for company_id, known in slugs.items():
         if known == slug:
             return company_id
     raise CommandError(f"There is no company “{slug}”.", returncode=2)
 
 
-def _line(breach: reconciliation.Breach, slugs: dict[int, str]) -> str:
+def _line(breach: reconciliation.Breach, slugs: dict[int | None, str]) -> str:
     """Name the company as people know it; a breach of the database itself has none."""
     if breach.company_id is None:
         where = "database"
