@@ -44,17 +44,19 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        port = _port(options["port"])
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _interrupt)
         try:
+            port = _port(options["port"])
             supervisor.refuse_busy_port(port)
             with databases.embedded_in_use() if settings.EMBEDDED else nullcontext():
                 self._run(port, reset=options["reset"])
-        except supervisor.PortInUse as error:
-            raise CommandError(str(error), returncode=2) from error
+        except (CommandError, supervisor.PortInUse) as error:
+            self.stderr.write(str(error))
+            raise SystemExit(2) from error
         except supervisor.ProcessEnded as error:
-            raise CommandError(str(error), returncode=1) from error
+            self.stderr.write(str(error))
+            raise SystemExit(1) from error
         except KeyboardInterrupt:
             self._say("\nStopped. The data is kept; start again with the same command.")
 
@@ -109,7 +111,7 @@ class Command(BaseCommand):
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= supervisor.PORT_MAX:
-        raise CommandError(f"There is no port {text}; try --port 8000.", returncode=2)
+        raise CommandError(f"There is no port {text}; try --port 8000.")
     return int(text)
 
 
@@ -120,8 +122,7 @@ def _refuse_real_companies() -> None:
     if Company.objects.filter(is_demo=False).exists():
         raise CommandError(
             "This database holds real companies; the demo needs a database of its own. "
-            "Nothing was changed.",
-            returncode=2,
+            "Nothing was changed."
         )
 
 
@@ -133,9 +134,7 @@ def _empty_database() -> None:
             " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
         if cursor.fetchone()[0]:
-            raise CommandError(
-                "The demo is running; end it with Ctrl-C before --reset.", returncode=2
-            )
+            raise CommandError("The demo is running; end it with Ctrl-C before --reset.")
     name = connection.settings_dict["NAME"]
     connection.close()
     databases.drop(databases.dsn(), name)
