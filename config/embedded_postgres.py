@@ -102,10 +102,10 @@ class Server:
         """
         self._make_home()
         with open(self.home / "users.lock", "w") as users:
-            with self._one_at_a_time():
-                fcntl.flock(users, fcntl.LOCK_SH)
-                self._start()
             try:
+                with self._one_at_a_time():
+                    fcntl.flock(users, fcntl.LOCK_SH)
+                    self._start()
                 yield self
             finally:
                 with self._one_at_a_time():
@@ -148,9 +148,10 @@ class Server:
 
     def _start(self) -> None:
         programs = self._programs()
-        for folder in (self.data, self.socket):
-            _make_private(folder)
-        if not (self.data / "PG_VERSION").exists():
+        _make_private(self.socket)
+        if self.data.exists():
+            _make_private(self.data)
+        else:
             self._initialize(programs)
         deadline = time.monotonic() + START_SECONDS_MAX
         # Exit code 2 is "no answer"; 1 is "still starting", which the next round asks again.
@@ -163,10 +164,15 @@ class Server:
                 time.sleep(0.1)
 
     def _initialize(self, programs: Path) -> None:
+        """Make the cluster beside its place and move it there whole: initdb may be interrupted."""
+        part = self.home / "data.part"
+        if part.exists():
+            shutil.rmtree(part)
+        _make_private(part)
         command: list[StrPath] = [
             programs / "initdb",
             "-D",
-            self.data,
+            part,
             "-U",
             "postgres",
             "--auth=trust",
@@ -174,7 +180,9 @@ class Server:
         command += ["--encoding=UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(command, capture_output=True, text=True, **_as_server_user())
         if done.returncode:
-            raise ServerDidNotStart(f"PostgreSQL's initdb failed: {done.stderr.strip()}")
+            reason = " ".join(done.stderr.split())
+            raise ServerDidNotStart(f"PostgreSQL's initdb failed: {reason}")
+        part.rename(self.data)
 
     def _answer(self, programs: Path) -> int:
         ready: list[StrPath] = [programs / "pg_isready", "-q", "-h", self.socket]

@@ -11,11 +11,12 @@ from django.db import OperationalError
 
 from config.embedded_postgres import ServerDidNotStart
 
-# Commands that answer without a database.
+# Commands that answer without a database, and the demo, which opens it when nothing is amiss.
 NEED_NO_DATABASE = {
     "help",
     "version",
     "check",
+    "demo",
     "diffsettings",
     "list_settings",
     "makemessages",

@@ -37,7 +37,7 @@ def conversations(*, today: date, zone: ZoneInfo, now: datetime) -> list[Convers
         content = json.loads(line)
         day = today - timedelta(days=content.pop("days_ago"))
         held_at = datetime.combine(day, time.fromisoformat(content.pop("time")), tzinfo=zone)
-        latest = now - timedelta(seconds=content["duration_seconds"] + 60)
+        latest = now.astimezone(UTC) - timedelta(seconds=content["duration_seconds"] + 60)
         started_at = min(held_at.astimezone(UTC), latest.replace(microsecond=0))
         content |= {"source": "demo", "started_at": started_at.isoformat()}
         found.append(records.parse(json.dumps(content)))

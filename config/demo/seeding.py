@@ -29,6 +29,7 @@ from trackers.models import Team, TeamMember, Tracker, TrackerVersion
 PASSWORD = "tallystick-demo"
 HISTORY = timedelta(days=62)
 PUBLISHED_AGO = timedelta(days=45)  # At midnight, so that no conversation straddles it.
+SCAN_TAKES = timedelta(seconds=5)
 ARRIVES_AFTER = timedelta(minutes=20)  # From the end of a conversation to its import.
 
 
@@ -157,11 +158,11 @@ def _live_through(
         )
         if tracker is None and arrives_at > published_at:
             clock.set(published_at)
-            tracker = _publish_with_history(drafts[0], people.tech_admin, clock)
+            tracker = _publish_with_history(drafts[0], people.tech_admin, clock, now)
         clock.set(max(arrives_at, clock()))
         _ingest(company, [record], clock())
         if tracker is not None:
-            _work_off(tracker, None, clock)
+            _work_off(tracker, None, clock, now)
         on_progress(count, total)
     clock.set(now)
 
@@ -186,7 +187,7 @@ def _draft(company: Company, content: dict[str, Any]) -> Tracker:
     return tracker
 
 
-def _publish_with_history(draft: Tracker, by: User, clock: SeededClock) -> Tracker:
+def _publish_with_history(draft: Tracker, by: User, clock: SeededClock, now: datetime) -> Tracker:
     tracker = publishing.publish(
         tracker_id=draft.pk, edit_number=draft.edit_number, by=by, now=clock()
     )
@@ -199,15 +200,17 @@ def _publish_with_history(draft: Tracker, by: User, clock: SeededClock) -> Track
         by=by,
         now=clock(),
     )
-    _work_off(tracker, backfill.pk, clock)
+    _work_off(tracker, backfill.pk, clock, now)
     return tracker
 
 
-def _work_off(tracker: Tracker, backfill_id: UUID | None, clock: SeededClock) -> None:
-    """Scan what is due here and now; the demo's workers do not run yet."""
+def _work_off(
+    tracker: Tracker, backfill_id: UUID | None, clock: SeededClock, now: datetime
+) -> None:
+    """Scan what is due here and now, none of it later than ``now``; no worker runs yet."""
     version_id = tracker.version_in_force.pk
     while scanning.run_batch(version_id=version_id, backfill_id=backfill_id, clock=clock):
-        clock.advance(timedelta(seconds=5))
+        clock.set(min(clock() + SCAN_TAKES, now))
 
 
 def _ingest(company: Company, records: list[ConversationRecord], now: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -19,14 +20,15 @@ from dataclasses import dataclass
 from config.celery import QUEUES
 from config.embedded_postgres import PROJECT
 
+PORT_MAX = 65_535
 READY_SECONDS_MAX = 90
-STOP_SECONDS_MAX = 15
+STOP_SECONDS_MAX = 8  # An idle worker takes up to five to notice.
 CONSUME = ("-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle")
 PR_SET_PDEATHSIG = 1
 
 
 class PortInUse(Exception):
-    """Another program listens on the port; the message names a free one."""
+    """Another program listens on the port, or only root may; the message names a free one."""
 
 
 class ProcessEnded(Exception):
@@ -56,13 +58,17 @@ def services(port: int) -> list[Service]:
 
 
 def refuse_busy_port(port: int) -> None:
-    """Check that nothing listens on the port.
+    """Check that we may listen on the port and nobody else does.
 
     :raises PortInUse: names the next free one.
     """
-    if _is_free(port):
-        return
-    free = next((other for other in range(port + 1, port + 100) if _is_free(other)), port + 1)
+    try:
+        if _is_free(port):
+            return
+    except PermissionError:
+        raise PortInUse(f"Only root may listen on port {port}; try --port 8000.") from None
+    others = range(port + 1, min(port + 100, PORT_MAX + 1))
+    free = next((other for other in others if _is_free(other)), 8000)
     raise PortInUse(f"Port {port} is in use; try --port {free}.")
 
 
@@ -141,6 +147,8 @@ def _is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
     return True

@@ -6,8 +6,10 @@ import argparse
 import signal
 import sys
 import time
+from contextlib import nullcontext
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
@@ -18,8 +20,6 @@ from config import databases
 from config.demo import dataset, seeding, supervisor
 from credits import sign_in
 from credits.models import Company
-
-PORT_MAX = 65_535
 
 
 class Command(BaseCommand):
@@ -38,59 +38,50 @@ class Command(BaseCommand):
         return super().create_parser(*args, **kwargs)
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+        parser.add_argument("--port", default="8000", help="default: 8000")
         parser.add_argument(
             "--reset", action="store_true", help="remove the demo's data and seed it anew"
         )
 
     def handle(self, **options: Any) -> None:
-        port = options["port"]
-        if not 0 < port <= PORT_MAX:
-            raise CommandError(f"There is no port {port}; try --port 8000.", returncode=2)
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         try:
+            port = _port(options["port"])
             supervisor.refuse_busy_port(port)
-            company = self._prepare(reset=options["reset"])
-            with supervisor.running(port) as processes:
-                supervisor.wait_until_ready(port, processes)
-                self._welcome(company, port)
-                while True:
-                    time.sleep(0.5)
-                    supervisor.refuse_ended(processes)
-        except supervisor.PortInUse as error:
-            raise CommandError(str(error), returncode=2) from error
+            with databases.embedded_in_use() if settings.EMBEDDED else nullcontext():
+                self._run(port, reset=options["reset"])
+        except (CommandError, supervisor.PortInUse) as error:
+            self.stderr.write(str(error))
+            raise SystemExit(2) from error
         except supervisor.ProcessEnded as error:
-            raise CommandError(str(error), returncode=1) from error
+            self.stderr.write(str(error))
+            raise SystemExit(1) from error
         except KeyboardInterrupt:
             self._say("\nStopped. The data is kept; start again with the same command.")
 
+    def _run(self, port: int, *, reset: bool) -> None:
+        company = self._prepare(reset=reset)
+        with supervisor.running(port) as processes:
+            supervisor.wait_until_ready(port, processes)
+            self._welcome(company, port)
+            while True:
+                time.sleep(0.5)
+                supervisor.refuse_ended(processes)
+
     def _prepare(self, *, reset: bool) -> Company:
         """Bring the database to a migrated state with the demo's company in it."""
-        self._say("Migrating the database …")
+        _refuse_real_companies()
         if reset:
-            self._reset()
+            self._say("Removing the demo's data …")
+            _empty_database()
+        self._say("Migrating the database …")
         _migrate()
-        if real := Company.objects.filter(is_demo=False).count():
-            raise CommandError(
-                f"This database holds {real} real companies; the demo needs a database of its own.",
-                returncode=2,
-            )
         slug = dataset.people()["company"]["slug"]
         if company := Company.objects.filter(slug=slug).first():
             self._say("Keeping the data of the last start.")
             return company
         return seeding.seed(now=timezone.now(), on_progress=self._seeded)
-
-    def _reset(self) -> None:
-        _migrate()
-        if Company.objects.filter(is_demo=False).exists():
-            raise CommandError(
-                "Nothing was removed: this database holds real companies.", returncode=2
-            )
-        name = connection.settings_dict["NAME"]
-        connection.close()
-        databases.drop(databases.dsn(), name)
-        databases.create(databases.dsn(), name)
 
     def _seeded(self, count: int, total: int) -> None:
         if count == total or count % 16 == 0:
@@ -116,6 +107,38 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         sys.stdout.flush()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= supervisor.PORT_MAX:
+        raise CommandError(f"There is no port {text}; try --port 8000.")
+    return int(text)
+
+
+def _refuse_real_companies() -> None:
+    """Check, before anything is changed, that the database is empty or the demo's own."""
+    if Company._meta.db_table not in connection.introspection.table_names():
+        return
+    if Company.objects.filter(is_demo=False).exists():
+        raise CommandError(
+            "This database holds real companies; the demo needs a database of its own. "
+            "Nothing was changed."
+        )
+
+
+def _empty_database() -> None:
+    """Drop the database and create it again, unless another demo works in it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        if cursor.fetchone()[0]:
+            raise CommandError("The demo is running; end it with Ctrl-C before --reset.")
+    name = connection.settings_dict["NAME"]
+    connection.close()
+    databases.drop(databases.dsn(), name)
+    databases.create(databases.dsn(), name)
 
 
 def _migrate() -> None:

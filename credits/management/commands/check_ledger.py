@@ -37,11 +37,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        company_id = None
-        if slug := options["company"]:
-            company_id = Company.objects.filter(slug=slug).values_list("id", flat=True).first()
-            if company_id is None:
-                raise CommandError(f"There is no company “{slug}”.", returncode=2)
+        slugs: dict[int | None, str] = {one.pk: one.slug for one in Company.objects.all()}
+        company_id = _id_of(options["company"], slugs) if options["company"] else None
         breaches = reconciliation.check(company_id=company_id)
         if not options["allow_test_clock"] and not reconciliation.is_real_clock():
             breaches.append(
@@ -54,12 +51,31 @@ class Command(BaseCommand):
             entries = entries.filter(company_id=company_id)
         count = entries.count()
         if options["json"]:
-            report = {"entries": count, "breaches": [asdict(breach) for breach in breaches]}
-            self.stdout.write(json.dumps(report))
+            found = [
+                {"company": slugs.get(breach.company_id)} | asdict(breach) for breach in breaches
+            ]
+            self.stdout.write(json.dumps({"entries": count, "breaches": found}))
         else:
             for breach in breaches:
-                self.stdout.write(str(breach))
+                self.stdout.write(_line(breach, slugs))
             verdict = f"{len(breaches)} breaches" if breaches else "every invariant holds"
             self.stdout.write(f"Checked {count:,} ledger entries: {verdict}.")
         if breaches:
             raise SystemExit(1)
+
+
+def _id_of(slug: str, slugs: dict[int | None, str]) -> int | None:
+    for company_id, known in slugs.items():
+        if known == slug:
+            return company_id
+    raise CommandError(f"There is no company “{slug}”.", returncode=2)
+
+
+def _line(breach: reconciliation.Breach, slugs: dict[int | None, str]) -> str:
+    """Name the company as people know it; a breach of the database itself has none."""
+    if breach.company_id is None:
+        where = "database"
+    else:
+        # A row may name a company that is not there: that, too, is found.
+        where = f"company {slugs.get(breach.company_id, f'no. {breach.company_id}')}"
+    return f"{breach.invariant} {where}, {breach.subject}: {breach.detail}"

@@ -1,0 +1,150 @@
+"""The demo as a person starts it: a process of its own, read through what it prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from config.embedded_postgres import PROJECT, Server
+from tests.support.commands import MANAGE, bare_environment
+from tests.support.processes import wait_until
+
+READY = "Ctrl-C ends everything; the data is kept."
+SERVICES = {"web": "uvicorn config.asgi", "worker": "celery -A config worker", "beat": "beat"}
+
+
+@dataclass
+class Demo:
+    """One start, from the first line it prints to its last process."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen
+    output: Path
+    started: float = field(default_factory=time.monotonic)
+    ready_seconds: float = 0
+    stop_seconds: float = 0
+    family: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def printed(self) -> str:
+        return self.output.read_text()
+
+    def wait_until_ready(self) -> None:
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.printed
+            return READY in self.printed
+
+        wait_until(is_ready, "the demo to be ready", seconds=120)
+        self.ready_seconds = time.monotonic() - self.started
+        postmaster = int(
+            (self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0]
+        )
+        for parent in (psutil.Process(self.process.pid), psutil.Process(postmaster)):
+            self.family += [parent, *parent.children(recursive=True)]
+
+    def services(self) -> dict[str, list[int]]:
+        """Return the process ids of each service, of those the demo itself started."""
+        children = psutil.Process(self.process.pid).children()
+        lines = {child.pid: " ".join(child.cmdline()) for child in children}
+        return {
+            name: [pid for pid, line in lines.items() if text in line]
+            for name, text in SERVICES.items()
+        }
+
+    def end(self, number: int, *, group: bool) -> int:
+        """Send a signal to the demo or, as a terminal does, to its process group; wait."""
+        self.family += psutil.Process(self.process.pid).children(recursive=True)
+        started = time.monotonic()
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        code = self.process.wait(timeout=60)
+        self.stop_seconds = time.monotonic() - started
+        return code
+
+    def left_over(self) -> list[str]:
+        """Return what still runs of all that was started, and whatever works in its folder."""
+        here = [one for one in psutil.process_iter() if str(self.home) in _command(one)]
+        return [_command(one) for one in {*self.family, *here} if _is_alive(one)]
+
+    def ask(self, query: str):
+        server = Server(self.home / "postgres")
+        address = f"host={server.socket} user=postgres dbname=tallystick"
+        with psycopg.connect(address) as connection:
+            return connection.execute(query).fetchall()
+
+    def ledger_head(self) -> tuple[int, str]:
+        """Wait until today's conversations are scanned; return the last entry and its hash."""
+        unfinished = "SELECT count(*) FROM trackers_scan WHERE state IN ('PENDING', 'RUNNING')"
+        wait_until(lambda: self.ask(unfinished) == [(0,)], "today's scans", seconds=90)
+        [head] = self.ask("SELECT sequence, encode(last_hash, 'hex') FROM credits_creditpool")
+        return head
+
+    def sums(self) -> dict[str, str]:
+        rows = self.ask("SELECT kind, sum(amount)::text FROM credits_ledgerentry GROUP BY kind")
+        return dict(rows)
+
+    def address(self) -> str:
+        return re.search(r"^Ready: (http://127\.0\.0\.1:\d+)/$", self.printed, re.M).group(1)
+
+
+@contextmanager
+def demo(home: Path, port: int, *arguments: str) -> Iterator[Demo]:
+    """Start the demo and wait until it is ready; kill what a failed test leaves of it."""
+    output = home.parent / f"output-{time.monotonic_ns()}"
+    with open(output, "w") as file:
+        process = subprocess.Popen(
+            [*MANAGE, "demo", "--port", str(port), *arguments],
+            cwd=PROJECT,
+            env=bare_environment(TALLYSTICK_HOME=str(home)),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    running = Demo(home, port, process, output)
+    try:
+        running.wait_until_ready()
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def free_port() -> int:
+    """Return a port that is free, as is the one after it."""
+    while True:
+        with socket.socket() as probe, socket.socket() as following:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+            try:
+                following.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,210 @@
+"""``manage.py demo`` from its first start to its reset, as real processes.
+
+Three starts are all it takes; each is looked at from several sides, because a start is dear.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import urllib.request
+from dataclasses import dataclass
+
+import pytest
+
+from config import databases
+from tests.config.demo_runs import Demo, demo, free_port
+from tests.support import people
+from tests.support.commands import manage, open_folder
+
+AMOUNTS = {"GRANTED": "82.500", "CONSUMED": "-30.500"}
+STOPPED = "\n\nStopped. The data is kept; start again with the same command.\n"
+STOP_SECONDS_MAX = 10
+SECOND_START_SECONDS_MAX = 15
+
+
+@dataclass
+class Seen:
+    """What was to be seen of one start while it ran."""
+
+    run: Demo
+    services: dict
+    head: tuple[int, str]
+    sums: dict[str, str]
+    login_page: str
+    exit_code: int = -1
+    left_over: tuple[str, ...] = ()
+    refusals: tuple = ()
+
+
+def look_at(run: Demo) -> Seen:
+    with urllib.request.urlopen(f"{run.address()}/admin/login/", timeout=30) as page:
+        html = page.read().decode()
+    return Seen(run, run.services(), run.ledger_head(), run.sums(), html)
+
+
+def end(seen: Seen, number: int, *, group: bool) -> None:
+    seen.exit_code = seen.run.end(number, group=group)
+    seen.left_over = tuple(seen.run.left_over())
+
+
+@pytest.fixture(scope="module")
+def starts():
+    """Start, Ctrl-C in the terminal; start again, SIGINT to it alone; reset, SIGTERM."""
+    with open_folder() as folder:
+        home, port = folder / "home", free_port()
+        with demo(home, port) as run:
+            first = look_at(run)
+            first.refusals = (
+                manage("demo", "--port", str(port), TALLYSTICK_HOME=str(home)),
+                manage("demo", "--port", str(port + 1), "--reset", TALLYSTICK_HOME=str(home)),
+                run.services(),
+            )
+            end(first, signal.SIGINT, group=True)
+        with demo(home, port) as run:
+            second = look_at(run)
+            end(second, signal.SIGINT, group=False)
+        with demo(home, port, "--reset") as run:
+            reset = look_at(run)
+            end(reset, signal.SIGTERM, group=False)
+        yield first, second, reset
+
+
+def test_the_first_start_prints_progress_address_link_and_logins(starts):
+    first, *_ = starts
+    port = first.run.port
+
+    printed = re.sub(r"/sign-in/\S+", "/sign-in/SECRET", first.run.printed.removesuffix(STOPPED))
+
+    assert printed == (
+        "Migrating the database …\n"
+        "Seeding the demo company: 16 of 64 conversations\n"
+        "Seeding the demo company: 32 of 64 conversations\n"
+        "Seeding the demo company: 48 of 64 conversations\n"
+        "Seeding the demo company: 64 of 64 conversations\n"
+        "\n"
+        f"Ready: http://127.0.0.1:{port}/\n"
+        "\n"
+        "Sign in as Tomas Weber, tech admin of Northwind Robotics (once, within 15 minutes):\n"
+        f"  http://127.0.0.1:{port}/sign-in/SECRET\n"
+        "\n"
+        "Or with a password, which is tallystick-demo for all of them:\n"
+        "  tomas@northwind.example         tech admin\n"
+        "  bea@northwind.example           business admin\n"
+        "  vic@northwind.example           viewer\n"
+        "  vera@tallystick.example         vendor staff, sees all companies\n"
+        "\n"
+        "Ctrl-C ends everything; the data is kept."
+    )
+    assert 'type="password"' in first.login_page
+
+
+def test_web_worker_and_beat_are_processes_of_their_own(starts):
+    for seen in starts:
+        pids = [pid for found in seen.services.values() for pid in found]
+
+        assert {name: len(found) for name, found in seen.services.items()} == {
+            "web": 1,
+            "worker": 1,
+            "beat": 1,
+        }
+        assert len({seen.run.process.pid, *pids}) == 4
+
+
+def test_its_signals_end_all_of_it_within_ten_seconds(starts):
+    for seen in starts:
+        assert seen.exit_code == 0
+        assert seen.left_over == ()
+        assert seen.run.stop_seconds < STOP_SECONDS_MAX
+        assert seen.run.printed.endswith(STOPPED)
+        assert "Traceback" not in seen.run.printed
+        assert not (seen.run.home / "postgres" / "data" / "postmaster.pid").exists()
+
+
+def test_the_workers_spend_what_the_day_brought(starts):
+    for seen in starts:
+        assert seen.sums == AMOUNTS
+
+
+def test_a_second_start_keeps_the_data_and_is_quick(starts, record_property):
+    first, second, _ = starts
+
+    record_property("second_start_seconds", round(second.run.ready_seconds, 1))
+    assert second.head == first.head
+    assert second.run.printed.startswith(
+        "Migrating the database …\nKeeping the data of the last start.\n\nReady: "
+    )
+    assert second.run.ready_seconds < SECOND_START_SECONDS_MAX
+
+
+def test_a_reset_seeds_anew_with_the_same_amounts(starts):
+    _, second, reset = starts
+
+    assert reset.head[1] != second.head[1]
+    assert reset.run.printed.startswith("Removing the demo's data …\nMigrating the database …\n")
+    assert "Seeding the demo company: 64 of 64 conversations\n" in reset.run.printed
+
+
+def test_a_demo_that_runs_is_left_alone_by_another_start(starts):
+    first, *_ = starts
+    same_port, other_port_with_reset, services_afterwards = first.refusals
+    port = first.run.port
+
+    assert (same_port.returncode, same_port.stdout, same_port.stderr) == (
+        2,
+        "",
+        f"Port {port} is in use; try --port {port + 1}.\n",
+    )
+    assert (other_port_with_reset.returncode, other_port_with_reset.stdout) == (
+        2,
+        "Removing the demo's data …\n",
+    )
+    assert other_port_with_reset.stderr == (
+        "The demo is running; end it with Ctrl-C before --reset.\n"
+    )
+    assert services_afterwards == first.services
+
+
+def test_a_busy_port_is_one_sentence_before_anything_is_made(tmp_path):
+    port = free_port()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+
+        done = manage("demo", "--port", str(port), "--reset", TALLYSTICK_HOME=str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"Port {port} is in use; try --port {port + 1}.\n"
+    assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "70000", "-1", "80.5", "65536"])
+def test_a_port_that_cannot_be_is_one_sentence(port, tmp_path):
+    done = manage("demo", f"--port={port}", TALLYSTICK_HOME=str(tmp_path))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"There is no port {port}; try --port 8000.\n"
+    assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--reset",)], ids=["start", "reset"])
+def test_a_database_of_real_companies_is_refused_and_not_touched(committed, arguments):
+    acme = people.company()
+    people.credits_for(acme, "10")
+
+    done = manage(
+        "demo",
+        f"--port={free_port()}",
+        *arguments,
+        DATABASE_URL=databases.url(committed),
+        TALLYSTICK_SECRET_KEY="tests only",
+        TALLYSTICK_ALLOWED_HOSTS="localhost",
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "This database holds real companies; the demo needs a database of its own. "
+        "Nothing was changed.\n"
+    )
+    assert list(type(acme).objects.values_list("slug", flat=True)) == [acme.slug]
