@@ -40,7 +40,7 @@ def started(folder: Path) -> Iterator[Product]:
     process = subprocess.Popen(
         ["bash", "-c", f"{first_command()} --port {free_port()}"],
         cwd=clone,
-        env=_environment(),
+        env=environment_of_a_newcomer(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -82,7 +82,7 @@ def _copy_to(clone: Path) -> None:
             shutil.copy2(source, clone / name)
 
 
-def _environment() -> dict[str, str]:
+def environment_of_a_newcomer() -> dict[str, str]:
     """Return this machine's environment without anything of ours in it."""
     ours = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
     return {
@@ -129,7 +129,7 @@ def _remove_data_of(clone: Path) -> None:
     done = subprocess.run(
         [clone / ".venv" / "bin" / "python", "-c", script],
         cwd=clone,
-        env=_environment(),
+        env=environment_of_a_newcomer(),
         capture_output=True,
         text=True,
     )

@@ -1,0 +1,138 @@
+"""A newcomer's first quarter of an hour, in a browser (UX §1a, c, d)."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.journeys import browser, product
+
+pytestmark = pytest.mark.chromium
+
+HEADERS = [
+    "Usage time",
+    "Feature type",
+    "Feature name",
+    "Usage action",
+    "Integration",
+    "User ID",
+    "Credits used",
+    "Usage breakdown",
+    "# of requests",
+]
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """The product, started by README's first command in a copy nobody else may enter."""
+    # As root below a folder of mode 0700, as /root is on many machines.
+    with tempfile.TemporaryDirectory() as folder, product.started(Path(folder)) as running:
+        yield running
+
+
+def figure(page, name: str) -> Decimal:
+    """Return the number a page states under a name."""
+    return Decimal(page.locator(f'[data-metric="{name}"]').first.get_attribute("data-value"))
+
+
+def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
+    with browser.opened() as page:
+        # The link signs in and lands on the credits page.
+        page.goto(demo.sign_in_link)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Credits — Northwind Robotics")
+        expect(page.get_by_text("Demo data")).to_be_visible()
+        settled = page.locator('[data-metric="remaining"][data-value="52.000"]')
+        for _ in range(60):  # Today's conversations are scanned by the worker just started.
+            if settled.count():
+                break
+            page.wait_for_timeout(500)
+            page.reload()
+        assert figure(page, "remaining") == Decimal("52.0")
+        assert figure(page, "total") == Decimal("80.0")
+
+        # A draft is published together with a backfill of its history.
+        page.get_by_role("link", name="AI trackers").click()
+        page.get_by_role("link", name="Competitor mentioned").click()
+        page.get_by_role("link", name="Publish", exact=True).click()
+        expect(page.get_by_text("28.5 credits exactly, for 44 conversations")).to_be_visible()
+        page.get_by_label("A month costs more than 10 % of what is left").check()
+        page.get_by_label("Backfill history in the same step").check()
+        page.get_by_role("button", name="Publish").click()
+
+        # It is watched, without reloading, until it is done.
+        page.get_by_role("link", name="Backfills").click()
+        page.locator("#result_list tbody a").first.click()
+        bar = page.get_by_role("progressbar", name="Conversations finished")
+        expect(bar).to_have_attribute("aria-valuenow", "100", timeout=60_000)
+        expect(page.locator('[data-status="DONE"]')).to_be_visible(timeout=10_000)
+        assert figure(page, "charged") == Decimal("28.5")
+
+        # The credits page and the report tell the same story.
+        page.get_by_role("link", name="Credits", exact=True).click()
+        assert figure(page, "remaining") == Decimal("23.5")
+        used = figure(page, "used-30-days")
+        page.get_by_role("link", name="Download credit reports").click()
+        page.get_by_label("All", exact=True).check()
+        with page.expect_download() as downloading:
+            page.get_by_role("button", name="Export report").click()
+        report = tmp_path / "usage.csv"
+        downloading.value.save_as(report)
+
+    with report.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == HEADERS
+    backfilled = [row for row in rows if row["Feature name"] == "Competitor mentioned"]
+    assert {row["Usage action"] for row in backfilled} == {"Backfill"}
+    assert sum(Decimal(row["Credits used"]) for row in backfilled) == Decimal("28.5")
+    # 80.0 introductory and 2.5 goodwill came in; 23.5 are left; nothing expired.
+    assert sum(Decimal(row["Credits used"]) for row in rows) == Decimal("59.0")
+    assert Decimal(0) < used <= Decimal("59.0")
+
+
+def test_the_link_works_once(demo):
+    with browser.opened() as page:
+        response = page.request.get(demo.sign_in_link)
+
+        assert response.status == 410
+        assert "Traceback" not in response.text()
+
+
+def test_the_books_are_right_afterwards(demo):
+    done = subprocess.run(
+        [demo.clone / ".venv" / "bin" / "python", "manage.py", "check_ledger"],
+        cwd=demo.clone,
+        env=product.environment_of_a_newcomer(),
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("every invariant holds.\n")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_page_is_wider_than_the_screen(demo, width, dark):
+    too_wide = {}
+    with browser.opened(width=width, dark=dark) as page:
+        page.goto(f"{demo.address}/admin/login/")
+        page.get_by_label("E-mail address").fill("tomas@northwind.example")
+        page.get_by_label("Password").fill("tallystick-demo")
+        page.get_by_role("button", name="Log in").click()
+        links = page.locator("#nav-sidebar a, nav a, aside a").evaluate_all(
+            "links => [...new Set(links.map(link => link.href))]"
+        )
+        for link in links:
+            page.goto(link)
+            excess = page.evaluate("document.documentElement.scrollWidth") - width
+            if excess > 0:
+                too_wide[link] = excess
+
+    assert len(links) > 12
+    assert too_wide == {}
