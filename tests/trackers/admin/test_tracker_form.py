@@ -271,6 +271,7 @@ def test_who_may_not_edit_may_not_change_anything(client, acme, person, reads):
 
     shown = client.get(change_url(tracker))
     assert shown.status_code == (200 if reads else 403)
+    assert client.get(LIST).status_code == (200 if reads else 403)
     if reads:
         assert "Did the customer object to the price?" in shown.content.decode()
         assert 'name="question"' not in shown.content.decode()
