@@ -93,6 +93,8 @@ class BackfillAdmin(ReadOnlyAdmin):
         now = timezone.now()
         context |= {
             "title": name_of(obj),
+            # As text it is left out of the header, where it would stand as a bare id.
+            "original": name_of(obj),
             "backfill": obj,
             "tracker": obj.tracker,
             "report": report(obj, now=now),
@@ -121,7 +123,7 @@ class BackfillAdmin(ReadOnlyAdmin):
     @display(description="Conversations")
     def read(self, obj: Any) -> SafeString:
         return format_html(
-            "{} of {}",
+            "<span>{} of {}</span>",
             trackers_shown.figure("finished", obj.progress.finished),
             trackers_shown.figure("conversations", obj.conversation_count),
         )
@@ -129,7 +131,7 @@ class BackfillAdmin(ReadOnlyAdmin):
     @display(description="Credits used of estimate")
     def used(self, obj: Any) -> SafeString:
         return format_html(
-            "{} of {}",
+            "<span>{} of {}</span>",
             trackers_shown.figure("charged", obj.progress.charged),
             trackers_shown.figure("estimate", obj.estimate),
         )
@@ -141,7 +143,9 @@ class BackfillAdmin(ReadOnlyAdmin):
     @display(description="Started", ordering="started_at")
     def shown_start(self, obj: Any) -> SafeString:
         who = obj.started_by.get_short_name() if obj.started_by else "the system"
-        return format_html("{} by {}", trackers_shown.moment(obj.started_at, obj.company), who)
+        return format_html(
+            "<span>{} by {}</span>", trackers_shown.moment(obj.started_at, obj.company), who
+        )
 
 
 def progress(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> JsonResponse:

@@ -77,21 +77,21 @@ class TrackerForm(forms.ModelForm[Tracker]):
     )
     teams = forms.ModelMultipleChoiceField(Team.objects.none(), required=False, widget=_several())
     teams_excluded = forms.ModelMultipleChoiceField(
-        Team.objects.none(), label="Not teams", required=False, widget=_several()
+        Team.objects.none(), label="Leave out teams", required=False, widget=_several()
     )
     members = forms.ModelMultipleChoiceField(
         TeamMember.objects.none(), label="Users", required=False, widget=_several()
     )
     members_excluded = forms.ModelMultipleChoiceField(
-        TeamMember.objects.none(), label="Not users", required=False, widget=_several()
+        TeamMember.objects.none(), label="Leave out users", required=False, widget=_several()
     )
     account_types = forms.MultipleChoiceField(required=False, widget=_several())
     account_types_excluded = forms.MultipleChoiceField(
-        label="Not account types", required=False, widget=_several()
+        label="Leave out account types", required=False, widget=_several()
     )
     deal_stages = forms.MultipleChoiceField(required=False, widget=_several())
     deal_stages_excluded = forms.MultipleChoiceField(
-        label="Not deal stages", required=False, widget=_several()
+        label="Leave out deal stages", required=False, widget=_several()
     )
     examples = LinesField(
         label="Example phrases", help_text="Phrases that should be found, one a line."
@@ -104,6 +104,9 @@ class TrackerForm(forms.ModelForm[Tracker]):
     class Meta:
         model = Tracker
         fields = ("name", "description", "include_calls", "include_emails", "catch_up")
+        widgets: ClassVar = {
+            "description": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -53,19 +53,20 @@ class TrackerAdmin(CompanyScopedAdmin):
     ordering = ("name", "id")
     warn_unsaved_form = True
     fieldsets = (
+        ("Tracker", {"fields": ("name", "description")}),
         (
             "Question",
             {
-                "description": "A change of these is a new version: it takes effect when it is "
-                "published, and reads and charges anew.",
-                "fields": ("name", "question", "details", "answer_type", "choices"),
+                "description": "A change of these, or of whose words, is a new version: it takes "
+                "effect when it is published, and reads and charges anew.",
+                "fields": ("question", "details", "answer_type", "choices"),
             },
         ),
         ("Whose words", {"fields": ("side",)}),
         (
             "Calls & e-mails",
             {
-                "description": "From here on, changes are settings: they take effect at once and "
+                "description": "From here on changes are settings: they take effect at once and "
                 "never make a conversation payable again.",
                 "fields": ("include_calls", "include_emails"),
             },
@@ -88,7 +89,7 @@ class TrackerAdmin(CompanyScopedAdmin):
             },
         ),
         ("Examples", {"fields": ("examples", "counter_examples")}),
-        ("More", {"fields": ("description", "catch_up")}),
+        ("When credits run out", {"fields": ("catch_up",)}),
     )
     read_only_fieldsets: ClassVar = (
         ("Question", {"fields": ("name", "asks", "details", "answer", "whose_words")}),
@@ -225,7 +226,9 @@ class TrackerAdmin(CompanyScopedAdmin):
     @display(description="Question")
     def asks(self, obj: Any) -> str:
         version = version_shown(obj)
-        return EMPTY if version is None else version.question
+        if version is None:
+            return EMPTY
+        return format_html('<span class="tt-asked" title="{0}">{0}</span>', version.question)
 
     @display(description="Additional details")
     def details(self, obj: Any) -> str:
@@ -251,7 +254,7 @@ class TrackerAdmin(CompanyScopedAdmin):
 
     @display(description="Reads")
     def reads(self, obj: Any) -> str:
-        return trackers_shown.kinds(obj)
+        return format_html('<span class="tt-nowrap">{}</span>', trackers_shown.kinds(obj))
 
     @display(description="Filters")
     def filters_in_words(self, obj: Any) -> str:
@@ -271,7 +274,7 @@ class TrackerAdmin(CompanyScopedAdmin):
     @display(description="Results, 30 days")
     def results(self, obj: Any) -> SafeString:
         return format_html(
-            "{} ({} found)",
+            "<span>{} ({} found)</span>",
             trackers_shown.figure("results_30_days", obj.figures.results),
             trackers_shown.figure("found_30_days", obj.figures.found),
         )

@@ -56,8 +56,8 @@ class Confirmation:
     offer: HistoryOffer
     problems: list[str] = field(default_factory=list)
 
-    @property
     def month(self) -> ScanEstimate:
+        """Price a month of the version that would be in force."""
         return estimates.monthly(
             tracker=self.tracker, version=self.version, now=self.now, rates=self.rates
         )
@@ -88,15 +88,19 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
     if page is None:
         messages.error(request, "A tracker needs a question before it can be published.")
         return redirect("admin:trackers_tracker_change", tracker.pk)
+    in_force = tracker.current_version if tracker.state == TrackerState.PUBLISHED else None
+    if in_force is not None and page.version == in_force:
+        messages.warning(request, AlreadyPublished.__doc__ or "")
+        return redirect("admin:trackers_tracker_change", tracker.pk)
     with_history = "with_history" in request.POST
-    needs_tick = page.month.credits > page.available * SHARE_TO_ACCEPT
+    month = page.month()
+    needs_tick = month.credits > page.available * SHARE_TO_ACCEPT
     if request.method == "POST" and "show" not in request.POST:
         if needs_tick and "accepted" not in request.POST:
             page.problems.append("Tick that you accept what a month may cost.")
         published = _publish(request, page, with_history=with_history)
         if published is not None:
             return _after_publishing(request, published, with_history=with_history)
-    in_force = tracker.current_version if tracker.state == TrackerState.PUBLISHED else None
     return _page(
         model_admin,
         request,
@@ -106,7 +110,7 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         needs_tick=needs_tick,
         accepted="accepted" in request.POST,
         with_history=with_history,
-        month=trackers_shown.month_in_words(page.month),
+        month=trackers_shown.month_in_words(month),
         replaced=in_force,
         under_way=_under_way(tracker) if in_force else None,
     )

@@ -15,8 +15,17 @@ from trackers.models import Tracker
 
 ROWS_MAX = 200
 
-# Shown by other columns, or of no use to a person.
-NOT_SHOWN = {"edit_number", "current_version", "created_by", "company", "threshold"}
+# What a person decides about a tracker; the rest follows from it.
+SHOWN = (
+    "state",
+    "name",
+    "description",
+    "include_calls",
+    "include_emails",
+    "examples",
+    "counter_examples",
+    "catch_up",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ def _rows(tracker: Tracker) -> list[HistoryRow]:
     records = list(
         tracker.history.select_related("history_user").order_by("-history_id")[: ROWS_MAX + 1]
     )
+    numbers = dict(tracker.versions.values_list("pk", "number"))
     rows = []
     for place, record in enumerate(records[:ROWS_MAX]):
         before = records[place + 1] if place + 1 < len(records) else None
@@ -51,22 +61,31 @@ def _rows(tracker: Tracker) -> list[HistoryRow]:
             HistoryRow(
                 at=trackers_shown.moment(record.history_date, tracker.company),
                 who=record.history_user.get_full_name() if record.history_user else "The system",
-                changes=_changes(record, before),
+                changes=_changes(record, before, numbers),
             )
         )
     return rows
 
 
-def _changes(record: Any, before: Any) -> list[str]:
+def _changes(record: Any, before: Any, numbers: dict[UUID, int]) -> list[str]:
     if before is None:
         return ["Created."]
+    # Not by diff_against, which leaves out what no form may edit, such as the state.
     shown = [
-        f"{_label(change.field)}: {_said(change.old)} → {_said(change.new)}"
-        for change in record.diff_against(before, excluded_fields=NOT_SHOWN).changes
-        if not change.field.endswith("_at")
+        f"{_label(name)}: {_said(old)} → {_said(new)}"
+        for name in SHOWN
+        if (old := _value(before, name)) != (new := _value(record, name))
     ]
-    reason = [record.history_change_reason] if record.history_change_reason else []
-    return shown + reason
+    if record.current_version_id != before.current_version_id:
+        number = numbers.get(record.current_version_id)
+        shown.append(f"Version {number} came into force.")
+    if record.history_change_reason:
+        shown.append(record.history_change_reason)
+    return shown
+
+
+def _value(record: Any, name: str) -> Any:
+    return record.get_state_display() if name == "state" else getattr(record, name)
 
 
 def _label(name: str) -> str:

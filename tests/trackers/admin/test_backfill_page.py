@@ -196,6 +196,7 @@ def test_who_may_not_edit_trackers_may_not_stop_one(client, acme, backfill, pers
 
     assert client.get(url("progress", backfill)).status_code == status
     assert client.get(url("change", backfill)).status_code == status
+    assert client.get(LIST).status_code == status
     for name in ("stop", "resume"):
         assert client.get(url(name, backfill)).status_code == 403
         assert client.post(url(name, backfill)).status_code == 403

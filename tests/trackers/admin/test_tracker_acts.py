@@ -301,6 +301,17 @@ def test_a_backfill_that_cannot_be_is_refused_in_words_and_nothing_starts(
     assert (Backfill.objects.count(), Scan.objects.count()) == (0, 0)
 
 
+def test_what_is_published_and_unchanged_is_not_published_again(page, acme, alice):
+    tracker = conversations.published(acme, alice)
+
+    for answer in (
+        page.get(url("publish", tracker), follow=True),
+        page.post(url("publish", tracker), {"edit_number": 2, "accepted": "1"}, follow=True),
+    ):
+        assert "This tracker is published already" in answer.content.decode()
+    assert Tracker.objects.get().edit_number == 2
+
+
 def test_a_draft_has_no_history_to_read_before_it_is_published(page, tracker):
     response = page.get(url("backfill", tracker), follow=True)
 

@@ -271,6 +271,7 @@ def test_who_may_not_edit_may_not_change_anything(client, acme, person, reads):
 
     shown = client.get(change_url(tracker))
     assert shown.status_code == (200 if reads else 403)
+    assert client.get(LIST).status_code == (200 if reads else 403)
     if reads:
         assert "Did the customer object to the price?" in shown.content.decode()
         assert 'name="question"' not in shown.content.decode()
@@ -340,7 +341,17 @@ def test_the_history_says_who_changed_what_from_what_to_what(page, acme):
     text = content.decode()
     assert "Name: Pricing objection → Prices" in text
     assert "E-mails: no → yes" in text
+    assert "State: " not in text
     assert text.count("<td>Alice</td>") == 2
+
+
+def test_the_history_says_which_version_came_into_force(page, acme, alice):
+    tracker = conversations.published(acme, alice)
+
+    content = page.get(reverse("admin:trackers_tracker_history", args=[tracker.pk])).content
+
+    assert "State: Draft → Published" in content.decode()
+    assert "Version 1 came into force." in content.decode()
 
 
 def test_a_tracker_with_a_draft_version_shows_both(page, acme, alice):
