@@ -11,13 +11,18 @@ from playwright.sync_api import Page, Request, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 # As root there is no sandbox; the rest keeps it from talking to anybody but the page.
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
-@dataclass(slots=True)
+@dataclass  # Without slots: Playwright marks the object whose method it calls.
 class Complaints:
     """What went wrong on the way: errors on the console, and requests to other hosts."""
 
