@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from tests.trackers.admin.conftest import (
     signed_in,
     turns,
 )
+from trackers import publishing
 from trackers.models import Scan
 
 CANARIES = ("Canary title", "Canary tracker", "The canary is too expensive.")
@@ -49,6 +51,39 @@ def test_a_result_shows_verdict_quote_speaker_time_and_price(world):
     assert "14 Jan 2026, 12:30 CET" in page
     assert "Continuous" in page
     assert "High" in page
+
+
+def test_the_list_gives_the_best_quote_and_the_page_gives_all(world):
+    tracker = published(world.acme, world.alice)
+    said = turns("c: Too expensive.", "c: Far too expensive.", "c: So expensive.")
+    scan = scanned(world.acme, tracker, call("call-1", utterances=said))[0]
+    client = signed_in(world.vic)
+
+    in_list = text_of(client.get(LIST))
+    on_page = text_of(client.get(page_of(scan)))
+
+    assert ("<q>Too expensive.</q>" in in_list, "So expensive." in in_list) == (True, False)
+    assert "and 2 more" in in_list
+    quoted = re.findall(r"<blockquote>(.*?)</blockquote>", on_page)
+    assert quoted == ["Too expensive.", "Far too expensive.", "So expensive."]
+
+
+def test_a_question_for_words_is_answered_in_words(world, analyzer):
+    analyzer.answer = "The maintenance fee"
+    tracker = conversations.tracker(world.acme, "What is too expensive?")
+    tracker.versions.update(answer_type="TEXT")
+    publishing.publish(
+        tracker_id=tracker.pk,
+        edit_number=tracker.edit_number,
+        by=world.alice,
+        now=STARTED_AT - timedelta(days=1),
+    )
+    tracker.refresh_from_db()
+    scan = scanned(world.acme, tracker, call("call-1"))[0]
+    client = signed_in(world.vic)
+
+    assert "<li>The maintenance fee</li>" in text_of(client.get(LIST))
+    assert "<dt>Answer</dt><dd>The maintenance fee</dd>" in text_of(client.get(page_of(scan)))
 
 
 def test_a_call_of_more_than_an_hour_counts_minutes_on(world):
