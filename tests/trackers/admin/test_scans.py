@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from credits.current_company import SESSION_KEY
 from tests.support import conversations, people
 from tests.trackers.admin.conftest import (
     STARTED_AT,
@@ -203,6 +204,20 @@ def test_vendor_people_see_the_results_of_every_company_with_its_name(world):
     assert "Canary title" in page
     assert "Call call-1" in page
     assert page.count("Globex") >= 1
+
+
+def test_a_vendor_person_who_chose_a_company_sees_its_results_alone(world):
+    canary_of(world)
+    scanned(world.acme, published(world.acme, world.alice), call("call-1"))
+    client = signed_in(world.vera)
+    session = client.session
+    session[SESSION_KEY] = world.acme.pk
+    session.save()
+
+    page = text_of(client.get(LIST))
+
+    assert "Call call-1" in page
+    assert [word for word in CANARIES if word in page] == []
 
 
 def test_people_without_a_company_are_turned_away(world):
