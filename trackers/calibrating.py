@@ -6,9 +6,10 @@ only for conversations still to be read; what was found stays as it was and is n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -27,14 +28,17 @@ SAMPLE_SIZE = 400
 # A sample of the whole corpus is taken again when there is this many times as much of it: at most
 # nine times until it is full, and each time only by one worker.
 GROWTH = 2
-SAMPLED = "sampled"  # The stored key that says how many conversations the sample had.
+# What is stored beside a calibration: how many conversations the sample had, and a digest of the
+# question with its examples.
+SAMPLED, ASKED = "sampled", "asked"
 
 
 def of_version(version_id: UUID) -> Calibration:
     """Return the version's corpus statistics, learned by whoever needs them first.
 
     They are learned again when the corpus, all of which was sampled, has doubled since; and when
-    another analyzer has come into use. A calibration stored without its sample's size is kept.
+    the examples were changed or another analyzer came into use. A calibration that does not say
+    what it was learned from is kept.
     """
     version = _load(version_id)
     if _is_due(version):
@@ -44,8 +48,7 @@ def of_version(version_id: UUID) -> Calibration:
             if _is_due(version):
                 _learn(version)
     stored = dict(version.calibration or {})
-    stored.pop(SAMPLED, None)
-    return Calibration(**stored)
+    return Calibration(**{key: stored[key] for key in stored.keys() - {SAMPLED, ASKED}})
 
 
 def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
@@ -92,10 +95,14 @@ def _load(version_id: UUID) -> TrackerVersion:
 
 def _is_due(version: TrackerVersion) -> bool:
     stored: dict[str, Any] | None = version.calibration
-    if stored is None or stored["analyzer"] != analyzers.in_use().name:
+    if stored is None:
         return True
-    sampled = stored.get(SAMPLED)
-    if sampled is None or sampled >= SAMPLE_SIZE:
+    if SAMPLED not in stored:
+        return False
+    if stored["analyzer"] != analyzers.in_use().name or stored[ASKED] != _digest(version):
+        return True
+    sampled: int = stored[SAMPLED]
+    if sampled >= SAMPLE_SIZE:
         return False
     enough = GROWTH * max(sampled, 1)
     return filters.matching(version.tracker)[:enough].count() == enough
@@ -108,8 +115,18 @@ def _learn(version: TrackerVersion) -> None:
     unchanged = TrackerVersion.objects.filter(
         pk=version.pk, calibration__isnull=version.calibration is None
     )
-    version.calibration = {**asdict(learned), SAMPLED: len(sample)}
+    version.calibration = {
+        **asdict(learned),
+        SAMPLED: len(sample),
+        ASKED: _digest(version),
+    }
     unchanged.update(calibration=version.calibration)
+
+
+def _digest(version: TrackerVersion) -> str:
+    """Name what a calibration depends on; a threshold only judges scores."""
+    question = replace(question_of(version.tracker, version), threshold=None)
+    return hashlib.sha256(repr(question).encode(errors="surrogatepass")).hexdigest()
 
 
 def _sample(tracker: Tracker) -> list[ConversationText]:

@@ -24,7 +24,6 @@ SKIP_MAX = 1000
 RESUME_MAX = 1000
 WAKES_MAX = 200
 WAITING_MAX = timedelta(days=30)
-OPEN_STATES = [ScanState.PENDING, ScanState.WAITING]  # Queued, and leased to nobody.
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,18 @@ def skip_unwanted(*, now: datetime) -> int:
     """Skip what nobody will read any more: its backfill was stopped, its tracker unpublished, or
     a newer version published, while a worker had it that then died or handed it back.
     """
-    with transaction.atomic():
-        # Held still: a tracker published again meanwhile has its work wanted again.
-        trackers = set(_unwanted()[:SKIP_MAX].values_list("tracker", flat=True))
-        locks.share(Tracker, trackers)
-        unwanted = _unwanted().filter(tracker__in=trackers)[:SKIP_MAX]
-        ids = list(unwanted.values_list("pk", flat=True))
-        return Scan.objects.filter(pk__in=ids, state__in=OPEN_STATES).update(
-            state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged."
-        )
+    skipped = 0
+    for state in (ScanState.PENDING, ScanState.WAITING):
+        with transaction.atomic():
+            # Held still: a tracker published again meanwhile has its work wanted again.
+            trackers = set(_unwanted(state)[:SKIP_MAX].values_list("tracker", flat=True))
+            locks.share(Tracker, trackers)
+            unwanted = _unwanted(state).filter(tracker__in=trackers)[:SKIP_MAX]
+            ids = list(unwanted.values_list("pk", flat=True))
+            skipped += Scan.objects.filter(pk__in=ids, state=state).update(
+                state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged."
+            )
+    return skipped
 
 
 def skip_long_waiting(*, now: datetime) -> int:
@@ -134,9 +136,10 @@ def wake_due(*, now: datetime) -> int:
     return len(idle)
 
 
-def _unwanted() -> QuerySet[Scan]:
+def _unwanted(state: ScanState) -> QuerySet[Scan]:
+    # One state at a time: each has a partial index, and nothing serves both.
     is_in_force = Q(tracker__state=TrackerState.PUBLISHED, tracker__current_version=F("version"))
-    return Scan.objects.filter(state__in=OPEN_STATES).filter(
+    return Scan.objects.filter(state=state).filter(
         Q(backfill__state__in=[BackfillState.STOPPED, BackfillState.DONE]) | ~is_in_force
     )
 

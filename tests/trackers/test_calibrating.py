@@ -16,7 +16,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, calibrating, scanning
-from trackers.models import Scan, TrackerVersion
+from trackers.models import Scan, Tracker, TrackerVersion
 
 
 @pytest.fixture
@@ -108,6 +108,29 @@ def test_another_analyzer_learns_for_itself(analyzer):
 
     assert analyzer.samples == [3, 4]
     assert {scan.state for scan in Scan.objects.all()} == {"DONE"}
+
+
+@pytest.mark.django_db
+def test_changed_examples_are_learned_and_a_changed_threshold_is_not():
+    """With the product's own analyzer, which refuses a calibration made for other examples."""
+    acme = people.company()
+    people.credits_for(acme, "100")
+    tracker = published(acme)
+    ingest(acme, 0, 3)
+    work_off(tracker)
+    first = TrackerVersion.objects.get().calibration
+
+    Tracker.objects.filter(pk=tracker.pk).update(threshold=Decimal("0.7"))
+    ingest(acme, 3, 4)
+    work_off(tracker)
+    assert TrackerVersion.objects.get().calibration == first
+
+    Tracker.objects.filter(pk=tracker.pk).update(examples=["Could you do it for less?"])
+    ingest(acme, 4, 5)
+    work_off(tracker)
+
+    assert TrackerVersion.objects.get().calibration != first
+    assert [scan.state for scan in Scan.objects.all()] == ["DONE"] * 5
 
 
 @pytest.mark.usefixtures("committed")

@@ -47,8 +47,8 @@ class TeamAdmin(DirectoryAdmin):
         return super().get_queryset(request).annotate(member_count=Count("members"))
 
     @display(description="Members")
-    def members(self, team: Team) -> int:
-        return team.member_count  # type: ignore[attr-defined]
+    def members(self, team: Team) -> str:
+        return showing.count(team.member_count, "members")  # type: ignore[attr-defined]
 
 
 @admin.register(TeamMember)

@@ -17,9 +17,10 @@ from unfold.decorators import display
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
 from trackers.admin import showing
-from trackers.models import Quote, Scan, ScanState, TrackerVersion, Utterance
+from trackers.models import AnswerType, Quote, Scan, ScanState, Utterance, Verdict
 
 TURNS_AROUND = 3
+ANSWER_CHARACTERS_MAX = 300
 QUOTE_CHARACTERS_MAX = 160  # In lists; a result's own page quotes in full.
 
 
@@ -81,8 +82,11 @@ class ScanAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scan]:
         rows: QuerySet[Scan] = super().get_queryset(request)
         quotes = Quote.objects.select_related("utterance__speaker").order_by("scan", "rank")
-        return rows.select_related("tracker", "conversation", "company").prefetch_related(
-            Prefetch("quotes", queryset=quotes)
+        return (
+            rows.select_related("tracker", "version", "conversation", "company")
+            # Large, and of no interest to people.
+            .defer("version__calibration")
+            .prefetch_related(Prefetch("quotes", queryset=quotes))
         )
 
     @display(description="Conversation")
@@ -103,12 +107,17 @@ class ScanAdmin(ReadOnlyAdmin):
 
     @display(description="Found")
     def found(self, scan: Scan) -> str:
-        """Quote what was found; say why where nothing could be, and what it waits for."""
+        """Give the answer and the best quote; say why where there could be none."""
         if scan.state != ScanState.DONE:
             return format_html('<span class="ts-reason">{}</span>', scan.reason or showing.NOTHING)
-        quotes = format_html_join("", "<li>{}</li>", ((_in_line(one),) for one in _quotes(scan)))
-        earlier = "" if _is_current(scan) else _EARLIER
-        return format_html('<ul class="ts-quotes">{}</ul>{}', quotes, earlier)
+        parts = [_answer(scan)]
+        if scan.verdict != Verdict.NO:
+            parts += [_in_line(one) for one in _quotes(scan)[:1]]
+            if (more := len(_quotes(scan)) - 1) > 0:
+                parts.append(format_html('<span class="ts-speaker">and {} more</span>', more))
+        parts.append("" if _is_current(scan) else _EARLIER)
+        shown = format_html_join("", "<li>{}</li>", ((part,) for part in parts if part))
+        return format_html('<ul class="ts-quotes">{}</ul>', shown) if shown else showing.NOTHING
 
     @display(description="Credits")
     def credits_used(self, scan: Scan) -> str:
@@ -131,12 +140,12 @@ class ScanAdmin(ReadOnlyAdmin):
             "facts": showing.facts(
                 [
                     ("Result", verdict(scan)),
-                    ("Reason", scan.reason),
+                    *([("Reason", scan.reason)] if scan.reason else []),
                     ("Confidence", scan.get_confidence_display()),
-                    ("Answer", scan.answer),
+                    *([("Answer", answer)] if (answer := _answer(scan)) else []),
                     ("Conversation", showing.link(request, scan.conversation)),
                     ("Tracker", showing.link(request, scan.tracker)),
-                    ("Question", _question(scan)),
+                    ("Question", scan.version.question),
                     ("Credits", _credits_used(scan)),
                     ("Action", scan.get_action_display()),
                     ("Usage", showing.link(request, scan.usage_event, "Usage event")),
@@ -146,6 +155,7 @@ class ScanAdmin(ReadOnlyAdmin):
             ),
             "quotes": _quoted(scan),
             "is_done": scan.state == ScanState.DONE,
+            "is_found": scan.verdict != Verdict.NO,
             "is_from_an_earlier_text": not _is_current(scan),
         }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -161,10 +171,10 @@ def verdict(scan: Scan) -> str:
     return showing.badge(scan.state, scan.get_state_display())
 
 
-def _question(scan: Scan) -> str:
-    # Not the whole version: its calibration is large.
-    versions = TrackerVersion.objects.filter(pk=scan.version_id)
-    return versions.values_list("question", flat=True).get()
+def _answer(scan: Scan) -> str:
+    """Return the answer in words; empty for yes or no, which the verdict says."""
+    is_yes_or_no = scan.version.answer_type == AnswerType.YES_NO
+    return "" if is_yes_or_no else Truncator(scan.answer).chars(ANSWER_CHARACTERS_MAX)
 
 
 def _credits_used(scan: Scan) -> str:

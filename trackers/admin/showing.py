@@ -74,12 +74,11 @@ def clock(seconds: Decimal | int | None) -> str:
 def amount(credits: Decimal | None, metric: str) -> str:
     if credits is None:
         return NOTHING
-    return format_html(
-        '<span class="ts-figure" data-metric="{}" data-value="{}">{}</span>',
-        metric,
-        credits,
-        amounts.grouped(credits),
-    )
+    return _figure(metric, str(credits), amounts.grouped(credits))
+
+
+def count(number: int, metric: str) -> str:
+    return _figure(metric, str(number), f"{number:,}")
 
 
 def badge(status: str, label: str) -> str:
@@ -112,6 +111,12 @@ def list_link(model: type[Model], text: str, **lookups: object) -> str:
 def facts(pairs: Iterable[tuple[str, object]]) -> list[tuple[str, object]]:
     """Keep the name of each fact with its value, a dash where there is none."""
     return [(name, NOTHING if value in (None, "") else value) for name, value in pairs]
+
+
+def _figure(metric: str, value: str, shown: str) -> str:
+    return format_html(
+        '<span class="ts-figure" data-metric="{}" data-value="{}">{}</span>', metric, value, shown
+    )
 
 
 def _may_open(request: HttpRequest, row: Model) -> bool:

@@ -31,6 +31,7 @@ class QuotingAnalyzer:
     name = "quoting"
     version = "1"
     generative = False
+    answer = ""
 
     def calibrate(self, questions, sample):
         return Calibration(analyzer=self.name, analyzer_version=self.version)
@@ -43,7 +44,7 @@ class QuotingAnalyzer:
         )[:3]
         verdict = Verdict.YES if quotes else Verdict.NO
         return [
-            Finding(one.id, verdict, 0.9, Confidence.HIGH, verdict.value.lower(), quotes)
+            Finding(one.id, verdict, 0.9, Confidence.HIGH, self.answer or verdict.value, quotes)
             for one in questions
         ]
 

@@ -107,6 +107,16 @@ def test_an_empty_list_says_what_will_come(world, name):
     assert "appear here when" in page
 
 
+def test_a_team_counts_its_members(world):
+    conversations.ingest(
+        world.acme, call("call-1", owner="rita@acme.example"), call("call-2", owner="sam@x.example")
+    )
+
+    page = text_of(signed_in(world.bob).get(list_of("team")))
+
+    assert 'data-metric="members" data-value="2">2</span>' in page
+
+
 def test_a_hostile_name_is_escaped(world):
     conversations.ingest(world.acme, call("call-1", team="<script>alert(1)</script>"))
     client = signed_in(world.alice)

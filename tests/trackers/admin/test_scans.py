@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from credits.current_company import SESSION_KEY
 from tests.support import conversations, people
 from tests.trackers.admin.conftest import (
     STARTED_AT,
@@ -19,6 +21,7 @@ from tests.trackers.admin.conftest import (
     signed_in,
     turns,
 )
+from trackers import publishing
 from trackers.models import Scan
 
 CANARIES = ("Canary title", "Canary tracker", "The canary is too expensive.")
@@ -49,6 +52,39 @@ def test_a_result_shows_verdict_quote_speaker_time_and_price(world):
     assert "14 Jan 2026, 12:30 CET" in page
     assert "Continuous" in page
     assert "High" in page
+
+
+def test_the_list_gives_the_best_quote_and_the_page_gives_all(world):
+    tracker = published(world.acme, world.alice)
+    said = turns("c: Too expensive.", "c: Far too expensive.", "c: So expensive.")
+    scan = scanned(world.acme, tracker, call("call-1", utterances=said))[0]
+    client = signed_in(world.vic)
+
+    in_list = text_of(client.get(LIST))
+    on_page = text_of(client.get(page_of(scan)))
+
+    assert ("<q>Too expensive.</q>" in in_list, "So expensive." in in_list) == (True, False)
+    assert "and 2 more" in in_list
+    quoted = re.findall(r"<blockquote>(.*?)</blockquote>", on_page)
+    assert quoted == ["Too expensive.", "Far too expensive.", "So expensive."]
+
+
+def test_a_question_for_words_is_answered_in_words(world, analyzer):
+    analyzer.answer = "The maintenance fee"
+    tracker = conversations.tracker(world.acme, "What is too expensive?")
+    tracker.versions.update(answer_type="TEXT")
+    publishing.publish(
+        tracker_id=tracker.pk,
+        edit_number=tracker.edit_number,
+        by=world.alice,
+        now=STARTED_AT - timedelta(days=1),
+    )
+    tracker.refresh_from_db()
+    scan = scanned(world.acme, tracker, call("call-1"))[0]
+    client = signed_in(world.vic)
+
+    assert "<li>The maintenance fee</li>" in text_of(client.get(LIST))
+    assert "<dt>Answer</dt><dd>The maintenance fee</dd>" in text_of(client.get(page_of(scan)))
 
 
 def test_a_call_of_more_than_an_hour_counts_minutes_on(world):
@@ -168,6 +204,20 @@ def test_vendor_people_see_the_results_of_every_company_with_its_name(world):
     assert "Canary title" in page
     assert "Call call-1" in page
     assert page.count("Globex") >= 1
+
+
+def test_a_vendor_person_who_chose_a_company_sees_its_results_alone(world):
+    canary_of(world)
+    scanned(world.acme, published(world.acme, world.alice), call("call-1"))
+    client = signed_in(world.vera)
+    session = client.session
+    session[SESSION_KEY] = world.acme.pk
+    session.save()
+
+    page = text_of(client.get(LIST))
+
+    assert "Call call-1" in page
+    assert [word for word in CANARIES if word in page] == []
 
 
 def test_people_without_a_company_are_turned_away(world):
