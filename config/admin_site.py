@@ -11,6 +11,9 @@ from unfold.sites import UnfoldAdminSite
 
 from credits.current_company import scope_of
 
+# Every page carries the chooser; with more companies vendor people choose on the credits page.
+CHOICES_MAX = 50
+
 
 class TallystickAdminSite(UnfoldAdminSite):
     """Open to everybody who has a standing: a vendor's group or a membership."""
@@ -34,8 +37,13 @@ class TallystickAdminSite(UnfoldAdminSite):
         ]
 
     def extra_context(self, context: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+        scope = scope_of(request)
+        choices = scope.choices
+        if len(choices) > CHOICES_MAX:
+            choices = (scope.company,) if scope.company else ()
         return context | {
-            "company_scope": scope_of(request),
+            "company_scope": scope,
+            "company_choices": choices,
             # Unfold shows this in place of its own sidebar: the same, with the company chooser.
             "templates": {"navigation": "credits/navigation.html"},
         }

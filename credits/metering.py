@@ -16,6 +16,7 @@ from django.db.models.functions import TruncDate
 from credits import zones
 from credits.amounts import ZERO
 from credits.models import Company, FeatureType, UsageEvent
+from credits.models.entries import FREE_ACTIONS
 
 
 class Priced(Protocol):
@@ -57,15 +58,15 @@ class FeatureUse:
 
 
 def daily(*, company: Company, first: date, last: date) -> list[DayUse]:
-    """Return what was charged on the local days from ``first`` to ``last``, oldest first.
+    """Return what was used on the local days from ``first`` to ``last``, oldest first.
 
-    A day of 23 or 25 hours is one day. Use that cost nothing is left out.
+    A day of 23 or 25 hours is one day. Free actions are left out; items of price 0 that others
+    came with are counted.
     """
     since, until = zones.days(first, last, ZoneInfo(company.time_zone))
     rows = (
-        UsageEvent.objects.filter(
-            company=company, occurred_at__gte=since, occurred_at__lt=until, amount__gt=0
-        )
+        UsageEvent.objects.filter(company=company, occurred_at__gte=since, occurred_at__lt=until)
+        .exclude(action__in=FREE_ACTIONS)
         .annotate(day=TruncDate("occurred_at", tzinfo=ZoneInfo(company.time_zone)))
         .values("day", "feature_type", "feature_ref")
         .annotate(
@@ -95,7 +96,10 @@ def total(parts: Iterable[Priced]) -> Decimal:
 
 
 def by_feature(days: Iterable[DayUse]) -> list[FeatureUse]:
-    """Add the days up by feature, under its newest name; most used first."""
+    """Add the days up by feature, under its newest name; most used first.
+
+    A feature that used no credits is left out.
+    """
     found: dict[Feature, list[DayUse]] = {}
     for day in days:
         found.setdefault(day.feature, []).append(day)
@@ -110,5 +114,6 @@ def by_feature(days: Iterable[DayUse]) -> list[FeatureUse]:
             share=total(rows) / everything,
         )
         for feature, rows in found.items()
+        if total(rows)
     ]
     return sorted(uses, key=lambda use: (-use.credits, use.name, str(use.feature.ref)))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.test import Client
 
 from config import navigation
 from config.admin_site import TallystickAdminSite
+from credits import overview
 from credits.models import User
 from tests.support import pages, people
 from tests.support.people import PASSWORD
@@ -152,3 +154,41 @@ def test_a_page_loads_nothing_from_elsewhere(client, acme):
     sources = [one.get("src") or one.get("href", "") for one in page.elements]
     assert [source for source in sources if "//" in source] == []
     assert len(page.all(tag="h1")) == 1
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/credits/", "/admin/password_change/"])
+@pytest.mark.parametrize("who", ["nobody's vendor", "vendor of one", "member of an empty company"])
+def test_every_page_opens_without_any_data(client, path, who):
+    if who != "nobody's vendor":
+        empty = people.company("Empty")
+    client.force_login(people.vic(empty) if who.startswith("member") else people.vera())
+
+    assert client.get(path).status_code == 200
+
+
+def test_what_is_not_there_and_what_is_not_sent_are_one_sentence_each(acme):
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(people.alice(acme))
+
+    missing = strict.get("/admin/credits/no-such-page/")
+    unsent = strict.post("/admin/company/", {"company": acme.pk})
+
+    assert missing.status_code == 404
+    assert "There is no such page, or what it showed is not of the company" in missing.text
+    assert unsent.status_code == 403
+    assert "nothing was saved; go back, reload the page and send it again." in unsent.text
+
+
+def test_a_failure_is_one_sentence_and_no_traceback(acme, monkeypatch):
+    def broken(**_):
+        raise RuntimeError("canary of a traceback")
+
+    monkeypatch.setattr(overview, "of", broken)
+    client = Client(raise_request_exception=False)
+    client.force_login(people.alice(acme))
+
+    failed = client.get("/admin/credits/")
+
+    assert failed.status_code == 500
+    assert "nothing was half-written; try again" in failed.text
+    assert "canary" not in failed.text

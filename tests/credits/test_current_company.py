@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from config import admin_site
 from credits.models import Membership, Role
 from tests.support import pages, people
 
@@ -111,6 +112,19 @@ def test_vendor_people_without_a_choice_see_what_each_company_has_left(client, a
         "Choose Acme",
         "Choose Globex",
     ]
+
+
+def test_with_many_companies_the_chooser_leads_to_the_list_of_all(client, acme, monkeypatch):
+    monkeypatch.setattr(admin_site, "CHOICES_MAX", 2)
+    for name in ("Globex", "Initech"):
+        people.company(name)
+    client.force_login(people.vera())
+    assert chooser(client) == [("", False)]
+    assert len(pages.read(client.get("/admin/credits/")).all(data_metric="remaining")) == 3
+
+    choose(client, acme)
+
+    assert chooser(client) == [("", False), (str(acme.pk), True)]
 
 
 def test_without_any_company_vendor_people_are_told_what_to_do(client):
