@@ -27,7 +27,7 @@ def amount(value: Decimal, *, metric: str, is_signed: bool = False) -> SafeStrin
     elif is_signed:
         shown = f"+{shown}"
     return format_html(
-        '<span class="credits-amount" data-metric="{}" data-value="{}">{}</span>',
+        '<span class="ledger-amount" data-metric="{}" data-value="{}">{}</span>',
         metric,
         amounts.text(value),
         shown,
@@ -36,7 +36,7 @@ def amount(value: Decimal, *, metric: str, is_signed: bool = False) -> SafeStrin
 
 def count(value: int, *, metric: str) -> SafeString:
     return format_html(
-        '<span class="credits-amount" data-metric="{}" data-value="{}">{}</span>',
+        '<span class="ledger-amount" data-metric="{}" data-value="{}">{}</span>',
         metric,
         value,
         f"{value:,}",
@@ -79,18 +79,23 @@ def status(label: str) -> SafeString:
     """Show a state; ``data-status`` is its label in small letters with hyphens."""
     code = slugify(label)
     return format_html(
-        '<span class="credits-status credits-status-{}" data-status="{}">{}</span>',
+        '<span class="ledger-status ledger-status-{}" data-status="{}">{}</span>',
         code,
         code,
         label,
     )
 
 
+def code(text: str) -> SafeString:
+    """Show a long code, which may break anywhere."""
+    return format_html('<span class="ledger-code">{}</span>', text)
+
+
 def link(row: Model, text: Any) -> SafeString:
     """Link to a row's own admin page."""
     options = row._meta
     url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk])
-    return format_html('<a class="credits-link" href="{}">{}</a>', url, text)
+    return format_html('<a class="ledger-link" href="{}">{}</a>', url, text)
 
 
 def _time(value: datetime, shown: str) -> SafeString:

@@ -35,6 +35,7 @@ class DayField(forms.DateField):
         )
         super().__init__(
             widget=widget,
+            input_formats=["%Y-%m-%d"],
             error_messages={"invalid": "Enter a day as year-month-day, such as 2026-12-31."},
             **kwargs,
         )

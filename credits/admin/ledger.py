@@ -178,7 +178,7 @@ class LedgerEntryAdmin(SettledAdmin):
 
     @display(description="hash")
     def hash_in_hex(self, entry: LedgerEntry) -> str:
-        return bytes(entry.hash).hex()
+        return cells.code(bytes(entry.hash).hex())
 
 
 @admin.register(Drawdown)

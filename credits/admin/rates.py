@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from credits import amounts, rate_cards
+from credits import amounts, rate_cards, rating
 from credits.admin import cells
 from credits.admin.shared import SharedAdmin
 from credits.current_company import scope_of
@@ -125,6 +125,11 @@ class RateCardAdmin(SharedAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else self.list_display
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        """Begin with the prices in force."""
+        amounts_now = rating.rates_at(timezone.now()).amounts
+        return {item: amounts.text(amount) for item, amount in amounts_now.items()}
 
     def save_model(self, request: HttpRequest, obj: RateCard, form: Any, change: bool) -> None:
         by = request.user

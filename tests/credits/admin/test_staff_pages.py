@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -292,3 +294,27 @@ def test_the_schedule_shows_each_job_and_its_last_success(client):
     assert "24 Nov 2026 10:31 UTC" in shown
     assert "3 companies settled" in shown
     assert 'data-status="never-ran"' in shown
+
+
+@pytest.mark.parametrize("name", ["company", "user", "membership", "ratecard", "jobrun"])
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(acme, client, name):
+    def more(number: int) -> None:
+        people.member(acme, Role.VIEWER, f"Vic{number}")
+        people.company(f"Beta {number}")
+        start = {"effective_at_0": f"219{number}-01-01"}
+        client.post(reverse("admin:credits_ratecard_add"), card(**start))
+        JobRun.objects.create(name=f"job {number}", period=timezone.now())
+
+    url = reverse(f"admin:credits_{name}_changelist")
+    more(0)
+    client.get(url)
+    with CaptureQueriesContext(connection) as few:
+        client.get(url)
+    for number in range(1, 6):
+        more(number)
+
+    with CaptureQueriesContext(connection) as many:
+        response = client.get(url)
+
+    assert response.status_code == 200
+    assert len(many) == len(few)

@@ -1,0 +1,109 @@
+"""A company with a row of everything, and its canary written into every text it has."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.apps import apps
+from django.contrib.postgres.fields import ArrayField
+from django.db import Error, models, transaction
+from django.utils import timezone
+
+from credits import charging
+from credits.ledger import Use
+from credits.models import Company, CreditGrant, Integration, User
+from credits.rating import Work
+from tests.support import conversations, people
+from trackers import scanning
+from trackers.models import Backfill, TrackerFilter
+
+APPS = ("credits", "trackers", "billing")
+# Codes without a list of choices: a page could not be shown at all with another text in them.
+CODES = {("IdempotencyRecord", "operation")}
+ROWS_MAX = 50  # A company of this test has fewer of each.
+
+
+def seed(name: str, *, canary: str) -> Company:
+    """Make a company whose rows all say ``canary``, which a walk looks for."""
+    now = timezone.now()
+    company = people.company(name)
+    alice, vic = people.alice(company), people.vic(company)
+    people.credits_for(company, "100")
+    people.credits_for(company, "5", effective_at=now + timedelta(days=9))
+    Integration.objects.create(company=company, name=f"{canary} desk", kind="API")
+    _spend(company, canary)
+    tracker = conversations.published(company, alice, f"{canary} 0", now=now - timedelta(days=60))
+    recent = conversations.record(f"{canary}-1", started_at=now - timedelta(days=1))
+    conversations.ingest(company, recent, now=now)
+    scanning.run_batch(version_id=tracker.current_version_id, backfill_id=None, clock=timezone.now)
+    TrackerFilter.objects.create(
+        company=company, tracker=tracker, field="DEAL_STAGE", text="evaluation"
+    )
+    Backfill.objects.create(
+        company=company,
+        tracker=tracker,
+        version_id=tracker.current_version_id,
+        state="STOPPED",
+        from_at=now - timedelta(days=90),
+        to_at=now,
+        conversation_count=1,
+        estimate=Decimal(1),
+        ceiling=Decimal(1),
+        started_at=now,
+        started_by=alice,
+        ended_at=now,
+    )
+    for user in (alice, vic):
+        User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
+    _write_everywhere(company, canary)
+    return company
+
+
+def tenant_models() -> list[type[models.Model]]:
+    """Return every model with a company of its own."""
+    return [
+        model
+        for model in apps.get_models()
+        if model._meta.app_label in APPS
+        and any(field.name == "company" for field in model._meta.concrete_fields)
+    ]
+
+
+def _spend(company: Company, canary: str) -> None:
+    use = Use("ASK", f"{canary} question", None, "API_REQUEST", request_id=canary)
+    work = Work(long_calls=1, request_count=1)
+    charging.charge(company=company, use=use, work=work, rates=people.rates())
+    charging.reserve(company=company, amount=Decimal(2), use=use, rates=people.rates())
+    CreditGrant.objects.filter(company=company).update(reason=canary, reference=canary)
+
+
+def _write_everywhere(company: Company, canary: str) -> int:
+    """Put the canary into every text column that takes it; return how many cells there are.
+
+    A constraint or a trigger may refuse: append-only rows say it since they were made.
+    """
+    count = 0
+    for model in tenant_models():
+        for row in model._default_manager.filter(company=company)[:ROWS_MAX]:
+            for field in model._meta.concrete_fields:
+                if (model.__name__, field.name) in CODES or not _is_text(field):
+                    continue
+                text = f"{canary} {count}"
+                value = [text] if isinstance(field, ArrayField) else text
+                try:
+                    with transaction.atomic():
+                        count += model._default_manager.filter(pk=row.pk).update(
+                            **{field.name: value}
+                        )
+                except Error:
+                    continue
+    return count
+
+
+def _is_text(field: models.Field) -> bool:
+    if isinstance(field, ArrayField):
+        return _is_text(field.base_field)
+    return isinstance(field, (models.CharField, models.TextField)) and not (
+        field.choices or field.primary_key
+    )
