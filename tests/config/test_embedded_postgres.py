@@ -252,6 +252,6 @@ def test_a_clone_below_a_root_home_of_mode_0700_has_its_data_elsewhere(user, clo
         seen = user.sees("life", "")
 
     home = Path(seen["home"]).parent
+    shutil.rmtree(home)
     assert home.parent == (ROOT_HOME if user.name == "root" else clone)
     assert (seen["answers"], seen["left"]) == (True, [])
-    shutil.rmtree(home)
