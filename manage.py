@@ -13,9 +13,13 @@ def main() -> int:
         print(f"Tallystick needs Python 3.11 or newer; this is {found}.", file=sys.stderr)
         return 2
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from config.launch import run
+    try:
+        from config.launch import run
 
-    return run(sys.argv)
+        return run(sys.argv)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import kombu.pools
 import psycopg
@@ -43,11 +44,15 @@ def dsn() -> str:
 
 def url(database_dsn: str) -> str:
     """Return the same address in the form ``DATABASE_URL`` takes."""
-    parts = conninfo_to_dict(database_dsn)
-    host = str(parts.get("host") or "localhost").replace("/", "%2F")
-    port = f":{parts['port']}" if parts.get("port") else ""
-    secret = f":{parts['password']}" if parts.get("password") else ""
-    return f"postgres://{parts.get('user') or 'postgres'}{secret}@{host}{port}/{parts['dbname']}"
+    parts = {
+        name: quote(str(value), safe="") for name, value in conninfo_to_dict(database_dsn).items()
+    }
+    user, host = parts.pop("user", "postgres"), parts.pop("host", "localhost")
+    secret = f":{parts.pop('password')}" if "password" in parts else ""
+    port = f":{parts.pop('port')}" if "port" in parts else ""
+    name = parts.pop("dbname")
+    options = "&".join(f"{option}={value}" for option, value in parts.items())
+    return f"postgres://{user}{secret}@{host}{port}/{name}{'?' if options else ''}{options}"
 
 
 def named(database_dsn: str, name: str) -> str:

@@ -38,9 +38,6 @@ def run(arguments: list[str]) -> int:
         reason = " ".join(str(error).split())
         print(f"The database does not answer: {reason} Check DATABASE_URL.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
     return 0
 
 

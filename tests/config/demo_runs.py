@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -121,6 +122,24 @@ def demo(home: Path, port: int, *arguments: str) -> Iterator[Demo]:
         if process.poll() is None:
             process.terminate()
             process.wait(timeout=60)
+
+
+def interrupted_after(home: Path, seconds: float) -> tuple[int, str, list[str]]:
+    """Press Ctrl-C before the demo is ready; return exit code, output and what is left."""
+    process = subprocess.Popen(
+        [*MANAGE, "demo", "--port", str(free_port())],
+        cwd=PROJECT,
+        env=bare_environment(TALLYSTICK_HOME=str(home)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=60)
+    left = [_command(one) for one in psutil.process_iter() if str(home) in _command(one)]
+    return process.returncode, printed, left
 
 
 def free_port() -> int:

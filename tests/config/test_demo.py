@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from config import databases
-from tests.config.demo_runs import Demo, demo, free_port
+from tests.config.demo_runs import Demo, demo, free_port, interrupted_after
 from tests.support import people
 from tests.support.commands import manage, open_folder
 
@@ -164,6 +164,25 @@ def test_a_demo_that_runs_is_left_alone_by_another_start(starts):
         "The demo is running; end it with Ctrl-C before --reset.\n"
     )
     assert services_afterwards == first.services
+
+
+@pytest.fixture(scope="module")
+def unfinished():
+    with open_folder() as folder:
+        yield folder / "home"
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5, 3])
+def test_ctrl_c_at_any_moment_of_a_start_leaves_nothing_running(unfinished, seconds):
+    """130 before the command itself has begun, 0 after; which of them it is depends on speed."""
+    code, printed, left = interrupted_after(unfinished, seconds)
+
+    assert (code, printed.splitlines()[-1]) in [
+        (130, "Stopped."),
+        (0, "Stopped. The data is kept; start again with the same command."),
+    ]
+    assert "Traceback" not in printed
+    assert left == []
 
 
 def test_a_busy_port_is_one_sentence_before_anything_is_made(tmp_path):

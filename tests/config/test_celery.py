@@ -1,0 +1,42 @@
+"""The queues exist in the database, and what runs by itself is one table."""
+
+from __future__ import annotations
+
+import pytest
+from celery.schedules import crontab
+from django.db import connection
+
+from config.celery import QUEUES, SCHEDULE, app
+
+PGMQ_NAME_LENGTH_MAX = 47
+
+
+@pytest.mark.django_db
+def test_every_queue_was_made_by_the_migration():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT queue_name FROM pgmq.list_queues()")
+        made = {row[0] for row in cursor.fetchall()}
+
+    assert made == set(QUEUES) == {"live", "backfill", "maintenance"}
+    assert max(map(len, QUEUES)) <= PGMQ_NAME_LENGTH_MAX
+
+
+def test_what_runs_by_itself():
+    assert {name: (job["task"], job["schedule"]) for name, job in SCHEDULE.items()} == {
+        "settle": ("credits.tasks.settle", crontab()),
+        "sweep": ("trackers.tasks.sweep", crontab()),
+    }
+
+
+def test_a_job_nobody_took_within_its_minute_is_dropped():
+    """The next minute's does what it would have done."""
+    for job in app.conf.beat_schedule.values():
+        assert job["options"] == {"queue": "maintenance", "expires": 55}
+
+
+def test_a_message_goes_to_the_queue_it_is_sent_to(committed):
+    app.send_task("trackers.tasks.sweep", queue="maintenance")
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT queue_name, queue_length FROM pgmq.metrics_all()")
+        assert dict(cursor.fetchall()) == {"live": 0, "backfill": 0, "maintenance": 1}
