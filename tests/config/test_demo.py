@@ -95,7 +95,7 @@ def test_the_first_start_prints_progress_address_link_and_logins(starts):
         "  vic@northwind.example           viewer\n"
         "  vera@tallystick.example         vendor staff, sees all companies\n"
         "\n"
-        "Ctrl-C ends everything; the data is kept."
+        "Ctrl-C ends everything; the data is kept.\n"
     )
     assert 'type="password"' in first.login_page
 
