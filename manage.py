@@ -2,6 +2,7 @@
 """Runs the product's commands: ``python manage.py help`` lists them."""
 
 import os
+import signal
 import sys
 
 PYTHON_MIN = (3, 11)
@@ -13,13 +14,12 @@ def main() -> int:
         print(f"Tallystick needs Python 3.11 or newer; this is {found}.", file=sys.stderr)
         return 2
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    try:
-        from config.launch import run
+    # Until there is something to clean up, Ctrl-C just ends us: raised in the middle of an import
+    # it is a traceback, or swallowed by somebody's bare except.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from config.launch import run
 
-        return run(sys.argv)
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
+    return run(sys.argv)
 
 
 if __name__ == "__main__":

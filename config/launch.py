@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
@@ -29,7 +30,10 @@ def run(arguments: list[str]) -> int:
     try:
         from django.conf import settings
 
-        with _database(arguments, embedded=settings.EMBEDDED):
+        command = arguments[1] if len(arguments) > 1 else "help"
+        if command not in NEED_NO_DATABASE:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        with _database(arguments, command, embedded=settings.EMBEDDED):
             execute_from_command_line(arguments)
     except (ImproperlyConfigured, ServerDidNotStart) as error:
         print(f"Not started: {error}", file=sys.stderr)
@@ -38,11 +42,15 @@ def run(arguments: list[str]) -> int:
         reason = " ".join(str(error).split())
         print(f"The database does not answer: {reason} Check DATABASE_URL.", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
     return 0
 
 
-def _database(arguments: list[str], *, embedded: bool) -> AbstractContextManager[object]:
-    command = arguments[1] if len(arguments) > 1 else "help"
+def _database(
+    arguments: list[str], command: str, *, embedded: bool
+) -> AbstractContextManager[object]:
     asks_for_help = not {"-h", "--help", "--version"}.isdisjoint(arguments)
     if not embedded or command in NEED_NO_DATABASE or asks_for_help:
         return nullcontext()

@@ -43,7 +43,15 @@ def seeded_clock(instant: datetime) -> Iterator[SeededClock]:
         cursor.execute(_REPLACE + "$$ SELECT instant FROM ledger_seeded_clock $$")
     try:
         yield SeededClock(instant)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(_REPLACE + "$$\n    SELECT clock_timestamp()\n$$")
-            cursor.execute("DROP TABLE ledger_seeded_clock")
+    except BaseException:
+        # The transaction we are in is rolled back and with it the replacement.
+        if not connection.in_atomic_block:
+            _put_back()
+        raise
+    _put_back()
+
+
+def _put_back() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_REPLACE + "$$\n    SELECT clock_timestamp()\n$$")
+        cursor.execute("DROP TABLE ledger_seeded_clock")

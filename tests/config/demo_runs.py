@@ -64,12 +64,14 @@ class Demo:
         }
 
     def end(self, number: int, *, group: bool) -> int:
-        """Send a signal to the demo or, as a terminal does, to its process group; wait."""
+        """Send a signal, as a terminal does, to the process group, or impatiently to it alone."""
         self.family += psutil.Process(self.process.pid).children(recursive=True)
         started = time.monotonic()
         if group:
             os.killpg(self.process.pid, number)
         else:
+            self.process.send_signal(number)
+            time.sleep(0.3)
             self.process.send_signal(number)
         code = self.process.wait(timeout=60)
         self.stop_seconds = time.monotonic() - started
@@ -137,7 +139,10 @@ def interrupted_after(home: Path, seconds: float) -> tuple[int, str, list[str]]:
     )
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
-    printed, _ = process.communicate(timeout=60)
+    try:
+        printed, _ = process.communicate(timeout=30)
+    finally:
+        process.kill()
     left = [_command(one) for one in psutil.process_iter() if str(home) in _command(one)]
     return process.returncode, printed, left
 

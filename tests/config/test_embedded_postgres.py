@@ -191,18 +191,33 @@ def test_an_initdb_that_was_interrupted_is_begun_again(myself):
     assert (seen["answers"], seen["half_made"]) == (True, False)
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
+def test_a_socket_folder_that_others_can_enter_is_refused(myself, mode):
+    home = myself.folder / "home"
+    (home / "socket").mkdir(parents=True)
+    (home / "socket").chmod(mode)
+    if IS_ROOT:
+        os.chown(home / "socket", NOBODY.pw_uid, NOBODY.pw_gid)
+
+    seen = myself.sees("start", home)
+
+    assert seen["refused"] == f"{home}/socket is not private to this user; remove it."
+    assert (home / "socket").stat().st_mode & 0o777 == mode
+    assert not (home / "data").exists()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="Only root can make a folder for somebody else.")
 def test_a_socket_folder_of_somebody_else_is_refused(user):
     home = user.folder / "home"
-    home.mkdir()
-    (home / "socket").mkdir(mode=0o777)
-    (home / "socket").chmod(0o777)
-    if IS_ROOT:
-        os.chown(home, *([NOBODY.pw_uid, NOBODY.pw_gid] if user.name != "root" else [0, 0]))
+    (home / "socket").mkdir(parents=True, mode=0o700)
+    stranger = NOBODY.pw_uid - 1
+    os.chown(home / "socket", stranger, NOBODY.pw_gid)
+    os.chown(home, NOBODY.pw_uid, NOBODY.pw_gid)
 
     seen = user.sees("start", home)
 
     assert seen["refused"] == f"{home}/socket is not private to this user; remove it."
-    assert (home / "socket").stat().st_mode & 0o777 == 0o777
+    assert (home / "socket").stat().st_uid == stranger
     assert not (home / "data").exists()
 
 

@@ -252,7 +252,8 @@ def test_what_was_done_is_named_with_company_row_and_invariant(books, run, corru
 
     code, lines = run()
     found = [line.replace(f" company {acme.slug},", "") for line in lines[:-1]]
-    assert found == [line.format(**names, r4=reservation_id) for line in expected]
+    named = [line.format(**names, r4=reservation_id) for line in expected]
+    assert sorted(found) == sorted(named)
     assert all(f"company {acme.slug}," in line for line in lines[:-1])
     count = LedgerEntry.objects.count()
     assert lines[-1] == f"Checked {count} ledger entries: {len(expected)} breaches."

@@ -21,6 +21,9 @@ from config.demo import dataset, seeding, supervisor
 from credits import sign_in
 from credits.models import Company
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPED = "\nStopped. The data is kept; start again with the same command."
+
 
 class Command(BaseCommand):
     help = (
@@ -34,6 +37,8 @@ class Command(BaseCommand):
         "  manage.py demo --port 8001 --reset"
     )
 
+    is_interrupted = False
+
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
         return super().create_parser(*args, **kwargs)
@@ -45,8 +50,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._interrupt)
         try:
             port = _port(options["port"])
             supervisor.refuse_busy_port(port)
@@ -59,16 +64,27 @@ class Command(BaseCommand):
             self.stderr.write(str(error))
             raise SystemExit(1) from error
         except KeyboardInterrupt:
-            self._say("\nStopped. The data is kept; start again with the same command.")
+            self._say(STOPPED)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        """Stop what is under way; where a library swallows it, the flag is seen later.
+
+        Ending takes seconds; an impatient second Ctrl-C would leave processes behind.
+        """
+        self.is_interrupted = True
+        for one in STOP_SIGNALS:
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
     def _run(self, port: int, *, reset: bool) -> None:
         company = self._prepare(reset=reset)
         with supervisor.running(port) as processes:
             supervisor.wait_until_ready(port, processes)
             self._welcome(company, port)
-            while True:
+            while not self.is_interrupted:
                 time.sleep(0.5)
                 supervisor.refuse_ended(processes)
+        self._say(STOPPED)
 
     def _prepare(self, *, reset: bool) -> Company:
         """Bring the database to a migrated state with the demo's company in it."""
@@ -85,6 +101,8 @@ class Command(BaseCommand):
         return seeding.seed(now=timezone.now(), on_progress=self._seeded)
 
     def _seeded(self, count: int, total: int) -> None:
+        if self.is_interrupted:
+            raise KeyboardInterrupt
         if count == total or count % 16 == 0:
             self._say(f"Seeding the demo company: {count} of {total} conversations")
 
@@ -147,7 +165,3 @@ def _migrate() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         call_command("migrate", verbosity=0)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
