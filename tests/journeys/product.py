@@ -48,11 +48,12 @@ def started(folder: Path) -> Iterator[Product]:
         start_new_session=True,
     )
     try:
-        said = _listen_until_ready(process)
-        yield Product(clone, _found(r"Ready: (http\S+?)/?\n", said), _link(said), said)
+        with process, _listened_to(process) as lines:
+            said = _said_until_ready(process, lines)
+            yield Product(clone, _found(r"Ready: (http\S+?)/?\n", said), _link(said), said)
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
     finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(timeout=60)
         _remove_data_of(clone)
 
 
@@ -92,7 +93,9 @@ def environment_of_a_newcomer() -> dict[str, str]:
     }
 
 
-def _listen_until_ready(process: subprocess.Popen[str]) -> str:
+@contextmanager
+def _listened_to(process: subprocess.Popen[str]) -> Iterator[queue.Queue[str]]:
+    """Read what the process says in a thread of its own, to its end: a full pipe would stop it."""
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
@@ -100,7 +103,17 @@ def _listen_until_ready(process: subprocess.Popen[str]) -> str:
         for line in process.stdout:
             lines.put(line)
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield lines
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        reader.join(timeout=60)
+
+
+def _said_until_ready(process: subprocess.Popen[str], lines: queue.Queue[str]) -> str:
     said = ""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while "Ctrl-C ends everything" not in said:
