@@ -88,16 +88,16 @@ GROUPS = (
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return Unfold's navigation for this person: no group without an item they may open."""
     scope = scope_of(request)
-    groups = [
-        {
-            "title": group.title,
-            "items": [
-                link for item in group.items if (link := _link(item, scope, request)) is not None
-            ],
-        }
+    links = {
+        group.title: [link for item in group.items if (link := _link(item, scope)) is not None]
         for group in GROUPS
+    }
+    here = _here(request.path, [link["link"] for items in links.values() for link in items])
+    return [
+        {"title": title, "items": [link | {"active": link["link"] == here} for link in items]}
+        for title, items in links.items()
+        if items
     ]
-    return [group for group in groups if group["items"]]
 
 
 def environment(request: HttpRequest) -> tuple[str, str] | None:
@@ -117,7 +117,7 @@ def icon(request: HttpRequest) -> str:
     return static("credits/icon.svg")
 
 
-def _link(item: Item, scope: Scope, request: HttpRequest) -> dict[str, Any] | None:
+def _link(item: Item, scope: Scope) -> dict[str, Any] | None:
     side = VENDOR if scope.is_vendor else COMPANY
     if not scope.may(item.act) or item.only_for not in ("", side):
         return None
@@ -128,12 +128,16 @@ def _link(item: Item, scope: Scope, request: HttpRequest) -> dict[str, Any] | No
         "title": item.title.replace("&", "&amp;"),
         "icon": item.icon,
         "link": url,
-        "active": _is_active(item, url, request),
     }
 
 
-def _is_active(item: Item, url: str, request: HttpRequest) -> bool:
-    """Tell whether the page is this item's; the credits page is the index too."""
-    if item.url_name == "admin:credits_page":
-        return request.path in (url, url_or_none("admin:index"))
-    return request.path.startswith(url)
+def _here(path: str, urls: list[str]) -> str | None:
+    """Return the address of the item a page belongs to: of several it is under, the longest.
+
+    The credits page is the index too, but no page under its address is part of it.
+    """
+    credits_page = url_or_none("admin:credits_page")
+    if path in (credits_page, url_or_none("admin:index")):
+        return credits_page
+    above = [url for url in urls if url != credits_page and path.startswith(url)]
+    return max(above, key=len, default=None)

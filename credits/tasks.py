@@ -17,4 +17,5 @@ def settle() -> None:
     """Write down what has become effective, lapsed or expired since the last minute."""
     with jobs.once_per_period("settle", now=timezone.now(), period=SETTLE_PERIOD) as job:
         if job.is_mine:
-            job.summary = f"{expirations.settle_due()} companies settled"
+            count = expirations.settle_due()
+            job.summary = f"{count:,} {'company' if count == 1 else 'companies'} settled"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from credits import companies
-from credits.admin import cells
+from credits import companies, shown
 from credits.admin.shared import SharedAdmin
 from credits.models import Company
 from credits.roles import Act
@@ -27,9 +26,6 @@ class CompanyAdmin(SharedAdmin):
     list_display = ("name", "slug", "time_zone", "opened", "credits_left", "is_demo")
     list_select_related = ("pool",)
     search_fields = ("name", "slug")
-
-    class Media:
-        css: ClassVar = {"all": ["credits/ledger.css"]}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("name", "slug", "time_zone") if obj is None else self.list_display
@@ -48,8 +44,8 @@ class CompanyAdmin(SharedAdmin):
 
     @display(description="opened")
     def opened(self, company: Company) -> str:
-        return cells.instant(company.created_at, company)
+        return shown.instant(company.created_at, company)
 
     @display(description="credits remaining")
     def credits_left(self, company: Company) -> str:
-        return cells.amount(company.pool.balance, metric="remaining")
+        return shown.amount(company.pool.balance, metric="remaining")

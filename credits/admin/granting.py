@@ -27,8 +27,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from credits import amounts, balances, grants, ledger, zones
-from credits.admin import cells
+from credits import amounts, balances, grants, ledger, shown, zones
 from credits.admin.days import DayField
 from credits.current_company import scope_of
 from credits.models import Company, CreditGrant, IdempotencyRecord, Operation, Source, User
@@ -106,8 +105,8 @@ class GrantForm(forms.Form):
         if first and last and last < first:
             self.add_error(
                 "last",
-                f"The grant would expire after {cells.day(last)}, before it starts on "
-                f"{cells.day(first)}.",
+                f"The grant would expire after {shown.day(last)}, before it starts on "
+                f"{shown.day(first)}.",
             )
         return values
 
@@ -268,11 +267,11 @@ def _confirmation(
         "notice": notice,
         "seen": plan.fingerprint,
         "source": Source(form.cleaned_data["source"]).label,
-        "amount": cells.amount(form.cleaned_data["amount"], metric="grant-amount"),
-        "before": cells.amount(plan.before, metric="balance-before"),
-        "after": cells.amount(plan.after, metric="balance-after"),
-        "starts_at": plan.starts_at and cells.instant(plan.starts_at, form.company),
-        "last_day": plan.expires_at and cells.last_day(plan.expires_at, form.company),
+        "amount": shown.amount(form.cleaned_data["amount"], metric="grant-amount"),
+        "before": shown.amount(plan.before, metric="balance-before"),
+        "after": shown.amount(plan.after, metric="balance-after"),
+        "starts_at": plan.starts_at and shown.instant(plan.starts_at, form.company),
+        "last_day": plan.expires_at and shown.last_day(plan.expires_at, form.company),
         "reason": form.cleaned_data["reason"],
     }
     return _render(request, page, "admin/credits/grant_confirmation.html", context)

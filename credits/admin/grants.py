@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import display
 
-from credits.admin import cells, granting
+from credits import shown
+from credits.admin import granting
 from credits.admin.days import DaysFilter
 from credits.admin.ledger import SettledAdmin
 from credits.current_company import scope_of
@@ -97,42 +98,45 @@ class CreditGrantAdmin(SettledAdmin):
     ) -> HttpResponse:
         return granting.view(request, self)
 
+    def name_of(self, row: CreditGrant) -> str:
+        return f"{row.get_source_display()} grant"
+
     @display(description="made")
     def made(self, grant: CreditGrant) -> str:
-        return cells.instant(grant.created_at, grant.company)
+        return shown.instant(grant.created_at, grant.company)
 
     @display(description="state")
     def state_label(self, grant: Any) -> str:
-        return cells.status(grant.state)
+        return shown.status(grant.state)
 
     @display(description="credits")
     def credits(self, grant: CreditGrant) -> str:
-        return cells.amount(grant.amount, metric="grant-amount")
+        return shown.amount(grant.amount, metric="grant-amount")
 
     @display(description="left")
     def remaining_credits(self, grant: CreditGrant) -> str:
-        return cells.amount(grant.remaining, metric="grant-remaining")
+        return shown.amount(grant.remaining, metric="grant-remaining")
 
     @display(description="of it held")
     def held_credits(self, grant: CreditGrant) -> str:
-        return cells.amount(grant.held, metric="grant-held")
+        return shown.amount(grant.held, metric="grant-held")
 
     @display(description="voided")
     def voided_credits(self, grant: CreditGrant) -> str:
-        return cells.amount(grant.voided, metric="grant-voided")
+        return shown.amount(grant.voided, metric="grant-voided")
 
     @display(description="usable from")
     def usable_from(self, grant: CreditGrant) -> str:
-        return cells.instant(grant.effective_at, grant.company)
+        return shown.instant(grant.effective_at, grant.company)
 
     @display(description="asked for from")
     def asked_from(self, grant: CreditGrant) -> str:
-        return cells.instant(grant.requested_effective_at, grant.company)
+        return shown.instant(grant.requested_effective_at, grant.company)
 
     @display(description="last day")
     def usable_until(self, grant: CreditGrant) -> str:
-        return cells.last_day(grant.expires_at, grant.company)
+        return shown.last_day(grant.expires_at, grant.company)
 
     @display(description="made by")
     def made_by(self, grant: CreditGrant) -> str:
-        return cells.NOTHING if grant.created_by is None else str(grant.created_by)
+        return shown.NOTHING if grant.created_by is None else str(grant.created_by)

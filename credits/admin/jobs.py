@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from celery import current_app
 from celery.schedules import crontab
@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
-from credits.admin import cells
+from credits import shown
 from credits.admin.shared import SharedAdmin
 from credits.models import JobRun
 from credits.roles import Act
@@ -41,20 +41,24 @@ class JobRunAdmin(SharedAdmin):
     readonly_fields = list_display
     list_before_template = "admin/credits/schedule.html"
 
-    class Media:
-        css: ClassVar = {"all": ["credits/ledger.css"]}
-
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         context = (extra_context or {}) | {"title": "Jobs and schedule", "schedule": schedule()}
         return super().changelist_view(request, context)
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        # Django's log of changes is always empty where nobody changes anything.
+        context["show_history"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
     @display(description="last claimed for")
     def claimed(self, run: JobRun) -> str:
-        return cells.utc(run.period)
+        return shown.utc(run.period)
 
     @display(description="last success")
     def succeeded(self, run: JobRun) -> str:
-        return cells.utc(run.succeeded_at)
+        return shown.utc(run.succeeded_at)
 
 
 def schedule() -> list[ScheduledJob]:
@@ -65,8 +69,8 @@ def schedule() -> list[ScheduledJob]:
             name=name,
             task=job["task"],
             runs=_in_words(job["schedule"]),
-            last_success=cells.utc(succeeded.get(name)),
-            status=cells.status("Has run" if succeeded.get(name) else "Never ran"),
+            last_success=shown.utc(succeeded.get(name)),
+            status=shown.status("Has run" if succeeded.get(name) else "Never ran"),
         )
         for name, job in sorted(current_app.conf.beat_schedule.items())
     ]

@@ -15,8 +15,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from credits import expirations
-from credits.admin import cells, reports
+from credits import expirations, shown
+from credits.admin import reports
 from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
@@ -44,9 +44,6 @@ class SettledAdmin(ReadOnlyAdmin):
     view_act = Act.VIEW_LEDGER
     paginator = InfinitePaginator
     list_filter_submit = True
-
-    class Media:
-        css: ClassVar = {"all": ["credits/ledger.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if self.has_view_permission(request):
@@ -92,13 +89,13 @@ class LotsInline(TabularInline):
 
     @display(description="grant")
     def lot(self, row: Any) -> str:
-        return cells.link(row.grant, f"{row.grant.get_source_display()} {row.grant_id}")
+        return shown.link(row.grant, f"{row.grant.get_source_display()} {row.grant_id}")
 
     @display(description="credits")
     def lot_credits(self, row: Any) -> str:
         is_drawdown = isinstance(row, Drawdown)
         metric = "drawdown" if is_drawdown else "hold"
-        return cells.amount(row.amount, metric=metric, is_signed=is_drawdown)
+        return shown.amount(row.amount, metric=metric, is_signed=is_drawdown)
 
 
 class DrawdownInline(LotsInline):
@@ -137,11 +134,11 @@ class LedgerEntryAdmin(SettledAdmin):
 
     @display(description="time")
     def occurred(self, entry: LedgerEntry) -> str:
-        return cells.instant(entry.occurred_at, entry.company)
+        return shown.instant(entry.occurred_at, entry.company)
 
     @display(description="written")
     def recorded(self, entry: LedgerEntry) -> str:
-        return cells.instant(entry.recorded_at, entry.company)
+        return shown.instant(entry.recorded_at, entry.company)
 
     @display(description="action")
     def action(self, entry: LedgerEntry) -> str:
@@ -149,28 +146,28 @@ class LedgerEntryAdmin(SettledAdmin):
 
     @display(description="method")
     def method(self, entry: LedgerEntry) -> str:
-        return cells.status(entry.get_kind_display())
+        return shown.status(entry.get_kind_display())
 
     @display(description="credits")
     def credits(self, entry: LedgerEntry) -> str:
-        return cells.amount(entry.amount, metric="entry-amount", is_signed=True)
+        return shown.amount(entry.amount, metric="entry-amount", is_signed=True)
 
     @display(description="before")
     def before(self, entry: LedgerEntry) -> str:
-        return cells.amount(entry.balance_before, metric="balance-before")
+        return shown.amount(entry.balance_before, metric="balance-before")
 
     @display(description="after")
     def after(self, entry: LedgerEntry) -> str:
-        return cells.amount(entry.balance_after, metric="balance-after")
+        return shown.amount(entry.balance_after, metric="balance-after")
 
     @display(description="for")
     def about(self, entry: LedgerEntry) -> str:
         event: UsageEvent | None = getattr(entry, "usage_event", None)
         if event is not None:
-            return cells.link(event, f"{event.feature_name}, {event.get_action_display()}")
+            return shown.link(event, f"{event.feature_name}, {event.get_action_display()}")
         if entry.grant is not None:
-            return cells.link(entry.grant, f"{entry.grant.get_source_display()} grant")
-        return cells.NOTHING
+            return shown.link(entry.grant, f"{entry.grant.get_source_display()} grant")
+        return shown.NOTHING
 
     @display(description="cause")
     def cause_in_words(self, entry: LedgerEntry) -> str:
@@ -178,7 +175,7 @@ class LedgerEntryAdmin(SettledAdmin):
 
     @display(description="hash")
     def hash_in_hex(self, entry: LedgerEntry) -> str:
-        return cells.code(bytes(entry.hash).hex())
+        return shown.code(bytes(entry.hash).hex())
 
 
 @admin.register(Drawdown)
@@ -199,23 +196,23 @@ class DrawdownAdmin(SettledAdmin):
 
     @display(description="entry")
     def entry_link(self, drawdown: Drawdown) -> str:
-        return cells.link(drawdown.entry, f"#{drawdown.entry.sequence}")
+        return shown.link(drawdown.entry, f"#{drawdown.entry.sequence}")
 
     @display(description="time")
     def occurred(self, drawdown: Drawdown) -> str:
-        return cells.instant(drawdown.entry.occurred_at, drawdown.company)
+        return shown.instant(drawdown.entry.occurred_at, drawdown.company)
 
     @display(description="method")
     def method(self, drawdown: Drawdown) -> str:
-        return cells.status(drawdown.entry.get_kind_display())
+        return shown.status(drawdown.entry.get_kind_display())
 
     @display(description="grant")
     def grant_link(self, drawdown: Drawdown) -> str:
-        return cells.link(drawdown.grant, f"{drawdown.grant.get_source_display()} grant")
+        return shown.link(drawdown.grant, f"{drawdown.grant.get_source_display()} grant")
 
     @display(description="credits")
     def credits(self, drawdown: Drawdown) -> str:
-        return cells.amount(drawdown.amount, metric="drawdown", is_signed=True)
+        return shown.amount(drawdown.amount, metric="drawdown", is_signed=True)
 
 
 @admin.register(UsageEvent)
@@ -265,35 +262,38 @@ class UsageEventAdmin(ExportMixin, SettledAdmin):
         assert company is not None  # has_export_permission
         return f"{CreditUsageReport.slug}-{company.slug}.{file_format.get_extension()}"
 
+    def name_of(self, row: UsageEvent) -> str:
+        return f"Usage by {row.feature_name}"
+
     @display(description="time")
     def occurred(self, event: UsageEvent) -> str:
-        return cells.instant(event.occurred_at, event.company)
+        return shown.instant(event.occurred_at, event.company)
 
     @display(description="integration")
     def integration(self, event: Any) -> str:
-        return event.integration_name or cells.NOTHING
+        return event.integration_name or shown.NOTHING
 
     @display(description="calls")
     def call_count(self, event: UsageEvent) -> str:
-        return cells.count(event.calls, metric="usage-calls")
+        return shown.count(event.calls, metric="usage-calls")
 
     @display(description="e-mails")
     def email_count(self, event: UsageEvent) -> str:
-        return cells.count(event.emails, metric="usage-emails")
+        return shown.count(event.emails, metric="usage-emails")
 
     @display(description="web searches")
     def search_count(self, event: UsageEvent) -> str:
-        return cells.count(event.web_searches, metric="usage-web-searches")
+        return shown.count(event.web_searches, metric="usage-web-searches")
 
     @display(description="credits")
     def credits(self, event: UsageEvent) -> str:
-        return cells.amount(event.amount, metric="usage-credits")
+        return shown.amount(event.amount, metric="usage-credits")
 
     @display(description="entry")
     def entry_link(self, event: UsageEvent) -> str:
         if event.entry is None:
             return "free"
-        return cells.link(event.entry, f"#{event.entry.sequence}")
+        return shown.link(event.entry, f"#{event.entry.sequence}")
 
 
 @admin.register(Reservation)
@@ -320,34 +320,37 @@ class ReservationAdmin(SettledAdmin):
     readonly_fields = fields
     inlines = (HoldInline,)
 
+    def name_of(self, row: Reservation) -> str:
+        return f"Reservation for {row.feature_name}"
+
     @display(description="opened")
     def opened(self, reservation: Reservation) -> str:
-        return cells.instant(reservation.opened_at, reservation.company)
+        return shown.instant(reservation.opened_at, reservation.company)
 
     @display(description="state")
     def state_label(self, reservation: Reservation) -> str:
-        return cells.status(reservation.get_state_display())
+        return shown.status(reservation.get_state_display())
 
     @display(description="held")
     def credits(self, reservation: Reservation) -> str:
-        return cells.amount(reservation.amount, metric="reservation-amount")
+        return shown.amount(reservation.amount, metric="reservation-amount")
 
     @display(description="charged")
     def charged(self, reservation: Reservation) -> str:
-        return cells.amount(reservation.captured, metric="reservation-captured")
+        return shown.amount(reservation.captured, metric="reservation-captured")
 
     @display(description="lapses")
     def until(self, reservation: Reservation) -> str:
-        return cells.instant(reservation.lapses_at, reservation.company)
+        return shown.instant(reservation.lapses_at, reservation.company)
 
     @display(description="closed")
     def closed(self, reservation: Reservation) -> str:
-        return cells.instant(reservation.closed_at, reservation.company)
+        return shown.instant(reservation.closed_at, reservation.company)
 
     @display(description="usage")
     def usage(self, reservation: Reservation) -> str:
         event: Model | None = reservation.usage_event
-        return cells.NOTHING if event is None else cells.link(event, "what was charged")
+        return shown.NOTHING if event is None else shown.link(event, "what was charged")
 
 
 def settle(request: HttpRequest) -> None:

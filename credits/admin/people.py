@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from credits.admin import cells
+from credits import shown
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.admin.shared import SharedAdmin
 from credits.current_company import scope_of
@@ -84,9 +84,9 @@ class UserAdmin(SharedAdmin):
         return ("email", "name", "is_active", "public_id", "last_seen", "vendor_groups")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown = ("public_id", "last_seen", "vendor_groups")
+        stated = ("public_id", "last_seen", "vendor_groups")
         # Nobody locks themselves out.
-        return (*shown, "is_active") if obj is not None and obj == request.user else shown
+        return (*stated, "is_active") if obj is not None and obj == request.user else stated
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         may = super().has_change_permission(request, obj)
@@ -102,17 +102,17 @@ class UserAdmin(SharedAdmin):
 
     @display(description="state")
     def state_label(self, user: User) -> str:
-        return cells.status("Active" if user.is_active else "Deactivated")
+        return shown.status("Active" if user.is_active else "Deactivated")
 
     @display(description="last signed in")
     def last_seen(self, user: User) -> str:
-        return cells.utc(user.last_login)
+        return shown.utc(user.last_login)
 
     @display(description="vendor groups")
     def vendor_groups(self, user: User) -> str:
         if user.is_superuser:
             return "Superuser"
-        return ", ".join(group.name for group in user.groups.order_by("name")) or cells.NOTHING
+        return ", ".join(group.name for group in user.groups.order_by("name")) or shown.NOTHING
 
 
 @admin.register(Membership)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -17,8 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from credits import amounts, rate_cards, rating
-from credits.admin import cells
+from credits import amounts, rate_cards, rating, shown
 from credits.admin.shared import SharedAdmin
 from credits.current_company import scope_of
 from credits.models import RateCard, RateItem, User
@@ -86,7 +85,7 @@ def _price_of(item: RateItem) -> Any:
     @display(description=item.label)
     def price(card: RateCard) -> str:
         rate = next((rate.amount for rate in card.rates.all() if rate.item == item), None)
-        return cells.NOTHING if rate is None else cells.amount(rate, metric=f"rate-{item.lower()}")
+        return shown.NOTHING if rate is None else shown.amount(rate, metric=f"rate-{item.lower()}")
 
     return price
 
@@ -104,9 +103,6 @@ class RateCardAdmin(SharedAdmin):
     sortable_by = ()
     list_display = ("starts", "state_label", *PRICES, "note")
     fields = ("effective_at", "note", *RateItem.values)
-
-    class Media:
-        css: ClassVar = {"all": ["credits/ledger.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(Act.EDIT_RATES)
@@ -144,10 +140,10 @@ class RateCardAdmin(SharedAdmin):
 
     @display(description="in force from")
     def starts(self, card: RateCard) -> str:
-        return cells.utc(card.effective_at)
+        return shown.utc(card.effective_at)
 
     @display(description="state")
     def state_label(self, card: Any) -> str:
         if card.effective_at > timezone.now():
-            return cells.status("Scheduled")
-        return cells.status("Past" if card.is_past else "In force")
+            return shown.status("Scheduled")
+        return shown.status("Past" if card.is_past else "In force")

@@ -18,8 +18,7 @@ from django.views.generic import View
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
-from credits import expirations
-from credits.admin import cells
+from credits import expirations, shown
 from credits.admin.days import DayField
 from credits.current_company import scope_of
 from credits.models import Company
@@ -79,8 +78,8 @@ class ReportForm(forms.Form):
             )
         if is_custom and first and last and first > last:
             raise forms.ValidationError(
-                f"The export was not made: the first day ({cells.day(first)}) is after the last "
-                f"day ({cells.day(last)}). Swap them?"
+                f"The export was not made: the first day ({shown.day(first)}) is after the last "
+                f"day ({shown.day(last)}). Swap them?"
             )
         return values
 
@@ -145,8 +144,8 @@ def _preview(report: CreditUsageReport, days: DayRange) -> dict[str, Any]:
     return {
         "range_in_words": in_words(days),
         "totals": totals,
-        "row_count": cells.count(totals.row_count, metric="report-rows"),
-        "credits_used": cells.amount(totals.credits, metric="report-credits"),
+        "row_count": shown.count(totals.row_count, metric="report-rows"),
+        "credits_used": shown.amount(totals.credits, metric="report-credits"),
     }
 
 
@@ -154,7 +153,7 @@ def in_words(days: DayRange) -> str:
     """Name a range of days, for a sentence that begins “No usage …”."""
     if days.first is None or days.last is None:
         return "at any time"
-    return f"between {cells.day(days.first)} and {cells.day(days.last)}"
+    return f"between {shown.day(days.first)} and {shown.day(days.last)}"
 
 
 def _file_name(report: CreditUsageReport, company: Company, days: DayRange) -> str:

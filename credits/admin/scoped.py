@@ -14,6 +14,7 @@ from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from credits import shown
 from credits.current_company import company_of, scope_of
 from credits.roles import Act
 
@@ -45,15 +46,28 @@ class CompanyScopedAdmin(ModelAdmin):
         return scope_of(request).limit(super().get_queryset(request), self.company_path)
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        shown = tuple(super().get_list_display(request))
+        columns = tuple(super().get_list_display(request))
         sees_several = scope_of(request).company is None and self.company_path == "company"
-        return (*shown, "company") if sees_several and "company" not in shown else shown
+        return (*columns, "company") if sees_several and "company" not in columns else columns
 
     def get_list_select_related(self, request: HttpRequest) -> Any:
         related = super().get_list_select_related(request)
         if isinstance(related, (list, tuple)) and self.company_path == "company":
             return (*related, "company")
         return related
+
+    def name_of(self, row: Any) -> str:
+        """Return what the row is called at the head of its page."""
+        return str(row)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        row = context.get("original")
+        if row is not None:
+            name = self.name_of(row)
+            context |= {"subtitle": name, "original": shown.Named(row, name)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         filters = super().get_list_filter(request)
@@ -112,6 +126,13 @@ class ReadOnlyAdmin(CompanyScopedAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        # Django's log of changes is always empty where nobody changes anything.
+        context["show_history"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 def limited(model: type[models.Model], request: HttpRequest) -> models.QuerySet[Any]:

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from credits import balances, rating
+from credits import balances, rating, shown
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.amounts import grouped, text
 from credits.current_company import scope_of
@@ -36,11 +36,11 @@ class BackfillChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        shown: list[Any] = list(self.result_list)
-        found = backfills.progress_of(shown)
-        for backfill in shown:
+        rows: list[Any] = list(self.result_list)
+        found = backfills.progress_of(rows)
+        for backfill in rows:
             backfill.progress = found[backfill.pk]
-        self.result_list = shown
+        self.result_list = rows
 
 
 @admin.register(Backfill)
@@ -81,6 +81,9 @@ class BackfillAdmin(ReadOnlyAdmin):
         ]
         return [*own, *super().get_urls()]
 
+    def name_of(self, row: Any) -> str:
+        return f"Backfill of {name_of(row)}"
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -92,18 +95,15 @@ class BackfillAdmin(ReadOnlyAdmin):
     ) -> Any:
         now = timezone.now()
         context |= {
-            "title": name_of(obj),
-            # As text it is left out of the header, where it would stand as a bare id.
-            "original": name_of(obj),
             "backfill": obj,
             "tracker": obj.tracker,
             "report": report(obj, now=now),
             "range": range_in_words(obj),
             "conversation_count": f"{obj.conversation_count:,}",
-            "estimate": trackers_shown.figure("estimate", obj.estimate),
-            "ceiling": trackers_shown.figure("ceiling", obj.ceiling),
+            "estimate": shown.amount(obj.estimate, metric="estimate"),
+            "ceiling": shown.amount(obj.ceiling, metric="ceiling"),
             "started_by": obj.started_by.get_short_name() if obj.started_by else "the system",
-            "started": trackers_shown.moment(obj.started_at, obj.company),
+            "started": shown.instant(obj.started_at, obj.company),
             "may_act": may_act(request, obj),
         }
         return super().render_change_form(request, context, add, change, form_url, obj)
@@ -122,30 +122,28 @@ class BackfillAdmin(ReadOnlyAdmin):
 
     @display(description="Conversations")
     def read(self, obj: Any) -> SafeString:
-        return format_html(
-            "<span>{} of {}</span>",
-            trackers_shown.figure("finished", obj.progress.finished),
-            trackers_shown.figure("conversations", obj.conversation_count),
+        return shown.number(
+            "{} of {}",
+            shown.count(obj.progress.finished, metric="finished"),
+            shown.count(obj.conversation_count, metric="conversations"),
         )
 
     @display(description="Credits used of estimate")
     def used(self, obj: Any) -> SafeString:
-        return format_html(
-            "<span>{} of {}</span>",
-            trackers_shown.figure("charged", obj.progress.charged),
-            trackers_shown.figure("estimate", obj.estimate),
+        return shown.number(
+            "{} of {}",
+            shown.amount(obj.progress.charged, metric="charged"),
+            shown.amount(obj.estimate, metric="estimate"),
         )
 
     @display(description="Ceiling")
-    def shown_ceiling(self, obj: Any) -> SafeString:
-        return trackers_shown.figure("ceiling", obj.ceiling)
+    def shown_ceiling(self, obj: Any) -> str:
+        return shown.amount(obj.ceiling, metric="ceiling")
 
     @display(description="Started", ordering="started_at")
     def shown_start(self, obj: Any) -> SafeString:
         who = obj.started_by.get_short_name() if obj.started_by else "the system"
-        return format_html(
-            "<span>{} by {}</span>", trackers_shown.moment(obj.started_at, obj.company), who
-        )
+        return format_html("<span>{} by {}</span>", shown.instant(obj.started_at, obj.company), who)
 
 
 def progress(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> JsonResponse:
@@ -176,10 +174,10 @@ def stop(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRespo
         backfill,
         "stop",
         is_live=backfill.state in backfills.LIVE_STATES,
-        done=trackers_shown.figure("done", counted.done),
-        charged=trackers_shown.figure("charged", counted.charged),
-        skipped=trackers_shown.figure("to_skip", counted.waiting + counted.running),
-        running=trackers_shown.figure("running", counted.running),
+        done=shown.count(counted.done, metric="done"),
+        charged=shown.amount(counted.charged, metric="charged"),
+        skipped=shown.count(counted.waiting + counted.running, metric="to_skip"),
+        running=shown.count(counted.running, metric="running"),
     )
 
 
@@ -202,8 +200,8 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
         backfill,
         "resume",
         is_paused=backfill.state == BackfillState.PAUSED,
-        needs=trackers_shown.figure("still_needs", needs),
-        available=trackers_shown.figure("available", available),
+        needs=shown.amount(needs, metric="still_needs"),
+        available=shown.amount(available, metric="available"),
         is_short=needs > available,
     )
 
@@ -255,10 +253,9 @@ def state_in_words(backfill: Backfill, counted: Progress) -> str:
 
 def range_in_words(backfill: Backfill) -> str:
     """Say the first and the last local day, both included."""
-    zone = trackers_shown.zone_of(backfill.company)
-    first = backfill.from_at.astimezone(zone)
-    last = (backfill.to_at - timedelta(microseconds=1)).astimezone(zone)
-    return f"{first.day} {first:%b %Y} – {last.day} {last:%b %Y}"
+    zone = shown.zone_of(backfill.company)
+    first = shown.day(backfill.from_at.astimezone(zone).date())
+    return f"{first} – {shown.day(shown.last_day_before(backfill.to_at, zone))}"
 
 
 def ended_in_words(backfill: Backfill) -> str:
@@ -268,7 +265,7 @@ def ended_in_words(backfill: Backfill) -> str:
     return " ".join(
         part
         for part in (
-            trackers_shown.moment_in_words(backfill.ended_at, backfill.company),
+            shown.instant_in_words(backfill.ended_at, backfill.company),
             backfill.ended_by and f"by {backfill.ended_by.get_short_name()}.",
             backfill.end_reason,
         )

@@ -10,9 +10,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
+from credits import shown
+from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
-from trackers.admin import scans, showing
+from trackers.admin import reading, scans
 from trackers.models import Conversation, Participant, Scan, Utterance
 
 UTTERANCES_PER_PAGE = 200
@@ -40,14 +42,14 @@ class ConversationAdmin(ReadOnlyAdmin):
         "kind",
         ("team", ScopedRelatedFilter),
         ("owner", ScopedRelatedFilter),
-        ("started_at", showing.LocalDaysFilter),
+        ("started_at", DaysFilter),
     )
     list_filter_submit = True
     search_fields = ("title", "external_id")
     search_help_text = "Search by title or external id."
     sortable_by = ()
     ordering = ("-started_at", "-pk")
-    paginator = showing.BoundedPaginator
+    paginator = reading.BoundedPaginator
     fields = ()
     change_list_template = "admin/trackers/reading_list.html"
     empty_words = "Calls and e-mails appear here when they are imported."
@@ -75,46 +77,47 @@ class ConversationAdmin(ReadOnlyAdmin):
 
     @display(description="Started")
     def started(self, conversation: Conversation) -> str:
-        return showing.time(conversation.started_at, conversation.company)
+        return shown.instant(conversation.started_at, conversation.company)
 
     @display(description="Length")
     def length(self, conversation: Conversation) -> str:
-        return showing.clock(conversation.duration_seconds or None) or showing.NOTHING
+        return reading.clock(conversation.duration_seconds or None) or shown.NOTHING
 
     @display(description="Owner")
     def owner_shown(self, conversation: Conversation) -> str:
         owner = conversation.owner
-        return showing.NOTHING if owner is None else owner.name or owner.email
+        return shown.NOTHING if owner is None else owner.name or owner.email
 
     @display(description="Team")
     def team_shown(self, conversation: Conversation) -> str:
-        return str(conversation.team or showing.NOTHING)
+        return str(conversation.team or shown.NOTHING)
 
     @display(description="Account")
     def account_shown(self, conversation: Conversation) -> str:
-        return str(conversation.account or showing.NOTHING)
+        return str(conversation.account or shown.NOTHING)
 
     @display(description="Deal stage")
     def stage(self, conversation: Conversation) -> str:
-        return conversation.deal_stage or showing.NOTHING
+        return conversation.deal_stage or shown.NOTHING
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         conversation: Conversation = context["original"]
         context |= {
-            "title": str(conversation),
             "facts": _facts(request, conversation),
             "participants": Participant.objects.filter(conversation=conversation).order_by("pk"),
             "turns": _turns(conversation, request.GET.get(PAGE_PARAMETER)),
             "page_parameter": PAGE_PARAMETER,
             "results": [
                 {
-                    "link": showing.link(request, scan, scan.tracker.name),
+                    "link": shown.link_if_allowed(request, scan, scan.tracker.name),
                     "verdict": scans.verdict(scan),
-                    "confidence": scan.get_confidence_display() or showing.NOTHING,
+                    "confidence": scan.get_confidence_display() or shown.NOTHING,
                     "is_earlier": scan.revision != conversation.text_revision,
-                    "when": showing.time(scan.finished_at or scan.created_at, conversation.company),
+                    "when": shown.instant(
+                        scan.finished_at or scan.created_at, conversation.company
+                    ),
                 }
                 for scan in _results(conversation)
             ],
@@ -125,20 +128,20 @@ class ConversationAdmin(ReadOnlyAdmin):
 def _facts(request: HttpRequest, conversation: Conversation) -> list[tuple[str, object]]:
     """Name what is stored on the conversation, as it was when it arrived."""
     company = conversation.company
-    return showing.facts(
+    return reading.facts(
         [
             ("Kind", conversation.get_kind_display()),
-            ("Started", showing.time(conversation.started_at, company)),
-            ("Length", showing.clock(conversation.duration_seconds or None)),
-            ("Owner", showing.link(request, conversation.owner)),
-            ("Team", showing.link(request, conversation.team)),
-            ("Account", showing.link(request, conversation.account)),
+            ("Started", shown.instant(conversation.started_at, company)),
+            ("Length", reading.clock(conversation.duration_seconds or None)),
+            ("Owner", shown.link_if_allowed(request, conversation.owner)),
+            ("Team", shown.link_if_allowed(request, conversation.team)),
+            ("Account", shown.link_if_allowed(request, conversation.account)),
             ("Account type", conversation.account_type),
-            ("Deal", showing.link(request, conversation.deal)),
+            ("Deal", shown.link_if_allowed(request, conversation.deal)),
             ("Deal stage", conversation.deal_stage),
             ("External id", conversation.external_id),
             ("Source", conversation.source),
-            ("Arrived", showing.time(conversation.arrived_at, company)),
+            ("Arrived", shown.instant(conversation.arrived_at, company)),
         ]
     )
 
@@ -155,7 +158,7 @@ def _turns(conversation: Conversation, number: str | None) -> Any:
         {
             "speaker": str(one.speaker),
             "side": one.get_affiliation_display(),
-            "time": showing.clock(one.start_seconds),
+            "time": reading.clock(one.start_seconds),
             "text": one.text,
         }
         for one in page.object_list

@@ -9,9 +9,10 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from credits import shown
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
-from trackers.admin import showing
+from trackers.admin import reading
 from trackers.models import Conversation, CustomerAccount, Deal, Team, TeamMember
 
 
@@ -21,7 +22,7 @@ class DirectoryAdmin(ReadOnlyAdmin):
     view_act = Act.VIEW_CONVERSATIONS
     ordering = ("name", "pk")
     sortable_by = ()
-    paginator = showing.BoundedPaginator
+    paginator = reading.BoundedPaginator
     change_list_template = "admin/trackers/reading_list.html"
     readonly_fields: tuple[str, ...] = ("conversations",)
     conversations_lookup: str
@@ -32,7 +33,7 @@ class DirectoryAdmin(ReadOnlyAdmin):
     @display(description="Conversations")
     def conversations(self, row: Team | TeamMember | CustomerAccount | Deal) -> str:
         lookup = {f"{self.conversations_lookup}__id__exact": row.pk}
-        return showing.list_link(Conversation, "Show its conversations", **lookup)
+        return shown.list_link(Conversation, "Show its conversations", **lookup)
 
 
 @admin.register(Team)
@@ -48,7 +49,7 @@ class TeamAdmin(DirectoryAdmin):
 
     @display(description="Members")
     def members(self, team: Team) -> str:
-        return showing.count(team.member_count, "members")  # type: ignore[attr-defined]
+        return shown.count(team.member_count, metric="members")  # type: ignore[attr-defined]
 
 
 @admin.register(TeamMember)
@@ -65,15 +66,15 @@ class TeamMemberAdmin(DirectoryAdmin):
 
     @display(description="Name")
     def name_shown(self, member: TeamMember) -> str:
-        return member.name or showing.NOTHING
+        return member.name or shown.NOTHING
 
     @display(description="Team")
     def team_shown(self, member: TeamMember) -> str:
-        return str(member.team or showing.NOTHING)
+        return str(member.team or shown.NOTHING)
 
     @display(description="Login")
     def login(self, member: TeamMember) -> str:
-        return str(member.user or showing.NOTHING)
+        return str(member.user or shown.NOTHING)
 
 
 @admin.register(CustomerAccount)
@@ -86,7 +87,7 @@ class CustomerAccountAdmin(DirectoryAdmin):
 
     @display(description="Account type")
     def type_shown(self, account: CustomerAccount) -> str:
-        return account.account_type or showing.NOTHING
+        return account.account_type or shown.NOTHING
 
 
 @admin.register(Deal)
@@ -104,4 +105,4 @@ class DealAdmin(DirectoryAdmin):
 
     @display(description="Stage")
     def stage_shown(self, deal: Deal) -> str:
-        return deal.stage or showing.NOTHING
+        return deal.stage or shown.NOTHING

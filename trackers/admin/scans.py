@@ -14,14 +14,23 @@ from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from unfold.decorators import display
 
+from credits import shown
+from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
-from trackers.admin import showing
+from trackers.admin import reading
 from trackers.models import AnswerType, Quote, Scan, ScanState, Utterance, Verdict
 
 TURNS_AROUND = 3
 ANSWER_CHARACTERS_MAX = 300
 QUOTE_CHARACTERS_MAX = 160  # In lists; a result's own page quotes in full.
+
+TONES: dict[str, str] = {
+    Verdict.YES: shown.GOOD,
+    Verdict.UNSURE: shown.WARNING,
+    ScanState.WAITING: shown.WARNING,
+    ScanState.FAILED: shown.CRITICAL,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +73,14 @@ class ScanAdmin(ReadOnlyAdmin):
         ("tracker", ScopedRelatedFilter),
         "verdict",
         "state",
-        ("finished_at", showing.LocalDaysFilter),
+        ("finished_at", DaysFilter),
     )
     list_filter_submit = True
     search_fields = ("conversation__title", "conversation__external_id")
     search_help_text = "Search by the title or external id of the conversation."
     sortable_by = ()
     ordering = ("-pk",)
-    paginator = showing.BoundedPaginator
+    paginator = reading.BoundedPaginator
     fields = ()
     change_list_template = "admin/trackers/reading_list.html"
     empty_words = "Results appear here when a published tracker has read a conversation."
@@ -103,21 +112,21 @@ class ScanAdmin(ReadOnlyAdmin):
 
     @display(description="Confidence")
     def confidence_shown(self, scan: Scan) -> str:
-        return scan.get_confidence_display() or showing.NOTHING
+        return scan.get_confidence_display() or shown.NOTHING
 
     @display(description="Found")
     def found(self, scan: Scan) -> str:
         """Give the answer and the best quote; say why where there could be none."""
         if scan.state != ScanState.DONE:
-            return format_html('<span class="ts-reason">{}</span>', scan.reason or showing.NOTHING)
+            return format_html('<span class="ts-reason">{}</span>', scan.reason or shown.NOTHING)
         parts = [_answer(scan)]
         if scan.verdict != Verdict.NO:
             parts += [_in_line(one) for one in _quotes(scan)[:1]]
             if (more := len(_quotes(scan)) - 1) > 0:
                 parts.append(format_html('<span class="ts-speaker">and {} more</span>', more))
         parts.append("" if _is_current(scan) else _EARLIER)
-        shown = format_html_join("", "<li>{}</li>", ((part,) for part in parts if part))
-        return format_html('<ul class="ts-quotes">{}</ul>', shown) if shown else showing.NOTHING
+        lines = format_html_join("", "<li>{}</li>", ((part,) for part in parts if part))
+        return format_html('<ul class="ts-quotes">{}</ul>', lines) if lines else shown.NOTHING
 
     @display(description="Credits")
     def credits_used(self, scan: Scan) -> str:
@@ -129,28 +138,30 @@ class ScanAdmin(ReadOnlyAdmin):
 
     @display(description="When")
     def when(self, scan: Scan) -> str:
-        return showing.time(scan.finished_at or scan.created_at, scan.company)
+        return shown.instant(scan.finished_at or scan.created_at, scan.company)
+
+    def name_of(self, row: Scan) -> str:
+        return str(row.conversation)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         scan: Scan = context["original"]
         context |= {
-            "title": str(scan.conversation),
-            "facts": showing.facts(
+            "facts": reading.facts(
                 [
                     ("Result", verdict(scan)),
                     *([("Reason", scan.reason)] if scan.reason else []),
                     ("Confidence", scan.get_confidence_display()),
                     *([("Answer", answer)] if (answer := _answer(scan)) else []),
-                    ("Conversation", showing.link(request, scan.conversation)),
-                    ("Tracker", showing.link(request, scan.tracker)),
+                    ("Conversation", shown.link_if_allowed(request, scan.conversation)),
+                    ("Tracker", shown.link_if_allowed(request, scan.tracker)),
                     ("Question", scan.version.question),
                     ("Credits", _credits_used(scan)),
                     ("Action", scan.get_action_display()),
-                    ("Usage", showing.link(request, scan.usage_event, "Usage event")),
-                    ("Queued", showing.time(scan.created_at, scan.company)),
-                    ("Finished", showing.time(scan.finished_at, scan.company)),
+                    ("Usage", shown.link_if_allowed(request, scan.usage_event, "Usage event")),
+                    ("Queued", shown.instant(scan.created_at, scan.company)),
+                    ("Finished", shown.instant(scan.finished_at, scan.company)),
                 ]
             ),
             "quotes": _quoted(scan),
@@ -167,8 +178,10 @@ _EARLIER = format_html('<span class="ts-earlier">{}</span>', "From an earlier te
 def verdict(scan: Scan) -> str:
     """Show what was found, or how far the scan is where nothing is known yet."""
     if scan.state == ScanState.DONE:
-        return showing.badge(scan.verdict, scan.get_verdict_display())
-    return showing.badge(scan.state, scan.get_state_display())
+        return shown.status(
+            scan.get_verdict_display(), code=scan.verdict, tone=TONES.get(scan.verdict, "")
+        )
+    return shown.status(scan.get_state_display(), code=scan.state, tone=TONES.get(scan.state, ""))
 
 
 def _answer(scan: Scan) -> str:
@@ -179,7 +192,8 @@ def _answer(scan: Scan) -> str:
 
 def _credits_used(scan: Scan) -> str:
     """Show the price of what was charged; what is not done has used nothing."""
-    return showing.amount(scan.price if scan.state == ScanState.DONE else None, "credits-used")
+    price = scan.price if scan.state == ScanState.DONE else None
+    return shown.amount(price, metric="credits-used")
 
 
 def _is_current(scan: Scan) -> bool:
@@ -202,7 +216,7 @@ def _text(quote: Quote) -> str:
 
 
 def _said_by(utterance: Utterance) -> str:
-    at = showing.clock(utterance.start_seconds)
+    at = reading.clock(utterance.start_seconds)
     return f"{utterance.speaker}, {at}" if at else str(utterance.speaker)
 
 
@@ -229,11 +243,11 @@ def _quoted(scan: Scan) -> list[Quoted]:
         Quoted(
             text=_text(quote),
             speaker=str(quote.utterance.speaker),
-            time=showing.clock(quote.utterance.start_seconds),
+            time=reading.clock(quote.utterance.start_seconds),
             turns=tuple(
                 Turn(
                     speaker=str(turn.speaker),
-                    time=showing.clock(turn.start_seconds),
+                    time=reading.clock(turn.start_seconds),
                     text=turn.text,
                     is_quoted=turn.pk == quote.utterance_id,
                 )

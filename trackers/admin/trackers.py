@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from credits import balances, rating
+from credits import balances, rating, shown
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
@@ -25,8 +25,6 @@ from trackers.admin import trackers_acts, trackers_history, trackers_shown
 from trackers.admin.forms import TrackerForm
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
-
-EMPTY = "–"
 
 
 @admin.register(Tracker)
@@ -227,30 +225,30 @@ class TrackerAdmin(CompanyScopedAdmin):
     def asks(self, obj: Any) -> str:
         version = version_shown(obj)
         if version is None:
-            return EMPTY
+            return shown.NOTHING
         return format_html('<span class="tt-asked" title="{0}">{0}</span>', version.question)
 
     @display(description="Additional details")
     def details(self, obj: Any) -> str:
         version = version_shown(obj)
-        return version.details if version and version.details else EMPTY
+        return version.details if version and version.details else shown.NOTHING
 
     @display(description="Answer")
     def answer(self, obj: Any) -> str:
         version = version_shown(obj)
         if version is None:
-            return EMPTY
+            return shown.NOTHING
         choices = f": {', '.join(version.choices)}" if version.choices else ""
         return f"{version.get_answer_type_display()}{choices}"
 
     @display(description="Whose words")
     def whose_words(self, obj: Any) -> str:
         version = version_shown(obj)
-        return EMPTY if version is None else version.get_side_display()
+        return shown.NOTHING if version is None else version.get_side_display()
 
     @display(description="Example phrases")
     def phrases(self, obj: Any) -> str:
-        return "; ".join(obj.examples) or EMPTY
+        return "; ".join(obj.examples) or shown.NOTHING
 
     @display(description="Reads")
     def reads(self, obj: Any) -> str:
@@ -261,22 +259,22 @@ class TrackerAdmin(CompanyScopedAdmin):
         return filters.in_words(obj)
 
     @display(description="Credits, 30 days")
-    def used(self, obj: Any) -> SafeString:
-        return trackers_shown.figure("credits_30_days", obj.figures.used)
+    def used(self, obj: Any) -> str:
+        return shown.amount(obj.figures.used, metric="credits_30_days")
 
     @display(description="Estimate a month")
     def monthly(self, obj: Any) -> str:
         monthly = obj.figures.monthly
         if monthly is None:
-            return EMPTY
-        return trackers_shown.about("monthly_estimate", monthly.credits)
+            return shown.NOTHING
+        return shown.about(monthly.credits, metric="monthly_estimate")
 
     @display(description="Results, 30 days")
     def results(self, obj: Any) -> SafeString:
-        return format_html(
-            "<span>{} ({} found)</span>",
-            trackers_shown.figure("results_30_days", obj.figures.results),
-            trackers_shown.figure("found_30_days", obj.figures.found),
+        return shown.number(
+            "{} ({} found)",
+            shown.count(obj.figures.results, metric="results_30_days"),
+            shown.count(obj.figures.found, metric="found_30_days"),
         )
 
 
@@ -289,19 +287,20 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
     waiting = Scan.objects.filter(tracker=tracker, state=ScanState.WAITING).count()
     under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
     is_published = tracker.state == TrackerState.PUBLISHED
+    available = balances.now(company=tracker.company).available
     return {
         "tracker": tracker,
         "may_act": may_act,
         "state": trackers_shown.state(tracker.state, tracker.get_state_display()),
         "waiting": trackers_shown.waiting_badge(waiting),
         "published_at": tracker.published_at
-        and trackers_shown.moment(tracker.published_at, tracker.company),
+        and shown.instant(tracker.published_at, tracker.company),
         "versions": [
             {
                 "version": one,
                 "is_in_force": is_published and one.pk == tracker.current_version_id,
                 "published_at": one.published_at
-                and trackers_shown.moment(one.published_at, tracker.company),
+                and shown.instant(one.published_at, tracker.company),
             }
             for one in tracker.versions.order_by("-number")
         ],
@@ -310,9 +309,7 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
             estimates.monthly(tracker=tracker, version=version, now=now, rates=rates)
         ),
         "rates": trackers_shown.rates_in_words(rates),
-        "available": trackers_shown.figure(
-            "available", balances.now(company=tracker.company).available
-        ),
+        "available": shown.amount(available, metric="available"),
         "backfill": under_way,
         "may_publish": not is_published,
         "may_publish_version": is_published and draft is not None,

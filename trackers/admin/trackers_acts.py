@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from credits import balances, rating, zones
+from credits import balances, rating, shown, zones
 from credits.rating import Rates
 from trackers import backfills, estimates, publishing
 from trackers.admin import trackers_shown
@@ -62,13 +62,13 @@ class Confirmation:
             tracker=self.tracker, version=self.version, now=self.now, rates=self.rates
         )
 
-    def plan(self, shown: ShownForm) -> Plan | None:
+    def plan(self, seen: ShownForm) -> Plan | None:
         """Return the history that was confirmed; None, with the problem noted, if it was not."""
         offer = self.offer
         if offer.span is None or offer.estimate is None:
             self.problems.append("Correct the dates or the ceiling below.")
             return None
-        data = shown.cleaned_data
+        data = seen.cleaned_data
         if (data["shown_from"], data["shown_to"]) != offer.days or data["shown_estimate"] is None:
             self.problems.append(LOOK_AGAIN)
             return None
@@ -121,11 +121,11 @@ def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpR
     tracker = _to_change(model_admin, request, tracker_id)
     problems = []
     if request.method == "POST":
-        shown = ShownForm(request.POST)
+        seen = ShownForm(request.POST)
         try:
             publishing.unpublish(
                 tracker_id=tracker.pk,
-                edit_number=shown.cleaned_data["edit_number"] if shown.is_valid() else 0,
+                edit_number=seen.cleaned_data["edit_number"] if seen.is_valid() else 0,
                 by=request.user,  # type: ignore[arg-type]
                 now=timezone.now(),
             )
@@ -156,9 +156,9 @@ def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRe
         messages.error(request, "Publish the tracker first; its history can be read in that step.")
         return redirect("admin:trackers_tracker_change", tracker.pk)
     if request.method == "POST" and "show" not in request.POST:
-        shown = _shown(request, page)
-        plan = None if shown is None else page.plan(shown)
-        if shown is not None and plan is not None:
+        seen = _shown(request, page)
+        plan = None if seen is None else page.plan(seen)
+        if seen is not None and plan is not None:
             try:
                 started = backfills.launch(
                     tracker_id=tracker.pk,
@@ -169,7 +169,7 @@ def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRe
                     by=request.user,  # type: ignore[arg-type]
                     now=page.now,
                     shown=plan.shown,
-                    edit_number=shown.cleaned_data["edit_number"],
+                    edit_number=seen.cleaned_data["edit_number"],
                 )
             except BackfillRefused as refusal:
                 page.problems.append(str(refusal))
@@ -183,14 +183,14 @@ def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRe
 
 def _publish(request: HttpRequest, page: Confirmation, *, with_history: bool) -> Tracker | None:
     """Do what was confirmed; None, with the problems noted on the page, if it was not done."""
-    shown = _shown(request, page)
-    plan = page.plan(shown) if shown is not None and with_history else None
-    if shown is None or page.problems:
+    seen = _shown(request, page)
+    plan = page.plan(seen) if seen is not None and with_history else None
+    if seen is None or page.problems:
         return None
     try:
         return publishing.publish(
             tracker_id=page.tracker.pk,
-            edit_number=shown.cleaned_data["edit_number"],
+            edit_number=seen.cleaned_data["edit_number"],
             by=request.user,  # type: ignore[arg-type]
             now=page.now,
             history=plan,
@@ -238,7 +238,7 @@ def _offer(
     request: HttpRequest, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
 ) -> HistoryOffer:
     """Price the days asked for; at first from the oldest matching conversation until today."""
-    zone = trackers_shown.zone_of(tracker.company)
+    zone = shown.zone_of(tracker.company)
     if request.method == "POST":
         form = HistoryForm(request.POST)
         if not form.is_valid():
@@ -256,9 +256,9 @@ def _offer(
 
 
 def _shown(request: HttpRequest, page: Confirmation) -> ShownForm | None:
-    shown = ShownForm(request.POST)
-    if shown.is_valid():
-        return shown
+    seen = ShownForm(request.POST)
+    if seen.is_valid():
+        return seen
     page.problems.append(LOOK_AGAIN)
     return None
 
@@ -271,8 +271,8 @@ def _under_way(tracker: Tracker) -> dict[str, Any]:
     )
     live = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
     return {
-        "running": trackers_shown.figure("running", counts["running"]),
-        "waiting": trackers_shown.figure("waiting", counts["waiting"]),
+        "running": shown.count(counts["running"], metric="running"),
+        "waiting": shown.count(counts["waiting"], metric="waiting"),
         "backfill": live,
         "progress": live and backfills.progress(live),
     }
@@ -295,15 +295,14 @@ def _page(
         "object": tracker,
         "version": page.version,
         "problems": page.problems,
-        "available": trackers_shown.figure("available", page.available),
+        "available": shown.amount(page.available, metric="available"),
         "rates": trackers_shown.rates_in_words(page.rates),
         "offer": page.offer,
         "history_count": estimate
-        and trackers_shown.figure("history_conversations", estimate.conversations),
+        and shown.count(estimate.conversations, metric="history_conversations"),
         "history_kinds": estimate
-        and f"{trackers_shown.counted(estimate.calls, 'call')}, "
-        f"{trackers_shown.counted(estimate.emails, 'e-mail')}",
-        "history_credits": estimate and trackers_shown.figure("history_credits", estimate.credits),
+        and f"{shown.counted(estimate.calls, 'call')}, {shown.counted(estimate.emails, 'e-mail')}",
+        "history_credits": estimate and shown.amount(estimate.credits, metric="history_credits"),
         "exceeds": estimate is not None and estimate.credits > page.available,
         **more,
     }

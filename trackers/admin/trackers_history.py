@@ -8,9 +8,8 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils.safestring import SafeString
 
-from trackers.admin import trackers_shown
+from credits import shown
 from trackers.models import Tracker
 
 ROWS_MAX = 200
@@ -32,7 +31,7 @@ SHOWN = (
 class HistoryRow:
     """One act on a tracker and what it changed."""
 
-    at: SafeString
+    at: str
     who: str
     changes: list[str]
 
@@ -59,7 +58,7 @@ def _rows(tracker: Tracker) -> list[HistoryRow]:
         before = records[place + 1] if place + 1 < len(records) else None
         rows.append(
             HistoryRow(
-                at=trackers_shown.moment(record.history_date, tracker.company),
+                at=shown.instant(record.history_date, tracker.company),
                 who=record.history_user.get_full_name() if record.history_user else "The system",
                 changes=_changes(record, before, numbers),
             )
@@ -71,17 +70,17 @@ def _changes(record: Any, before: Any, numbers: dict[UUID, int]) -> list[str]:
     if before is None:
         return ["Created."]
     # Not by diff_against, which leaves out what no form may edit, such as the state.
-    shown = [
+    said = [
         f"{_label(name)}: {_said(old)} → {_said(new)}"
         for name in SHOWN
         if (old := _value(before, name)) != (new := _value(record, name))
     ]
     if record.current_version_id != before.current_version_id:
         number = numbers.get(record.current_version_id)
-        shown.append(f"Version {number} came into force.")
+        said.append(f"Version {number} came into force.")
     if record.history_change_reason:
-        shown.append(record.history_change_reason)
-    return shown
+        said.append(record.history_change_reason)
+    return said
 
 
 def _value(record: Any, name: str) -> Any:

@@ -60,7 +60,7 @@ def test_a_conversation_shows_what_was_stored_when_it_arrived(world):
     del facts["Arrived"]
     assert facts == {
         "Kind": "Call",
-        "Started": "14 Jan 2026, 11:30 CET",
+        "Started": "14 Jan 2026 11:30 CET",
         "Length": "72:30",
         "Owner": "rep@acme.example",
         "Team": "EMEA Sales",
@@ -98,7 +98,7 @@ def test_its_results_are_on_it(world):
 
     assert reverse("admin:trackers_scan_change", args=[scan.pk]) in page
     assert ">Pricing objection</a>" in page
-    assert '<span class="ts-badge" data-status="YES">Found</span>' in page
+    assert 'data-status="YES">Found</span>' in page
 
 
 def test_a_long_text_comes_in_pages(world):

@@ -45,11 +45,11 @@ def test_a_result_shows_verdict_quote_speaker_time_and_price(world):
     page = text_of(signed_in(world.vic).get(LIST))
 
     assert "Robots for Globex" in page
-    assert '<span class="ts-badge" data-status="YES">Found</span>' in page
+    assert 'data-status="YES">Found</span>' in page
     assert "<q>That is too expensive for us.</q>" in page
     assert "Carl Customer, 03:41" in page
-    assert 'data-metric="credits-used" data-value="0.500">0.5</span>' in page
-    assert "14 Jan 2026, 12:30 CET" in page
+    assert 'data-metric="credits-used" data-value="0.5">0.5</span>' in page
+    assert "14 Jan 2026 12:30 CET" in page
     assert "Continuous" in page
     assert "High" in page
 
@@ -146,7 +146,7 @@ def test_what_failed_gives_its_reason_and_has_used_nothing(world):
     client = signed_in(world.vic)
 
     for page in (text_of(client.get(LIST)), text_of(client.get(page_of(scan)))):
-        assert '<span class="ts-badge" data-status="FAILED">Failed</span>' in page
+        assert 'data-status="FAILED">Failed</span>' in page
         assert "The analyzer failed: UnreadableConversation." in page
         assert 'data-metric="credits-used"' not in page
 
@@ -158,7 +158,7 @@ def test_what_waits_for_credits_says_so(world):
 
     page = text_of(client.get(LIST))
 
-    assert '<span class="ts-badge" data-status="WAITING">Waiting for credits</span>' in page
+    assert 'data-status="WAITING">Waiting for credits</span>' in page
     assert "The tracker has not read this conversation." in text_of(client.get(page_of(scan)))
 
 
@@ -288,7 +288,7 @@ def test_days_are_the_company_s_own(world):
     on_the_15th = text_of(client.get(LIST + "?finished_at_from=2026-01-15"))
 
     assert "Nothing fits this search and these filters." in on_the_14th
-    assert "15 Jan 2026, 00:30 CET" in on_the_15th
+    assert "15 Jan 2026 00:30 CET" in on_the_15th
 
 
 def test_an_empty_list_says_what_will_come(world):

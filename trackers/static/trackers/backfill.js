@@ -18,7 +18,7 @@
   function show(page, report) {
     const state = part(page, "state");
     state.dataset.status = report.state;
-    state.className = "tt-badge tt-" + report.tone;
+    state.className = "credits-badge credits-badge-" + report.tone;
     say(state, report.state_text);
     say(part(page, "time_left"), report.time_left);
     say(part(page, "ended"), report.ended);
