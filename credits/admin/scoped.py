@@ -51,10 +51,15 @@ class CompanyScopedAdmin(ModelAdmin):
         return (*columns, "company") if sees_several and "company" not in columns else columns
 
     def get_list_select_related(self, request: HttpRequest) -> Any:
+        """Join the company too: most columns need its zone, and some lists show its name."""
         related = super().get_list_select_related(request)
-        if isinstance(related, (list, tuple)) and self.company_path == "company":
-            return (*related, "company")
-        return related
+        if related is True or self.company_path != "company":
+            return related
+        if related is False:
+            # Django's default joins what the columns name, but not what they only reach for.
+            keys = {field.name for field in self.model._meta.fields if field.is_relation}
+            related = [column for column in self.get_list_display(request) if column in keys]
+        return (*related, "company")
 
     def name_of(self, row: Any) -> str:
         """Return what the row is called at the head of its page."""

@@ -133,6 +133,22 @@ def test_the_page_one_is_on_is_marked(client, acme, path):
     assert marked == ["Credits"]
 
 
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/admin/credits/usageevent/", "Usage"),
+        ("/admin/credits/usageevent/reports/", "Credit reports"),
+    ],
+)
+def test_of_two_items_the_page_is_under_the_longer_is_marked(client, acme, path, title):
+    client.force_login(people.alice(acme))
+
+    groups = client.get(path).context["sidebar_navigation"]
+
+    marked = [item["title"] for group in groups for item in group["items"] if item["active"]]
+    assert marked == [title]
+
+
 def test_made_up_figures_are_called_so(client, acme):
     alice = people.alice(acme)
     client.force_login(alice)

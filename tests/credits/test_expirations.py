@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from credits import balances, charging, expirations, grants
+from credits import balances, charging, expirations, grants, tasks
 from credits.ledger import InsufficientCredits
-from credits.models import LedgerEntry, Reservation, Source
+from credits.models import JobRun, LedgerEntry, Reservation, Source
 from tests.credits.conftest import NOON
 from tests.support import statement
 from tests.support.people import days
@@ -230,3 +230,17 @@ def test_nothing_is_due_on_a_company_without_credits(acme):
     assert expirations.settle(company=acme) == 0
     assert expirations.settle_due() == 0
     assert statement.of(acme) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 companies settled"), (1, "1 company settled"), (2, "2 companies settled")],
+)
+def test_the_job_says_how_many_companies_it_settled(clock, count, said):
+    for _ in range(count):
+        statement.lot(statement.company(), "Due", "7", expires_at=TOMORROW)
+    clock.set(TOMORROW)
+
+    tasks.settle()
+
+    assert JobRun.objects.get(name="settle").summary == said

@@ -6,11 +6,13 @@ import uuid
 from decimal import Decimal
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from credits import charging
+from credits.admin.scoped import ReadOnlyAdmin
 from credits.ledger import Use
 from credits.models import (
     CreditGrant,
@@ -22,6 +24,7 @@ from credits.models import (
     User,
 )
 from credits.rating import Work
+from credits.roles import Act
 from tests.support import people
 from tests.support.browsing import signed_in, text_of
 
@@ -177,3 +180,54 @@ def test_the_list_filters_by_the_company_s_own_days(acme):
     assert "Adding credits" in inside
     assert "Adding credits" not in outside
     assert no_day.status_code == 200
+
+
+class PlainGrants(ReadOnlyAdmin):
+    """A page that leaves ``list_select_related`` as Django has it."""
+
+    view_act = Act.VIEW_LEDGER
+    list_display = ("source", "created_by", "zone")
+    ordering = ("-pk",)
+
+    def zone(self, grant):
+        return grant.company.time_zone
+
+
+@pytest.mark.parametrize("has_company", [True, False])
+def test_a_list_that_says_nothing_of_joins_asks_nothing_more_for_a_row(
+    acme, superuser, has_company
+):
+    spend(acme, times=2)
+    spend(people.company("Beta"), times=2)
+    client = signed_in(superuser, acme if has_company else None)
+    request = client.get(page(CreditGrant, "changelist")).wsgi_request
+
+    rows = PlainGrants(CreditGrant, admin.site).get_changelist_instance(request).result_list
+    listed = list(rows)
+
+    with CaptureQueriesContext(connection) as captured:
+        shown = [(str(row.created_by), row.company.name, row.company.time_zone) for row in listed]
+
+    assert len(shown) == (2 if has_company else 4)
+    assert [query["sql"] for query in captured] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (UsageEvent, "Usage by Pricing objection"),
+        (Reservation, "Reservation for Pricing objection"),
+        (CreditGrant, "Adjustment grant"),
+        (LedgerEntry, "#1"),
+    ],
+)
+def test_a_page_is_headed_by_a_name_and_has_no_empty_history(acme, superuser, model, name):
+    spend(acme)
+    row = model.objects.filter(company=acme).order_by("pk").first()
+
+    shown = text_of(signed_in(superuser, acme).get(page(model, "change", row.pk)))
+
+    title = shown.split("<title>")[1].split("</title>")[0]
+    assert title.split()[: len(name.split())] == name.split()
+    assert f"{model.__name__} {row.pk}" not in shown
+    assert page(model, "history", row.pk) not in shown

@@ -227,3 +227,14 @@ def test_days_and_times_are_the_company_s(page, backfill):
 
     assert "29 Mar 2026 – 31 Mar 2026" in content
     assert "2 Jul 2026 00:30 CEST" in content
+
+
+def test_the_page_is_headed_by_the_tracker_and_has_no_empty_history(page, backfill):
+    content = page.get(url("change", backfill)).content.decode()
+
+    title = content.split("<title>")[1].split("</title>")[0]
+    assert " ".join(title.split()) == (
+        "Backfill of Pricing objection, version 1 | View backfill | Tallystick"
+    )
+    assert f"Backfill {backfill.pk}" not in content
+    assert url("history", backfill) not in content

@@ -54,6 +54,18 @@ def test_a_result_shows_verdict_quote_speaker_time_and_price(world):
     assert "High" in page
 
 
+def test_a_result_s_page_is_headed_by_its_conversation_and_has_no_empty_history(world):
+    tracker = published(world.acme, world.alice)
+    scan = scanned(world.acme, tracker, call("call-1", title="Robots for Globex"))[0]
+
+    page = text_of(signed_in(world.vic).get(page_of(scan)))
+
+    title = page.split("<title>")[1].split("</title>")[0]
+    assert title.split() == ["Robots", "for", "Globex", "|", "View", "result", "|", "Tallystick"]
+    assert f"Result {scan.pk}" not in page
+    assert reverse("admin:trackers_scan_history", args=[scan.pk]) not in page
+
+
 def test_the_list_gives_the_best_quote_and_the_page_gives_all(world):
     tracker = published(world.acme, world.alice)
     said = turns("c: Too expensive.", "c: Far too expensive.", "c: So expensive.")
