@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -18,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+YEAR_MIN, YEAR_MAX = 1970, 2100
+EMAIL_LENGTH_MAX = 254
 ID_LENGTH_MAX = 200
 DURATION_SECONDS_MAX = 7 * 24 * 3600
 UTTERANCES_MAX = 50_000
@@ -40,13 +43,33 @@ def _email(text: str) -> str:
     return text.lower()
 
 
+def _fits_an_address(text: str) -> str:
+    if len(text) > EMAIL_LENGTH_MAX:
+        raise ValueError(f"should have at most {EMAIL_LENGTH_MAX} characters")
+    return text
+
+
+def _of_this_age(instant: datetime) -> datetime:
+    """Refuse years that a shift to another zone would carry out of the calendar."""
+    if not YEAR_MIN <= instant.year <= YEAR_MAX:
+        raise ValueError(f"should be a time between {YEAR_MIN} and {YEAR_MAX}")
+    return instant
+
+
 Text = Annotated[str, AfterValidator(_without_nul)]
 Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_nul)
 ]
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_without_nul)]
 Label = Annotated[str, StringConstraints(max_length=100), AfterValidator(_without_nul)]
-Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+Email = Annotated[
+    str,
+    AfterValidator(_without_nul),
+    AfterValidator(_email),
+    # After the validators: small letters can be longer than the capitals they were.
+    AfterValidator(_fits_an_address),
+]
+Instant = Annotated[AwareDatetime, AfterValidator(_of_this_age)]
 
 
 class Record(BaseModel):
@@ -86,7 +109,7 @@ class ConversationRecord(Record):
     source: Annotated[str, StringConstraints(max_length=60), AfterValidator(_without_nul)] = ""
     kind: Literal["call", "email"]
     title: Annotated[str, StringConstraints(max_length=500), AfterValidator(_without_nul)] = ""
-    started_at: AwareDatetime
+    started_at: Instant
     duration_seconds: Annotated[int, Field(ge=0, le=DURATION_SECONDS_MAX)] = 0
     team: Name | None = None
     owner: Email | None = None

@@ -136,7 +136,13 @@ def _port(text: str) -> int:
 
 def _refuse_real_companies() -> None:
     """Check, before anything is changed, that the database is empty or the demo's own."""
-    if Company._meta.db_table not in connection.introspection.table_names():
+    tables = connection.introspection.table_names()
+    if Company._meta.db_table not in tables:
+        if tables:
+            raise CommandError(
+                "This database holds somebody else's tables; the demo needs a database of its "
+                "own. Nothing was changed."
+            )
         return
     if Company.objects.filter(is_demo=False).exists():
         raise CommandError(
