@@ -80,6 +80,12 @@ class Command(BaseCommand):
 
 
 def _size(file: Path) -> int:
+    if file.is_fifo() or file.is_char_device() or file.is_socket():
+        # It is read twice: to say the price, then to import.
+        raise CommandError(
+            f"{file} is a pipe or a device; save it as a file first. Nothing was written.",
+            returncode=2,
+        )
     try:
         with file.open("rb"):
             return file.stat().st_size
