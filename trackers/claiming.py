@@ -108,11 +108,12 @@ def claim(
         )
         version = TrackerVersion.objects.select_related("tracker__company").get(pk=version_id)
         leased = requeuing.with_current_text(list(same_team[:BATCH_SIZE_MAX]), now=now)
-        items = _within(room, _priced(leased, version.side, rates))
+        priced = _priced(leased, version.side, rates)
+        items = _within(room, priced)
         token = new_id()
         _lease(items, token, now)
-    if leased and not items and backfill_id is not None:
-        backfills.end_at_ceiling(backfill_id=backfill_id, now=now)
+        if priced and not items and backfill_id is not None:
+            backfills.end_at_ceiling(backfill_id=backfill_id, needed=priced[0].price, now=now)
     if not items:
         return None
     return Batch(

@@ -69,7 +69,8 @@ def read_new_texts(conversations: Collection[Conversation], *, now: datetime) ->
     """Point work that has not begun to the text that has just come; what is done keeps the old.
 
     What is under way reads the old text to its end. The caller's transaction has written the new
-    revision, and locked no scan yet.
+    revision, and locked no scan yet. It never waits for a scan: who has one locked is about to
+    read or to end it, and ``with_current_text`` finds what would read the old text later.
     """
     revisions = {conversation.pk: conversation.text_revision for conversation in conversations}
     queued = Scan.objects.filter(conversation__in=revisions, state__in=QUEUED)
@@ -78,7 +79,7 @@ def read_new_texts(conversations: Collection[Conversation], *, now: datetime) ->
     locks.share(Tracker, trackers)
     scans = list(
         queued.filter(tracker__in=trackers)
-        .select_for_update(of=("self",), no_key=True)
+        .select_for_update(of=("self",), no_key=True, skip_locked=True)
         .select_related("version")
         .order_by("pk")
     )
