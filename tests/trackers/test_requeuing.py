@@ -15,7 +15,7 @@ from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfills, claiming, demand, publishing, scanning, sweeping
 from trackers.backfills import Plan
-from trackers.models import Scan, Tracker, TrackerFilter, TrackerVersion
+from trackers.models import Backfill, Scan, Tracker, TrackerFilter, TrackerVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +70,16 @@ def publish_anew(tracker, *, side="CUSTOMER", history=None, at=NOW) -> Tracker:
         by=people.member(tracker.company, "BUSINESS_ADMIN", f"Bob {number}"),
         now=at,
         history=history,
+    )
+
+
+def history() -> Plan:
+    """Plan a backfill of everything there is."""
+    return Plan(
+        from_at=NOW - timedelta(days=100),
+        to_at=NOW + timedelta(days=1),
+        ceiling=None,
+        rates=people.rates(),
     )
 
 
@@ -181,14 +191,8 @@ def test_a_backfill_in_the_same_act_does_not_take_what_is_queued_anew(acme, trac
     people.credits_for(acme, "10")
     arrive(acme, "new")
     conversations.ingest(acme, record("old", started_at=NOW - timedelta(days=90)), now=NOW)
-    history = Plan(
-        from_at=NOW - timedelta(days=100),
-        to_at=NOW + timedelta(days=1),
-        ceiling=None,
-        rates=people.rates(),
-    )
 
-    published = publish_anew(tracker, history=history)
+    published = publish_anew(tracker, history=history())
 
     backfill = published.backfills.get()
     assert (backfill.conversation_count, backfill.ceiling) == (1, Decimal("0.500"))
@@ -234,6 +238,27 @@ def test_what_was_being_read_is_read_by_the_new_version_and_charged_once(acme, t
     work_off(tracker)
     assert scans(tracker)[2:] == [(2, "a", "DONE"), (2, "b", "DONE")]
     assert balances.now(company=acme).available == Decimal("9.000")
+    assert reconciliation.check() == []
+
+
+def test_what_was_being_read_is_left_to_the_backfill_published_with_the_new_version(
+    acme, tracker, analyzer
+):
+    people.credits_for(acme, "10")
+    arrive(acme, "a")
+
+    def publish_with_history():
+        analyzer.on_read = lambda: None
+        publish_anew(tracker, history=history())
+
+    analyzer.on_read = publish_with_history
+    work_off(tracker, version=tracker.current_version)
+    work_off(tracker)
+    work_off(tracker, backfill=Backfill.objects.get())
+
+    assert scans(tracker) == [(1, "a", "SKIPPED"), (2, "a", "DONE")]
+    assert Scan.objects.get(state="DONE").action == "BACKFILL"
+    assert balances.now(company=acme).available == Decimal("9.500")
     assert reconciliation.check() == []
 
 
