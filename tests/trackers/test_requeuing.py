@@ -158,6 +158,7 @@ def test_what_waits_for_credits_waits_at_the_price_of_the_new_version(acme, trac
     publish_anew(tracker, side="REP")
 
     assert scans(tracker)[2:] == [(2, "a", "WAITING"), (2, "b", "PENDING")]
+    assert Scan.objects.get(state="PENDING").price is None
     assert [one.credits for one in demand.waiting(company=acme)] == [Decimal("0.500")]
 
 
