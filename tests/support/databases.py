@@ -11,6 +11,7 @@ from pathlib import Path
 
 from config import databases
 from config.embedded_postgres import Server
+from tests.support.commands import SECRET_KEY
 
 # Nothing in this cluster outlives the run, so it need not survive a power cut.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -39,7 +40,7 @@ def tell_processes(dsn: str) -> None:
     os.environ.update(
         {
             "DATABASE_URL": databases.url(dsn),
-            "TALLYSTICK_SECRET_KEY": "tests only",
+            "TALLYSTICK_SECRET_KEY": SECRET_KEY,
             "TALLYSTICK_ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
             "TALLYSTICK_HTTPS": "false",
         }
