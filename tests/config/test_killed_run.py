@@ -35,7 +35,9 @@ class Run:
         return self.folder / "reached"
 
     def has_postmaster(self) -> bool:
-        return any(self.folder.glob("tallystick-tests-*/data/postmaster.pid"))
+        """Tell whether its file is there and written."""
+        files = self.folder.glob("tallystick-tests-*/data/postmaster.pid")
+        return any(file.stat().st_size for file in files)
 
     def postmaster(self) -> psutil.Process:
         return psutil.Process(int((self.home / "data/postmaster.pid").read_text().split()[0]))

@@ -22,11 +22,12 @@ FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_wr
 def own_server() -> Iterator[Server]:
     """Run a server in a temporary folder that others may enter but not write to.
 
-    It ends with the block, or soon after this process, however that ends.
+    It ends with the block, or soon after this process, however that ends. What a test that was
+    interrupted left running ends then, too: the watcher stays until this process has gone.
     """
     home = Path(tempfile.mkdtemp(prefix="tallystick-tests-"))
     home.chmod(0o755)
-    watcher = watching.start(home)
+    watching.start(home)
     os.environ[watching.MARK] = str(home)
     server = Server(home, FAST_AND_FORGETFUL)
     try:
@@ -35,8 +36,6 @@ def own_server() -> Iterator[Server]:
     finally:
         server.stop("immediate")
         shutil.rmtree(home, ignore_errors=True)
-        watcher.kill()
-        watcher.wait()
 
 
 def address(server: Server, name: str = "postgres") -> str:

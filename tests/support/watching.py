@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,15 +23,19 @@ QUIET_SECONDS = 1  # What was being started when the run was killed appears with
 MARK = "TESTS_SERVER_HOME"
 
 
-def start(home: Path) -> subprocess.Popen[bytes]:
+def start(home: Path) -> None:
     """Watch over this process from now on, and over what it marks with ``MARK`` set to home."""
-    return subprocess.Popen(
+    # Not subprocess, which warns of a process that outlives it; this one has to.
+    os.posix_spawn(
+        sys.executable,
         [sys.executable, __file__, str(home), str(os.getpid())],
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        os.environ,
+        setsid=True,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ],
     )
 
 
