@@ -37,6 +37,9 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if stack := config.stash.get(SERVER_KEY, None):
         stack.close()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is _interrupt:
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number, frame):
