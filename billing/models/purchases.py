@@ -67,6 +67,7 @@ class Purchase(models.Model):
     order_reference = models.CharField(max_length=ORDER_REFERENCE_LENGTH_MAX, blank=True)
     note = models.CharField(max_length=REASON_LENGTH_MAX, blank=True)
     request_key = models.CharField(max_length=255, blank=True, editable=False)
+    request_sha256 = models.BinaryField(max_length=32, null=True, editable=False)
     requested_at = models.DateTimeField(editable=False)
     requested_by = _person()
     approved_at = models.DateTimeField(null=True, editable=False)
@@ -100,6 +101,11 @@ class Purchase(models.Model):
                 fields=["company", "request_key"],
                 condition=~Q(request_key=""),
                 name="purchase_request_key_is_used_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(request_key="", request_sha256=None)
+                | ~Q(request_key="") & Q(request_sha256__isnull=False),
+                name="purchase_request_key_has_its_digest",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=PurchaseState.values), name="purchase_state_is_known"
