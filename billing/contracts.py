@@ -165,12 +165,13 @@ def top_up(
             expires_at=allocation.ends_at,
             key=Key.of(f"top-up {key}", owed=owed),
         )
+        assert entry.grant is not None
         return TopUp.objects.create(
             id=key,
             company=company,
             allocation=allocation,
             amount=owed,
-            grant_id=entry.grant_id,
+            grant=entry.grant,
             reason=reason,
             made_at=now,
             made_by=by,

@@ -47,7 +47,7 @@ def follow_sign_in_link(request: HttpRequest, secret: str) -> HttpResponse:
     return response
 
 
-class FirstPasswordForm(SetPasswordForm[User]):
+class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     """A new password, twice, in the look of the other forms."""
 
     def __init__(self, user: User, data: Any = None) -> None:

@@ -237,7 +237,8 @@ class RecordSeats(ContractAct):
         assert self.company is not None
         kind = SeatType.objects.filter(company=self.company).order_by("name").first()
         if kind is not None:
-            form.initial |= {"seat_name": kind.name, "seat_credits": amounts.text(kind.credits)}
+            form.initial["seat_name"] = kind.name
+            form.initial["seat_credits"] = amounts.text(kind.credits)
         form.initial["effective_on"] = local_day(self.company, self)
         return form
 

@@ -171,11 +171,9 @@ class Fulfil(PurchaseAct):
     def fresh(self) -> ActForm:
         form = super().fresh()
         purchase = self.purchase
-        form.initial |= {
-            "starts_on": purchase.starts_on or _today(self),
-            "ends_on": purchase.ends_on,
-            "order_reference": purchase.order_reference,
-        }
+        form.initial["starts_on"] = purchase.starts_on or _today(self)
+        form.initial["ends_on"] = purchase.ends_on
+        form.initial["order_reference"] = purchase.order_reference
         return form
 
     def what_it_does(self, form: ActForm) -> Plan | None:

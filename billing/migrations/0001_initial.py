@@ -216,10 +216,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['REQUESTED', 'APPROVED', 'FULFILLED', 'CANCELLED'])), name='purchase_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
             constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='purchase_amount_is_positive'),
         ),
         migrations.AddConstraint(

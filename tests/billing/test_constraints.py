@@ -153,13 +153,12 @@ def test_a_top_up_is_of_something(acme, vera, allocation):
 @pytest.mark.parametrize(
     ("changes", "constraint"),
     [
-        ({"state": "PAID"}, "purchase_state_is_known"),
+        ({"state": "PAID"}, "purchase_state_follows_its_steps"),
         ({"ends_on": date(2026, 3, 1)}, "purchase_ends_on_or_after_its_first_day"),
         ({"approved_at": NOW}, "purchase_is_approved_by_and_at"),
         ({"fulfilled_at": NOW}, "purchase_is_fulfilled_by_and_at"),
         ({"cancelled_at": NOW}, "purchase_is_cancelled_by_and_at"),
         ({"cancel_reason": "Ordered twice"}, "purchase_is_cancelled_by_and_at"),
-        ({"voided_at": NOW}, "purchase_is_voided_by_and_at"),
         ({"void_reason": "Ordered twice"}, "purchase_is_voided_by_and_at"),
         ({"state": "APPROVED"}, "purchase_state_follows_its_steps"),
         ({"state": "CANCELLED"}, "purchase_state_follows_its_steps"),
@@ -215,6 +214,14 @@ def test_nobody_but_a_person_fulfils_and_not_without_a_grant(acme, vera, approve
     assert (without_grant, without_days) == (person, person)
     assert update_refused_by(approved, grant_id=grant.pk) == person
     assert Purchase.objects.get().state == "APPROVED"
+
+
+def test_a_reversal_has_its_person_its_instant_and_its_reason(fulfilled, vera):
+    whole = {"voided_at": NOW, "voided_by_id": vera.pk, "void_reason": "Ordered twice"}
+
+    for missing in ("voided_at", "voided_by_id", "void_reason"):
+        part = {name: value for name, value in whole.items() if name != missing}
+        assert update_refused_by(fulfilled, **part) == "purchase_is_voided_by_and_at"
 
 
 def test_only_what_was_fulfilled_is_voided(requested, vera):
