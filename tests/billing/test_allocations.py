@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from billing import allocations, contracts, seats
 from billing.models import Allocation, Contract
-from credits import balances, reconciliation
+from credits import balances, grants, reconciliation
 from credits.models import Company, CreditGrant, LedgerEntry
 from tests.support import contracts as given
 from tests.support import people, statement
@@ -387,8 +388,6 @@ def test_a_period_without_seats_is_issued_with_nothing(acme, clock):
 
 
 def test_a_grant_that_a_person_cancelled_stays_cancelled(acme, clock, vera):
-    from credits import grants
-
     kind = given.seated(acme, "2026-03-01", 10)
     run(acme, clock, "2026-03-29T12:00")
     coming = Allocation.objects.get(period_number=2).grant
@@ -434,8 +433,6 @@ def test_introductory_credits_given_by_hand_are_not_given_again(acme, clock):
 
 
 def test_introductory_credits_that_a_person_cancelled_do_not_come_back(acme, clock, vera):
-    from credits import grants
-
     given.seated(acme, "2026-03-04", 1, introductory_amount=Decimal(5000))
     run(acme, clock, "2026-03-02T12:00")
     grants.cancel(grant=Contract.objects.get().introductory_grant, by=vera, reason="Not agreed on")
@@ -463,3 +460,29 @@ def test_one_company_s_trouble_does_not_keep_the_others_from_theirs(
 def test_a_company_without_a_contract_gets_nothing(acme, clock):
     assert allocations.run(company=acme, now=clock()) == []
     assert allocations.run_all(now=clock()) == 0
+
+
+LIES = {
+    "its grant is of 2000.000 PURCHASE, not of 2000.000": (
+        "UPDATE credits_creditgrant SET source = 'PURCHASE'"
+    ),
+    "is of 2000.000, its seats bring 0": "DELETE FROM billing_allocationline",
+    "does not start where the period before ended": (
+        "UPDATE billing_allocation SET starts_at = starts_at + interval '1 hour'"
+        " WHERE period_number = 2"
+    ),
+}
+
+
+@pytest.mark.parametrize("detail", LIES)
+def test_the_check_of_the_books_finds_an_allocation_that_lies(acme, clock, detail):
+    given.seated(acme, "2026-02-01", 1)
+    run(acme, clock, "2026-03-02T12:00")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(LIES[detail])
+        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+    found = [one for one in reconciliation.check() if one.subject.startswith("allocation")]
+
+    assert {(one.invariant, one.detail) for one in found} == {("I15", detail)}
