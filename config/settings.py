@@ -309,6 +309,7 @@ ANALYZER = env.text(
 CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
 # What else ends when a company is closed; each is called with company, by and now.
 COMPANY_CLOSING: list[str] = []
+CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 
