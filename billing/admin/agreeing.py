@@ -360,9 +360,8 @@ def notes_of(outcome: Outcome) -> tuple[str, ...]:
             f"{amounts.grouped(outcome.owed)} credits are owed for the running period; "
             "they are offered as a top-up."
         )
-    if outcome.contract.introductory_grant is not None:
-        amount = amounts.grouped(outcome.contract.introductory_grant.amount)
-        notes.append(f"{amount} introductory credits are given.")
+    if outcome.introduced:
+        notes.append(f"{amounts.grouped(outcome.introduced)} introductory credits are given.")
     return tuple(notes)
 
 

@@ -75,7 +75,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     change_form_template = "admin/billing/purchase_change_form.html"
     fields = (
         *("state_label", "credits", "first", "last", "order_reference", "note"),
-        *("asked", "approval", "limit", "fulfilment", "cancellation", "voiding"),
+        *("asked", "approval", "limit", "fulfilled", "cancellation", "voiding"),
         *("shown_grant", "left", "entries", "instead_of", "followed_by"),
     )
     readonly_fields = fields
@@ -169,7 +169,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
         return shown.amount(purchase.approval_limit, metric="approval-limit")
 
     @display(description="fulfilled")
-    def fulfilment(self, purchase: Purchase) -> str:
+    def fulfilled(self, purchase: Purchase) -> str:
         return _step(purchase, "fulfilled")
 
     @display(description="cancelled")
