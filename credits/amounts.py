@@ -59,6 +59,12 @@ def _trimmed(digits: str) -> str:
     return f"{whole}.{places.rstrip('0') or '0'}"
 
 
+def prorated_down(amount: Decimal, part: int, whole: int) -> Decimal:
+    """Return ``part`` of ``whole`` of an amount, rounded down to a thousandth (SPEC §2)."""
+    thousandths = int(exact(amount) / QUANTUM)
+    return thousandths * part // whole * QUANTUM
+
+
 def approximate(amount: Decimal) -> str:
     """Show an estimate rounded half up to one place, marked “≈”."""
     return f"≈ {amount.quantize(Decimal('0.1'), rounding=ROUND_HALF_UP):,}"
