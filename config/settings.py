@@ -289,6 +289,10 @@ ANALYZER = env.text(
 CREDIT_CHECKS = ["trackers.reconciliation.breaches"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
+CREDIT_REPORTS = [
+    "credits.reports.usage.CreditUsageReport",
+    "credits.reports.balance.CreditBalanceReport",
+]
 
 UNFOLD = {
     "SITE_TITLE": "Tallystick",

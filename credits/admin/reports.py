@@ -116,7 +116,7 @@ class CreditReportsView(View):
         days = form.range(today)
         if "export" in request.GET:
             return FileResponse(
-                files.as_csv(report, days),
+                files.as_file(report, days)[0],
                 as_attachment=True,
                 filename=_file_name(report, company, days),
                 content_type="text/csv; charset=utf-8",
