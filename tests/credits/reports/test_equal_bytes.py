@@ -12,14 +12,13 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from import_export.formats.base_formats import CSV, JSON
 
 from config.demo.clock import seeded_clock
 from credits import charging
 from credits.ledger import Use
 from credits.models import Integration, RateItem, Source
 from credits.rating import Rates, Work
-from credits.reports import files, rows
+from credits.reports import files
 from credits.reports.balance import CreditBalanceReport
 from credits.reports.base import DayRange
 from credits.reports.columns import STARTS_A_FORMULA
