@@ -32,6 +32,14 @@ HOME = Path(
         "`/var/lib/tallystick`",
     )
 ).resolve()
+EXPORTS = Path(
+    env.text(
+        "TALLYSTICK_EXPORTS",
+        str(HOME / "exports"),
+        "The folder of long reports, kept for seven days; web and workers must share it.",
+        default_is="`exports` in the folder above",
+    )
+).resolve()
 DATABASE_URL = env.text(
     "DATABASE_URL",
     "",
@@ -292,6 +300,7 @@ CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [
     "credits.reports.usage.CreditUsageReport",
     "credits.reports.balance.CreditBalanceReport",
+    "billing.reports.PurchaseHistoryReport",
 ]
 
 UNFOLD = {

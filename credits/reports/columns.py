@@ -152,6 +152,19 @@ class DayColumn(Column):
         return date.fromisoformat(cell) if cell else None
 
 
+class DateColumn(Column):
+    """A local day that is stored as one; empty for none."""
+
+    def cell(self, value: date | None, zone: ZoneInfo) -> str:
+        return "" if value is None else value.isoformat()
+
+    def sql(self) -> Combinable:
+        return _to_char(F(self.attribute), "YYYY-MM-DD")
+
+    def typed(self, cell: str) -> Typed:
+        return date.fromisoformat(cell) if cell else None
+
+
 def harmless(cell: str) -> str:
     """Return text that a spreadsheet shows instead of running: an apostrophe comes before it."""
     return f"'{cell}" if cell.startswith(STARTS_A_FORMULA) else cell

@@ -14,22 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from django.db.models import TextChoices
-
 from credits import overview
+from credits.models import ExportFormat as Format
 from credits.reports import control, rows, workbook
 from credits.reports.base import CreditReport, DayRange
 from credits.reports.rows import OnRows, silent
 
 SPOOL_BYTES_MAX = 1 << 20
-
-
-class Format(TextChoices):
-    """How a report is written."""
-
-    CSV = "csv", "CSV"
-    XLSX = "xlsx", "XLSX (Excel)"
-    JSON = "json", "JSON"
 
 
 @dataclass(frozen=True, slots=True)

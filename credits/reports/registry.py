@@ -23,6 +23,10 @@ def choices() -> list[tuple[str, str]]:
     return [(report.slug, report.title) for report in classes()]
 
 
+class NoSuchReport(Exception):
+    """This report is not offered any more; choose another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a person wants to download: a report by its slug, its days, and how it is written."""
@@ -35,8 +39,13 @@ class Choice:
     has_bom: bool = False
 
     def report_of(self, company: Company) -> CreditReport:
-        """Return the report; a slug that is not in the setting any more raises StopIteration."""
-        report = next(one for one in classes() if one.slug == self.report)
+        """Return the report.
+
+        :raises NoSuchReport: no app offers it any more.
+        """
+        report = next((one for one in classes() if one.slug == self.report), None)
+        if report is None:
+            raise NoSuchReport(NoSuchReport.__doc__)
         return report(company=company, has_free_use=self.has_free_use, is_daily=self.is_daily)
 
     def file_name(self, company: Company, extension: str) -> str:
