@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -77,23 +77,67 @@ def _write_one(
     facts: list[tuple[str, Any, str]],
     folder: Path | None,
 ) -> None:
-    options = {
-        "constant_memory": True,
-        "tmpdir": str(folder) if folder else None,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    book = xlsxwriter.Workbook(file, options)
-    book.set_properties({"title": report.title, "created": MADE_AT})
-    try:
-        _Writer(book).report(report, cells)
-        _Writer(book).control(facts)
-    finally:
+    target = _Target(file)
+    with tempfile.TemporaryDirectory(dir=folder) as rows_folder:
+        options = {
+            "constant_memory": True,
+            "tmpdir": rows_folder,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        }
+        book = xlsxwriter.Workbook(target, options)
+        book.set_properties({"title": report.title, "created": MADE_AT})
         try:
+            writer = _Writer(book)
+            writer.report(report, cells)
+            writer.control(facts)
             book.close()
         except FileCreateError as error:
-            raise error.args[0] from error
+            target.give_up(error.args[0])
+        except OSError as error:
+            target.give_up(error)
+    if target.error is not None:
+        raise target.error
+
+
+class _Target:
+    """Where a workbook goes. After the first error it takes anything and keeps nothing.
+
+    XlsxWriter's archive, once a write failed, would fail again when it is thrown away, where
+    nobody can catch it; so it never learns of the error, and we raise it afterwards.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.position = file.tell()
+        self.error: OSError | None = None
+
+    def give_up(self, error: OSError) -> None:
+        self.error = self.error or error
+
+    def write(self, data: bytes) -> int:
+        self._try(self.file.write, data)
+        self.position += len(data)
+        return len(data)
+
+    def seek(self, offset: int) -> int:
+        self._try(self.file.seek, offset)
+        self.position = offset
+        return offset
+
+    def tell(self) -> int:
+        return self.position
+
+    def flush(self) -> None:
+        self._try(self.file.flush)
+
+    def _try(self, operation: Callable[..., Any], *arguments: Any) -> None:
+        if self.error is None:
+            try:
+                operation(*arguments)
+            except OSError as error:
+                self.give_up(error)
 
 
 class _Writer:
