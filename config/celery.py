@@ -23,6 +23,7 @@ app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name i
 # beats do it once; each reports its last success on the schedule page.
 SCHEDULE = {
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
+    "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
     "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }

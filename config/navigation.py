@@ -66,6 +66,7 @@ GROUPS = (
         "Reports",
         (
             Item("Credit reports", "download", "admin:credits_reports", Act.EXPORT_REPORTS),
+            _list("Export jobs", "pending_actions", "credits_exportjob", Act.EXPORT_REPORTS),
             _list("Usage", "data_usage", "credits_usageevent", Act.VIEW_LEDGER),
             _list("Ledger", "receipt_long", "credits_ledgerentry", Act.VIEW_LEDGER),
             _list("Drawdowns", "call_split", "credits_drawdown", Act.VIEW_LEDGER),

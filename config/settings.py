@@ -30,6 +30,14 @@ HOME = Path(
         "`/var/lib/tallystick`",
     )
 ).resolve()
+EXPORTS = Path(
+    env.text(
+        "TALLYSTICK_EXPORTS",
+        str(HOME / "exports"),
+        "The folder of long reports, kept for seven days; web and workers must share it.",
+        default_is="`exports` in the folder above",
+    )
+).resolve()
 DATABASE_URL = env.text(
     "DATABASE_URL",
     "",
@@ -290,6 +298,11 @@ COMPANY_CLOSING: list[str] = []
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
+CREDIT_REPORTS = [
+    "credits.reports.usage.CreditUsageReport",
+    "credits.reports.balance.CreditBalanceReport",
+    "billing.reports.PurchaseHistoryReport",
+]
 
 UNFOLD = {
     "SITE_TITLE": "Tallystick",

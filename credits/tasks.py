@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from credits import expirations, jobs
+from credits import expirations, exports, jobs
+from credits.models import ExportJob, ExportState
 
 SETTLE_PERIOD = timedelta(minutes=1)
+EXPORTS_PERIOD = timedelta(minutes=1)
 
 
 @shared_task
@@ -19,3 +23,25 @@ def settle() -> None:
         if job.is_mine:
             count = expirations.settle_due()
             job.summary = f"{count:,} {'company' if count == 1 else 'companies'} settled"
+
+
+@shared_task
+def export(*, job_id: str) -> None:
+    """Prepare the file of one export."""
+    try:
+        exports.prepare(job_id=UUID(job_id), clock=timezone.now)
+    except SoftTimeLimitExceeded:
+        job = ExportJob.objects.get(pk=job_id)
+        if job.state == ExportState.PREPARING:
+            exports.fail(job=job, reason=exports.TOOK_TOO_LONG, now=timezone.now())
+
+
+@shared_task
+def look_after_exports() -> None:
+    """Find the exports whose worker or message was lost, and remove those that are too old."""
+    now = timezone.now()
+    with jobs.once_per_period("exports", now=now, period=EXPORTS_PERIOD) as job:
+        if job.is_mine:
+            woken = exports.sweep(now=now)
+            removed = exports.clean_up(now=now)
+            job.summary = f"{woken} woken, {removed} removed"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import ChoicesFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from import_export.admin import ExportMixin
-from import_export.formats.base_formats import CSV
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
@@ -19,6 +17,7 @@ from credits import expirations, shown
 from credits.admin import reports
 from credits.admin.corrections import RefundingMixin
 from credits.admin.days import DaysFilter
+from credits.admin.exporting import ReportExportMixin, UsageExportForm
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.models import (
@@ -30,18 +29,9 @@ from credits.models import (
     Reservation,
     UsageEvent,
 )
+from credits.reports.balance import ACTIONS, CreditBalanceReport
 from credits.reports.usage import CreditUsageReport, with_integration_name
 from credits.roles import Act
-
-# The balance report's Action column; its Method column is the kind's own label (SPEC §4).
-ACTIONS = {
-    EntryKind.GRANTED: "Adding credits",
-    EntryKind.CONSUMED: "Consuming credits",
-    EntryKind.EXPIRED: "Expiring credits",
-    EntryKind.VOIDED: "Correcting credits",
-    EntryKind.REFUNDED: "Correcting credits",
-    EntryKind.ADJUSTED: "Correcting credits",
-}
 
 
 class SettledAdmin(ReadOnlyAdmin):
@@ -117,9 +107,10 @@ class HoldInline(LotsInline):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(SettledAdmin):
-    """The balance's history, newest first."""
+class LedgerEntryAdmin(ReportExportMixin, SettledAdmin):
+    """The balance's history, newest first; its export is the credit balance report."""
 
+    report_class = CreditBalanceReport
     ordering = ("company", "-sequence")
     sortable_by = ()
     list_display = ("place", "occurred", "action", "method", "credits", "before", "after", "about")
@@ -230,7 +221,7 @@ class DrawdownAdmin(SettledAdmin):
 
 
 @admin.register(UsageEvent)
-class UsageEventAdmin(RefundingMixin, ExportMixin, SettledAdmin):
+class UsageEventAdmin(RefundingMixin, ReportExportMixin, SettledAdmin):
     """Work that was done, newest first; its export is the credit usage report."""
 
     ordering = ("company", "-occurred_at", "-after_sequence", "-pk")
@@ -249,10 +240,8 @@ class UsageEventAdmin(RefundingMixin, ExportMixin, SettledAdmin):
         *("search_count", "request_count", "credits", "entry_link"),
     )
     readonly_fields = fields
-    resource_classes: ClassVar = [CreditUsageReport]
-    export_formats: ClassVar = [CSV]
-    export_form_class = reports.StockExportForm
-    to_encoding = "utf-8"
+    report_class = CreditUsageReport
+    export_form_class = UsageExportForm
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(reports.CreditReportsView.as_view(site=self.admin_site))
@@ -260,21 +249,6 @@ class UsageEventAdmin(RefundingMixin, ExportMixin, SettledAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageEvent]:
         return with_integration_name(super().get_queryset(request))
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        # A report is one company's, in its zone.
-        scope = scope_of(request)
-        return scope.company is not None and scope.may(Act.EXPORT_REPORTS)
-
-    def get_export_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
-        form = kwargs.get("export_form")
-        has_free_use = form is not None and form.cleaned_data["include_free_use"]
-        return {"company": scope_of(request).company, "has_free_use": has_free_use}
-
-    def get_export_filename(self, request: HttpRequest, queryset: Any, file_format: Any) -> str:
-        company = scope_of(request).company
-        assert company is not None  # has_export_permission
-        return f"{CreditUsageReport.slug}-{company.slug}.{file_format.get_extension()}"
 
     def name_of(self, row: UsageEvent) -> str:
         return f"Usage by {row.feature_name}"

@@ -1,30 +1,34 @@
-"""The page “Download credit reports”, and the form of import-export's own export page."""
+"""The page “Download credit reports”: report, days and format; what it will hold; the file."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
+from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.generic import View
-from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
-from credits import expirations, shown
+from credits import exports, overview, shown
 from credits.admin.days import DayField
+from credits.admin.exporting import DAILY, FREE_USE
 from credits.current_company import scope_of
-from credits.models import Company
-from credits.reports import files
-from credits.reports.base import DayRange
-from credits.reports.usage import CreditUsageReport
+from credits.models import Company, ExportFormat
+from credits.reports import control, files, registry
+from credits.reports.base import DayRange, Totals
+from credits.reports.control import Control
+from credits.reports.files import CONTENT_TYPES
+from credits.reports.registry import Choice
 from credits.roles import Act
 
 CUSTOM = "custom"
@@ -34,24 +38,15 @@ PRESETS: dict[str, tuple[str, Callable[[date], DayRange]]] = {
     "last-90-days": ("Last 90 days", lambda today: DayRange(today - timedelta(days=90), today)),
     "all": ("All", lambda today: DayRange()),
 }
-FREE_USE = "Include free use (previews, manual work, reused answers)"
-
-
-class StockExportForm(ExportForm):
-    """import-export's form, with the one choice that the report has."""
-
-    include_free_use = forms.BooleanField(
-        label=FREE_USE, required=False, widget=UnfoldBooleanWidget
-    )
+# What is written while the person waits; more is prepared in the background.
+ROWS_AT_ONCE_MAX = 5000
 
 
 class ReportForm(forms.Form):
     """Which report, over which local days, in which format."""
 
     report = forms.ChoiceField(
-        choices=[(CreditUsageReport.slug, CreditUsageReport.title)],
-        initial=CreditUsageReport.slug,
-        widget=UnfoldAdminRadioSelectWidget,
+        choices=registry.choices, initial="credit-usage", widget=UnfoldAdminRadioSelectWidget
     )
     days = forms.ChoiceField(
         label="Date range",
@@ -62,10 +57,16 @@ class ReportForm(forms.Form):
     first = DayField(label="First day", required=False)
     last = DayField(label="Last day", required=False)
     format = forms.ChoiceField(
-        choices=[("csv", "CSV")], initial="csv", widget=UnfoldAdminRadioSelectWidget
+        choices=ExportFormat.choices, initial=ExportFormat.CSV, widget=UnfoldAdminRadioSelectWidget
     )
     include_free_use = forms.BooleanField(
         label=FREE_USE, required=False, widget=UnfoldBooleanWidget
+    )
+    is_daily = forms.BooleanField(label=DAILY, required=False, widget=UnfoldBooleanWidget)
+    has_bom = forms.BooleanField(
+        label="Begin with a byte-order mark, by which Excel reads accents rightly",
+        required=False,
+        widget=UnfoldBooleanWidget,
     )
 
     def clean(self) -> dict[str, Any]:
@@ -79,11 +80,29 @@ class ReportForm(forms.Form):
         if is_custom and first and last and first > last:
             raise forms.ValidationError(
                 f"The export was not made: the first day ({shown.day(first)}) is after the last "
-                f"day ({shown.day(last)}). Swap them?"
+                f"day ({shown.day(last)}). Swap them?",
+                code="reversed",
             )
         return values
 
-    def range(self, today: date) -> DayRange:
+    @property
+    def is_reversed(self) -> bool:
+        return self.has_error(NON_FIELD_ERRORS, "reversed")
+
+    def choice(self, today: date) -> Choice:
+        """Return what was chosen; choices that the report or format does not have are left out."""
+        values = self.cleaned_data
+        is_usage = values["report"] == self.fields["report"].initial
+        return Choice(
+            report=values["report"],
+            days=self._range(today),
+            file_format=values["format"],
+            has_free_use=is_usage and values["include_free_use"],
+            is_daily=is_usage and values["is_daily"],
+            has_bom=values["format"] == ExportFormat.CSV and values["has_bom"],
+        )
+
+    def _range(self, today: date) -> DayRange:
         if self.cleaned_data["days"] == CUSTOM:
             return DayRange(self.cleaned_data["first"], self.cleaned_data["last"])
         _, preset = PRESETS[self.cleaned_data["days"]]
@@ -93,35 +112,42 @@ class ReportForm(forms.Form):
 class CreditReportsView(View):
     """Choose a report and a range, see what the file will hold, then download it.
 
-    All by GET, so that a choice can be kept as a link.
+    By GET, so that a choice can be kept as a link; a long report is asked for by POST.
     """
 
     site: AdminSite | None = None
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
+        return self._answer(request, request.GET)
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        return self._answer(request, request.POST)
+
+    def _answer(self, request: HttpRequest, typed: QueryDict) -> HttpResponseBase:
         scope = scope_of(request)
         if not scope.may(Act.EXPORT_REPORTS):
             raise PermissionDenied
-        if scope.company is None:
+        company = scope.company
+        if company is None:
             return self._page(request, {"needs_company": True})
         defaults = {name: field.initial for name, field in ReportForm.base_fields.items()}
-        form = ReportForm(request.GET if "days" in request.GET else defaults)
+        form = ReportForm(typed if "days" in typed else defaults)
         if not form.is_valid():
-            return self._page(request, {"form": form})
-        company = scope.company
-        report = CreditUsageReport(
-            company=company, has_free_use=form.cleaned_data["include_free_use"]
+            return self._page(request, {"form": form, "swapped": _swapped(form, typed)})
+        choice = form.choice(timezone.now().astimezone(shown.zone_of(company)).date())
+        totals, figures = _totals(company, choice)
+        is_long = totals.row_count > ROWS_AT_ONCE_MAX
+        if request.method == "POST" and is_long:
+            return _prepare(request, company, choice, totals)
+        if (request.method == "POST" or "export" in typed) and not is_long:
+            try:
+                return _download(company, choice)
+            except OSError as error:
+                form.add_error(None, _disk_refusal(error))
+        context = _preview(company, choice, totals, figures)
+        return self._page(
+            request, {"form": form, "is_asked_for": "export" in typed, "is_long": is_long} | context
         )
-        today = timezone.now().astimezone(ZoneInfo(company.time_zone)).date()
-        days = form.range(today)
-        if "export" in request.GET:
-            return FileResponse(
-                files.as_csv(report, days),
-                as_attachment=True,
-                filename=_file_name(report, company, days),
-                content_type="text/csv; charset=utf-8",
-            )
-        return self._page(request, {"form": form} | _preview(report, days))
 
     def _page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         assert self.site is not None
@@ -133,32 +159,125 @@ class CreditReportsView(View):
             | {
                 "title": "Download credit reports",
                 "zone": getattr(scope_of(request).company, "time_zone", ""),
+                "rows_at_once": f"{ROWS_AT_ONCE_MAX:,}",
             }
             | context,
         )
 
 
-def _preview(report: CreditUsageReport, days: DayRange) -> dict[str, Any]:
-    expirations.settle(company=report.company)
-    totals = report.totals(days)
+def _totals(company: Company, choice: Choice) -> tuple[Totals, Control]:
+    report = choice.report_of(company)
+    report.before_export(None)
+    with overview.snapshot():
+        return report.totals(choice.days), control.of(company=company, days=choice.days)
+
+
+def _download(company: Company, choice: Choice) -> FileResponse:
+    file, written = files.as_file(
+        choice.report_of(company),
+        choice.days,
+        file_format=choice.file_format,
+        has_bom=choice.has_bom,
+    )
+    return FileResponse(
+        file,
+        as_attachment=True,
+        filename=choice.file_name(company, written.extension),
+        content_type=CONTENT_TYPES[written.extension],
+    )
+
+
+def _prepare(
+    request: HttpRequest, company: Company, choice: Choice, totals: Totals
+) -> HttpResponse:
+    try:
+        job = exports.request(
+            company=company,
+            choice=choice,
+            row_count=totals.row_count,
+            by=request.user,  # type: ignore[arg-type]
+            now=timezone.now(),
+        )
+    except exports.TooManyExports as refusal:
+        messages.error(request, str(refusal))
+        return redirect("admin:credits_exportjob_changelist")
+    messages.success(
+        request,
+        f"The report of {totals.row_count:,} rows is being prepared. You can leave this page: "
+        "it goes on, and the file is kept here for seven days.",
+    )
+    return redirect("admin:credits_exportjob_change", job.pk)
+
+
+def _disk_refusal(error: OSError) -> str:
+    """Say what a full disk is; any other trouble with files is a fault of ours."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    return f"The export was not made: {exports.DISK_FULL}"
+
+
+def _preview(company: Company, choice: Choice, totals: Totals, figures: Control) -> dict[str, Any]:
+    report = choice.report_of(company)
+    today = timezone.now().astimezone(report.zone).date()
+    first = choice.days.first
     return {
-        "range_in_words": in_words(days),
+        "range_in_words": choice.days.in_words,
+        "nothing": report.nothing,
+        "is_future": first is not None and first > today,
         "totals": totals,
         "row_count": shown.count(totals.row_count, metric="report-rows"),
-        "credits_used": shown.amount(totals.credits, metric="report-credits"),
+        "credits_label": report.credits_label,
+        "credits_sum": shown.amount(totals.credits, metric="report-credits"),
+        "control": _control(figures),
+        "is_balanced": figures.is_balanced,
+        "sequence": figures.sequence,
+        "usage": shown.amount(figures.usage, metric="control-usage"),
+        "granted": shown.amount(figures.granted_remaining, metric="control-granted-remaining"),
+        "remaining": shown.amount(figures.remaining, metric="control-remaining"),
+        "choice_fields": [(name, value) for name, value in _fields(choice)],
     }
 
 
-def in_words(days: DayRange) -> str:
-    """Name a range of days, for a sentence that begins “No usage …”."""
+def _control(figures: Control) -> list[tuple[str, str]]:
+    """Return the identity of the balance, line by line."""
+    return [
+        ("Opening balance", shown.amount(figures.opening, metric="control-opening")),
+        ("+ added", shown.amount(figures.added, metric="control-added")),
+        ("− used", shown.amount(figures.used, metric="control-used")),
+        ("− expired", shown.amount(figures.expired, metric="control-expired")),
+        (
+            "± corrected",
+            shown.amount(figures.corrected, metric="control-corrected", is_signed=True),
+        ),
+        ("= closing balance", shown.amount(figures.closing, metric="control-closing")),
+    ]
+
+
+def _fields(choice: Choice) -> list[tuple[str, str]]:
+    """Return the choice as a form would send it, its days as they are today."""
+    days = choice.days
+    fields = [("report", choice.report), ("format", choice.file_format)]
     if days.first is None or days.last is None:
-        return "at any time"
-    return f"between {shown.day(days.first)} and {shown.day(days.last)}"
+        fields.append(("days", "all"))
+    else:
+        fields += [("days", CUSTOM), ("first", str(days.first)), ("last", str(days.last))]
+    ticks = {
+        "include_free_use": choice.has_free_use,
+        "is_daily": choice.is_daily,
+        "has_bom": choice.has_bom,
+    }
+    return fields + [(name, "on") for name, is_ticked in ticks.items() if is_ticked]
 
 
-def _file_name(report: CreditUsageReport, company: Company, days: DayRange) -> str:
-    span = "all" if days.first is None else f"{days.first}-to-{days.last}"
-    return f"{report.slug}-{company.slug}-{span}.csv"
+def _swapped(form: ReportForm, typed: QueryDict) -> str:
+    """Return the query of the same choice with its days in order; empty unless it helps."""
+    if not form.is_reversed:
+        return ""
+    query = typed.copy()
+    query["first"], query["last"] = str(typed["last"]), str(typed["first"])
+    query.pop("export", None)
+    query.pop("csrfmiddlewaretoken", None)
+    return query.urlencode()
 
 
 def _month_before(today: date) -> DayRange:

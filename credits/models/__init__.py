@@ -10,6 +10,7 @@ from credits.models.entries import (
     UsageAction,
     UsageEvent,
 )
+from credits.models.exports import ExportFormat, ExportJob, ExportState
 from credits.models.integrations import Integration, IntegrationKind
 from credits.models.jobs import JobRun
 from credits.models.people import Company, Membership, Role, SignInLink, User
@@ -38,6 +39,9 @@ __all__ = [
     "CreditPool",
     "Drawdown",
     "EntryKind",
+    "ExportFormat",
+    "ExportJob",
+    "ExportState",
     "FeatureType",
     "Hold",
     "IdempotencyRecord",

@@ -1,4 +1,4 @@
-"""What the credit reports share: columns, cells a spreadsheet will not run, ranges of days."""
+"""What the credit reports share: a report declares its columns once and says which rows it has."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from django.db.models import QuerySet
 from import_export.fields import Field
 from import_export.resources import Resource
 
-from credits import amounts, expirations, zones
+from credits import expirations, shown, zones
 from credits.models import Company
+from credits.reports.columns import Column
 
 CHUNK_ROWS = 2000
-# A spreadsheet runs a cell that begins with one of these.
-STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,25 @@ class DayRange:
 
     def limit(self, rows: QuerySet[Any], *, zone: ZoneInfo, instant: str) -> QuerySet[Any]:
         """Return the rows whose ``instant`` is in the range."""
-        if self.first is not None:
-            rows = rows.filter(**{f"{instant}__gte": zones.start_of_day(self.first, zone)})
-        if self.last is not None:
-            _, end = zones.days(self.last, self.last, zone)
+        start, end = self.span(zone)
+        if start is not None:
+            rows = rows.filter(**{f"{instant}__gte": start})
+        if end is not None:
             rows = rows.filter(**{f"{instant}__lt": end})
         return rows
+
+    def span(self, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+        """Return the half-open span of instants; None for an open side."""
+        start = None if self.first is None else zones.start_of_day(self.first, zone)
+        end = None if self.last is None else zones.days(self.last, self.last, zone)[1]
+        return start, end
+
+    @property
+    def in_words(self) -> str:
+        """Name the range, for a sentence that begins “No usage …”."""
+        if self.first is None or self.last is None:
+            return "at any time"
+        return f"between {shown.day(self.first)} and {shown.day(self.last)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +57,59 @@ class Totals:
     credits: Decimal
 
 
-class Column(Field):
-    """A column of figures or times, which no spreadsheet takes for a formula."""
-
-    def __init__(self, header: str) -> None:
-        super().__init__(column_name=header, readonly=True)
-
-
-class TextColumn(Column):
-    """A column of text that people or clients wrote."""
-
-
 class CreditReport(Resource):
-    """One report of one company, in the company's zone; ``dehydrate_<column>`` gives each cell.
+    """One report of one company, in the company's zone.
 
-    The stock import-export page and our own files come from the same cells, so they agree.
+    Each column reads one attribute of a row and has two twins that write the same text: one in
+    Python and one in SQL. Our own files and the stock import-export page therefore agree. A
+    ``dehydrate_<column>`` method gives a cell in Python alone.
+
+    ``has_free_use`` and ``is_daily`` are choices of the usage report; the others have none.
     """
 
     title: ClassVar[str]
     slug: ClassVar[str]
+    # What there is none of in an empty range, and what ``Totals.credits`` adds up.
+    nothing: ClassVar[str]
+    credits_label: ClassVar[str]
 
     class Meta:
         chunk_size = CHUNK_ROWS
 
-    def __init__(self, *, company: Company) -> None:
+    def __init__(
+        self, *, company: Company, has_free_use: bool = False, is_daily: bool = False
+    ) -> None:
         super().__init__()
         self.company = company
         self.zone = ZoneInfo(company.time_zone)
+        self.has_free_use = has_free_use
+        self.is_daily = is_daily
+        self._is_settled = False
 
     @classmethod
     def get_display_name(cls) -> str:
         return cls.title
 
+    @property
+    def columns(self) -> list[Column]:
+        """Return the columns in the order of the file."""
+        return list(self.get_export_fields())
+
     def before_export(self, queryset: Any, **kwargs: Any) -> None:
-        # A report and the page's balance agree only if both have written down what time did.
-        expirations.settle(company=self.company)
+        # A report and the page's balance agree only if both have written down what time did:
+        # once, because the rows may be read in a snapshot in which nothing can be written.
+        if not self._is_settled:
+            expirations.settle(company=self.company)
+            self._is_settled = True
 
     def export_field(self, field: Field, instance: Any, **kwargs: Any) -> str:
-        cell = str(super().export_field(field, instance, **kwargs))
-        return harmless(cell) if isinstance(field, TextColumn) else cell
+        assert isinstance(field, Column)
+        own: Any = self._dehydrate(field)
+        if own is not None:
+            return field.cell(own(instance), self.zone)
+        is_dict = isinstance(instance, dict)
+        value = instance[field.attribute] if is_dict else getattr(instance, field.attribute)
+        return field.cell(value, self.zone)
 
     def get_user_visible_fields(self) -> list[Field]:
         return list(self.fields.values())
@@ -96,15 +122,20 @@ class CreditReport(Resource):
         """Count and add up what ``rows`` holds, in the database."""
         raise NotImplementedError
 
-    def instant(self, value: datetime) -> str:
-        """Return an instant with the company's offset, to the second."""
-        return value.astimezone(self.zone).isoformat(timespec="seconds")
+    def statement(self, rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]] | None:
+        """Return one SELECT, with its parameters, that gives the cells of all rows as text.
 
-    @staticmethod
-    def amount(value: Decimal) -> str:
-        return amounts.text(value)
+        Its times are those of the session's time zone. Returns None when a column has no twin in
+        SQL; the rows then go through Python.
+        """
+        twins = {}
+        for place, column in enumerate(self.columns):
+            twin = None if self._dehydrate(column) else column.sql()
+            if twin is None:
+                return None
+            twins[f"cell_{place}"] = twin
+        sql, parameters = rows.annotate(**twins).values_list(*twins).query.sql_with_params()
+        return sql, tuple(parameters)
 
-
-def harmless(cell: str) -> str:
-    """Return text that a spreadsheet shows instead of running: an apostrophe comes before it."""
-    return f"'{cell}" if cell.startswith(STARTS_A_FORMULA) else cell
+    def _dehydrate(self, field: Field) -> Any:
+        return getattr(self, f"dehydrate_{self.get_field_name(field)}", None)

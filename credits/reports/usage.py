@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DateTimeField,
+    F,
+    Func,
+    Max,
+    Min,
+    OuterRef,
+    PositiveIntegerField,
+    QuerySet,
+    Subquery,
+    Sum,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat
 
+from credits import zones
 from credits.amounts import ZERO
-from credits.models import FREE_ACTIONS, Company, Integration, UsageAction, UsageEvent
-from credits.reports.base import Column, CreditReport, DayRange, TextColumn, Totals
+from credits.models import FREE_ACTIONS, FeatureType, Integration, UsageAction, UsageEvent
+from credits.reports.base import CreditReport, DayRange, Totals
+from credits.reports.columns import (
+    AmountColumn,
+    CountColumn,
+    IdColumn,
+    InstantColumn,
+    PhraseColumn,
+    TextColumn,
+    WordColumn,
+)
 
 REQUEST_ACTIONS = (UsageAction.API_REQUEST, UsageAction.MCP_REQUEST)
+# What a row of the daily report is about; everything else is added up.
+DAILY_KEYS = (
+    *("day_starts_at", "feature_type", "feature_ref", "unreferenced_name", "action"),
+    *("integration_ref", "user_ref"),
+)
 
 
 def with_integration_name(rows: QuerySet[UsageEvent]) -> QuerySet[UsageEvent]:
@@ -20,66 +57,96 @@ def with_integration_name(rows: QuerySet[UsageEvent]) -> QuerySet[UsageEvent]:
 
 
 class CreditUsageReport(CreditReport):
-    """One row per usage event, in ledger order; previews and other free use only on request."""
+    """One row per usage event, in ledger order; previews and other free use only on request.
+
+    ``is_daily`` adds the events of one tracker and local day up to one row, which bears the
+    instant the day began and the tracker's last name on it. What tells events apart (action,
+    integration, user) still does, so that no cell of a row is true of a part of it only.
+    """
 
     title = "Credit usage"
     slug = "credit-usage"
+    nothing = "No usage"
+    credits_label = "Credits used"
 
-    usage_time = Column("Usage time")
-    feature_type = TextColumn("Feature type")
-    feature_name = TextColumn("Feature name")
-    usage_action = TextColumn("Usage action")
-    integration = TextColumn("Integration")
-    user_id = Column("User ID")
-    credits_used = Column("Credits used")
-    usage_breakdown = TextColumn("Usage breakdown")
-    requests = Column("# of requests")
+    usage_time = InstantColumn("Usage time", "used_at")
+    feature_type = WordColumn("Feature type", "feature_type", dict(FeatureType.choices))
+    feature_name = TextColumn("Feature name", "used_name")
+    usage_action = WordColumn("Usage action", "action", dict(UsageAction.choices))
+    integration = TextColumn("Integration", "integration_name")
+    user_id = IdColumn("User ID", "user_ref")
+    credits_used = AmountColumn("Credits used", "credits")
+    usage_breakdown = PhraseColumn("Usage breakdown", "breakdown")
+    requests = CountColumn("# of requests", "requests")
 
-    def __init__(self, *, company: Company, has_free_use: bool = False) -> None:
-        super().__init__(company=company)
-        self.has_free_use = has_free_use
-
-    def rows(self, days: DayRange) -> QuerySet[UsageEvent]:
+    def rows(self, days: DayRange) -> QuerySet[Any]:
         return self.filter_export(self._in_range(days))
 
     def totals(self, days: DayRange) -> Totals:
-        found = self._limited(self._in_range(days)).aggregate(
-            rows=Count("pk"), credits=Sum("amount")
-        )
-        return Totals(row_count=found["rows"], credits=found["credits"] or ZERO)
+        events = self._limited(self._in_range(days))
+        found = events.aggregate(rows=Count("pk"), credits=Sum("amount"))
+        row_count = self._by_day(events).count() if self.is_daily else found["rows"]
+        return Totals(row_count=row_count, credits=found["credits"] or ZERO)
 
-    def filter_export(self, queryset: Any, **kwargs: Any) -> QuerySet[UsageEvent]:
+    def filter_export(self, queryset: Any, **kwargs: Any) -> QuerySet[Any]:
+        events = self._limited(queryset)
+        if self.is_daily:
+            return self._by_day(events)
         # After an entry comes first the use it paid for, then the free uses until the next one.
-        return with_integration_name(self._limited(queryset)).order_by(
-            "after_sequence", F("entry").asc(nulls_last=True), "occurred_at", "pk"
+        return (
+            with_integration_name(events)
+            .annotate(
+                used_at=F("occurred_at"),
+                used_name=F("feature_name"),
+                credits=F("amount"),
+                breakdown=_breakdown(F("calls"), F("emails"), F("web_searches")),
+                requests=_of_requests(F("request_count")),
+            )
+            .order_by("after_sequence", F("entry").asc(nulls_last=True), "occurred_at", "pk")
         )
 
-    def dehydrate_usage_time(self, event: UsageEvent) -> str:
-        return self.instant(event.occurred_at)
+    def _by_day(self, events: QuerySet[UsageEvent]) -> QuerySet[Any]:
+        newest_first = ("-after_sequence", "-occurred_at", "-pk")
+        named = Integration.objects.filter(
+            company=self.company, pk=OuterRef("integration_ref")
+        ).values("name")[:1]
+        return (
+            events.annotate(
+                day_starts_at=_start_of_day(self._day_starts(events)),
+                # Features without a reference are told apart by their names.
+                unreferenced_name=Case(
+                    When(feature_ref=None, then=F("feature_name")),
+                    default=Value(""),
+                    output_field=CharField(),
+                ),
+            )
+            .values(*DAILY_KEYS)
+            .annotate(
+                used_at=F("day_starts_at"),
+                used_name=_first(ArrayAgg("feature_name", order_by=newest_first)),
+                integration_name=Subquery(named),
+                credits=Sum("amount"),
+                breakdown=_breakdown(Sum("calls"), Sum("emails"), Sum("web_searches")),
+                requests=_of_requests(Sum("request_count")),
+                first_sequence=Min("after_sequence"),
+            )
+            .order_by("day_starts_at", "first_sequence", *DAILY_KEYS[1:])
+        )
 
-    def dehydrate_feature_type(self, event: UsageEvent) -> str:
-        return event.get_feature_type_display()
+    def _day_starts(self, events: QuerySet[UsageEvent]) -> list[datetime]:
+        """Return the first instants of all local days that events may fall on, in order.
 
-    def dehydrate_feature_name(self, event: UsageEvent) -> str:
-        return event.feature_name
-
-    def dehydrate_usage_action(self, event: UsageEvent) -> str:
-        return event.get_action_display()
-
-    def dehydrate_integration(self, event: Any) -> str:
-        return event.integration_name or ""
-
-    def dehydrate_user_id(self, event: UsageEvent) -> str:
-        return str(event.user_ref or "")
-
-    def dehydrate_credits_used(self, event: UsageEvent) -> str:
-        return self.amount(event.amount)
-
-    def dehydrate_usage_breakdown(self, event: UsageEvent) -> str:
-        return f"Calls: {event.calls}, Emails: {event.emails}, Web searches: {event.web_searches}"
-
-    def dehydrate_requests(self, event: UsageEvent) -> str:
-        return str(event.request_count or "") if event.action in REQUEST_ACTIONS else ""
+        They come from ``zones``, as ranges do: ``AT TIME ZONE 'CET'`` in PostgreSQL means a
+        fixed offset, not the zone of that name.
+        """
+        span = events.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
+        if span["first"] is None:
+            return [datetime.min.replace(year=2000, tzinfo=self.zone)]
+        first, last = (span[side].astimezone(self.zone).date() for side in ("first", "last"))
+        return [
+            zones.start_of_day(first + timedelta(days=count), self.zone)
+            for count in range((last - first).days + 1)
+        ]
 
     def _in_range(self, days: DayRange) -> QuerySet[UsageEvent]:
         mine = UsageEvent.objects.filter(company=self.company)
@@ -89,3 +156,35 @@ class CreditUsageReport(CreditReport):
         """Keep to the company, whatever the caller's rows, and leave free use out unless asked."""
         mine = rows.filter(company=self.company)
         return mine if self.has_free_use else mine.exclude(action__in=FREE_ACTIONS)
+
+
+def _start_of_day(starts: list[datetime]) -> Func:
+    """Return the last of the given instants at or before a usage event."""
+    array = Value(starts, output_field=ArrayField(DateTimeField()))
+    place = Func(
+        F("occurred_at"), array, function="width_bucket", output_field=PositiveIntegerField()
+    )
+    return Func(
+        array, place, template="(%(expressions)s]", arg_joiner=")[", output_field=DateTimeField()
+    )
+
+
+def _first(array: Combinable) -> Func:
+    return Func(array, template="(%(expressions)s)[1]", output_field=TextField())
+
+
+def _breakdown(calls: Combinable, emails: Combinable, web_searches: Combinable) -> Concat:
+    return Concat(
+        *(Value("Calls: "), Cast(calls, TextField())),
+        *(Value(", Emails: "), Cast(emails, TextField())),
+        *(Value(", Web searches: "), Cast(web_searches, TextField())),
+        output_field=TextField(),
+    )
+
+
+def _of_requests(count: Combinable) -> Case:
+    return Case(
+        When(action__in=REQUEST_ACTIONS, then=count),
+        default=None,
+        output_field=PositiveIntegerField(),
+    )

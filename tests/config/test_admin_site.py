@@ -88,6 +88,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
         "Reports": [
             "Credit reports",
+            "Export jobs",
             "Usage",
             "Ledger",
             "Drawdowns",
@@ -107,7 +108,15 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
         "Overview": ["Credits"],
         "Trackers": ["AI trackers", "Results", "Backfills"],
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
-        "Reports": ["Credit reports", "Usage", "Ledger", "Drawdowns", "Grants", "Reservations"],
+        "Reports": [
+            "Credit reports",
+            "Export jobs",
+            "Usage",
+            "Ledger",
+            "Drawdowns",
+            "Grants",
+            "Reservations",
+        ],
         "Vendor": [
             *("Companies", "Contracts", "Seats", "Allocations", "Purchases"),
             *("People", "Memberships", "Rate cards"),

@@ -1,0 +1,53 @@
+"""Which reports there are: the setting ``CREDIT_REPORTS`` names them, so other apps add theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from credits.models import Company
+from credits.reports.base import CreditReport, DayRange
+
+
+@cache
+def classes() -> tuple[type[CreditReport], ...]:
+    """Return the reports in the order in which people choose from them."""
+    return tuple(import_string(path) for path in settings.CREDIT_REPORTS)
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return each report's slug and title."""
+    return [(report.slug, report.title) for report in classes()]
+
+
+class NoSuchReport(Exception):
+    """This report is not offered any more; choose another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person wants to download: a report by its slug, its days, and how it is written."""
+
+    report: str
+    days: DayRange
+    file_format: str
+    has_free_use: bool = False
+    is_daily: bool = False
+    has_bom: bool = False
+
+    def report_of(self, company: Company) -> CreditReport:
+        """Return the report.
+
+        :raises NoSuchReport: no app offers it any more.
+        """
+        report = next((one for one in classes() if one.slug == self.report), None)
+        if report is None:
+            raise NoSuchReport(NoSuchReport.__doc__)
+        return report(company=company, has_free_use=self.has_free_use, is_daily=self.is_daily)
+
+    def file_name(self, company: Company, extension: str) -> str:
+        span = "all" if self.days.first is None else f"{self.days.first}-to-{self.days.last}"
+        return f"{self.report}-{company.slug}-{span}.{extension}"
