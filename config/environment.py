@@ -59,15 +59,22 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is “{text}”; write true or false.")
         return text.lower() in TRUE
 
-    def number(self, name: str, default: int, purpose: str) -> int:
-        """Return a whole number of at least 0.
+    def number(
+        self, name: str, default: int, purpose: str, *, least: int = 0, most: int | None = None
+    ) -> int:
+        """Return a whole number from ``least`` to ``most``.
 
         :raises ImproperlyConfigured: for any other text.
         """
         text = self.text(name, str(default), purpose)
         if not text.isdecimal():
             raise ImproperlyConfigured(f"{name} is “{text}”; write a whole number, such as 10.")
-        return int(text)
+        number = int(text)
+        if number < least:
+            raise ImproperlyConfigured(f"{name} is {number}; write at least {least}.")
+        if most is not None and number > most:
+            raise ImproperlyConfigured(f"{name} is {number}; write at most {most}.")
+        return number
 
     def refuse_unknown(self) -> None:
         """Check that every variable with our prefix is one that was read.

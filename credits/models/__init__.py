@@ -1,3 +1,4 @@
+from credits.models.api_keys import ApiKey, RequestTally, Scope
 from credits.models.entries import (
     FREE_ACTIONS,
     AppendOnly,
@@ -27,6 +28,7 @@ __all__ = [
     "FREE_ACTIONS",
     "GENESIS_HASH",
     "LEASE_MAX",
+    "ApiKey",
     "AppendOnly",
     "Cause",
     "Company",
@@ -46,9 +48,11 @@ __all__ = [
     "Rate",
     "RateCard",
     "RateItem",
+    "RequestTally",
     "Reservation",
     "ReservationState",
     "Role",
+    "Scope",
     "SignInLink",
     "Source",
     "UsageAction",
