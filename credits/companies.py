@@ -7,6 +7,14 @@ from django.db import transaction
 from credits.models import Company, CreditPool
 
 
+class CompanyClosed(Exception):
+    """The company is closed: nothing is bought, granted or used in it any more."""
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        super().__init__(f"{company} is closed; nothing is added or used there any more.")
+
+
 def open_company(*, name: str, slug: str, time_zone: str, is_demo: bool = False) -> Company:
     """Make a company with an empty pool, and return it.
 
