@@ -10,5 +10,6 @@ urlpatterns = [
     path("sign-in/<str:secret>/", follow_sign_in_link, name="sign_in"),
     path("admin/", admin.site.urls),
     path("api/", include("credits.api.urls")),
+    path("api/", include("billing.api.urls")),
     path("docs/problems/", include(credits.api.urls.problem_urlpatterns)),
 ]

@@ -20,6 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
+from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.models import ApiKey, Company, Integration, Scope, User
 from credits.models.api_keys import PREFIX_LENGTH
@@ -55,6 +56,10 @@ class NotANetwork(Exception):
 
 class TooManyNetworks(Exception):
     """A key names at most 20 networks; write wider ones or make a second key."""
+
+
+class ScopeNeedsPerson(Exception):
+    """A key that requests purchases is made by a person, in whose name they are requested."""
 
 
 class TooManyKeys(Exception):
@@ -113,9 +118,16 @@ def create(
     :raises NotANetwork: no key was made.
     :raises TooManyNetworks: no key was made.
     :raises TooManyKeys: no key was made.
+    :raises ScopeNeedsPerson: no key was made.
+    :raises CompanyClosed: no key was made.
     :raises KeyExpiresInThePast: no key was made.
     :raises AlreadyMade: the id was used before.
     """
+    if company.closed_at is not None:
+        raise CompanyClosed(company)
+    chosen = _known_scopes(scopes)
+    if Scope.PURCHASES_REQUEST in chosen and by is None:
+        raise ScopeNeedsPerson(ScopeNeedsPerson.__doc__)
     if expires_at is not None and expires_at <= now:
         raise KeyExpiresInThePast(KeyExpiresInThePast.__doc__)
     secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -126,7 +138,7 @@ def create(
         name=name,
         prefix="".join(secrets.choice(PREFIX_LETTERS) for _ in range(PREFIX_LENGTH)),
         secret_sha256=_digest(secret),
-        scopes=_known_scopes(scopes),
+        scopes=chosen,
         networks=_known_networks(networks),
         created_at=now,
         created_by=by,
@@ -206,14 +218,15 @@ def authenticate(*, text: str, address: str, now: datetime) -> ApiKey:
 
     One refusal for every reason, so that nobody learns which keys there are.
 
-    :raises KeyRefused: unknown, malformed, revoked, expired, or from another network.
+    :raises KeyRefused: unknown, malformed, revoked, expired, from another network, or of a
+        closed company.
     """
     found = FORMAT.fullmatch(text)
     prefix, secret = found.groups() if found else ("", "")
     key = ApiKey.objects.select_related("company").filter(prefix=prefix).first()
     expected = NO_DIGEST if key is None else bytes(key.secret_sha256)
     is_right = secrets.compare_digest(_digest(secret), expected)
-    if key is None or not (is_right and is_usable(key, now=now) and _is_from(key, address)):
+    if key is None or not (is_right and _may_be_used(key, address, now)):
         raise KeyRefused(KeyRefused.__doc__)
     if key.last_used_at is None or key.last_used_at <= now - USE_NOTED_EVERY:
         _note_use(key, now)
@@ -264,6 +277,10 @@ def _known_networks(networks: Iterable[str]) -> list[str]:
     if len(known) > NETWORKS_MAX:
         raise TooManyNetworks(TooManyNetworks.__doc__)
     return known
+
+
+def _may_be_used(key: ApiKey, address: str, now: datetime) -> bool:
+    return is_usable(key, now=now) and key.company.closed_at is None and _is_from(key, address)
 
 
 def _is_from(key: ApiKey, address: str) -> bool:

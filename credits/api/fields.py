@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,9 @@ INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
 INSTANT_HINT = "Write an instant like 2026-11-01T00:00:00Z."
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,3})?", re.ASCII)
+AMOUNT_HINT = 'Write credits as a string with at most three decimal places, like "12.5".'
 SHOWN_LENGTH_MAX = 60
 
 
@@ -62,11 +65,14 @@ def _zone(offset: str) -> timezone:
     return timezone(-span if offset[0] == "-" else span)
 
 
-@extend_schema_field(
-    {"type": "string", "pattern": r"^-?\d+\.\d{1,3}$", "description": "Credits, exact."}
-)
+@extend_schema_field({"type": "string", "pattern": r"^-?\d+(\.\d{1,3})?$"})
 class AmountField(serializers.Field[Decimal, Any, str, Any]):
     """Credits as a string with all non-zero places, at least one: "8411.4"."""
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not AMOUNT.fullmatch(data):
+            raise serializers.ValidationError(AMOUNT_HINT)
+        return Decimal(data)
 
     def to_representation(self, value: Decimal) -> str:
         return amounts.text(value)
@@ -102,6 +108,34 @@ class IdField(serializers.Field[UUID, Any, str, Any]):
 
     def to_representation(self, value: UUID) -> str:
         return str(value)
+
+
+@extend_schema_field({"type": "string", "format": "date"})
+class DayField(serializers.Field[date, Any, str, Any]):
+    """A local day: 2026-12-01."""
+
+    def to_internal_value(self, data: Any) -> date:
+        try:
+            if not isinstance(data, str) or not DAY.fullmatch(data):
+                raise ValueError(data)
+            return date.fromisoformat(data)
+        except ValueError as error:
+            raise serializers.ValidationError("Write a day like 2026-12-01.") from error
+
+    def to_representation(self, value: date) -> str:
+        return value.isoformat()
+
+
+class TextField(serializers.CharField):
+    """A text, which may be empty; a number is not taken for one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("Write a text in quotes.")
+        return super().to_internal_value(data)
 
 
 class CodeField(serializers.ChoiceField):

@@ -17,7 +17,7 @@ KEYS = (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0003_rates_and_groups"),
+        ("credits", "0004_closing"),
     ]
 
     operations = [

@@ -25,6 +25,7 @@ BROKER_HINT = (
 )
 ALL = (
     "CELERY_BROKER_URL, DATABASE_URL, TALLYSTICK_ALLOWED_HOSTS, TALLYSTICK_ANALYZER, "
+    "TALLYSTICK_API_REQUESTS_PER_DAY, TALLYSTICK_API_REQUESTS_PER_SECOND, "
     "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_HOME, TALLYSTICK_HTTPS, "
     "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY."
 )
@@ -55,6 +56,14 @@ WRONG = {
     "a negative number": (
         {"TALLYSTICK_DATABASE_POOL_SIZE": "-1"},
         "TALLYSTICK_DATABASE_POOL_SIZE is “-1”; write a whole number, such as 10.",
+    ),
+    "a limit that lets nothing in": (
+        {"TALLYSTICK_API_REQUESTS_PER_SECOND": "0"},
+        "TALLYSTICK_API_REQUESTS_PER_SECOND is 0; write at least 1.",
+    ),
+    "a limit that is none": (
+        {"TALLYSTICK_API_REQUESTS_PER_SECOND": "1001"},
+        "TALLYSTICK_API_REQUESTS_PER_SECOND is 1001; write at most 1000.",
     ),
     "neither true nor false": (
         {"TALLYSTICK_DEBUG": "perhaps"},

@@ -20,11 +20,13 @@ def key(
     now: datetime | None = None,
     **more,
 ) -> api_keys.NewKey:
-    """Make a key for everything, unless scopes are given."""
+    """Make a key for everything it may do, unless scopes are given."""
+    # Requesting purchases takes a person.
+    everything = [scope for scope in Scope if by or scope != Scope.PURCHASES_REQUEST]
     return api_keys.create(
         company=company,
         name="Nightly job",
-        scopes=scopes or Scope.values,
+        scopes=scopes or everything,
         by=by,
         now=now or timezone.now(),
         **more,
