@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +28,14 @@ from credits.models import ApiKey, Company, Scope
 CACHE_CONTROL = "private, no-cache"
 
 
+class Negotiation(DefaultContentNegotiation):
+    """Takes an empty Accept header for what it means: anything will do."""
+
+    def get_accept_list(self, request: Request) -> list[str]:
+        accepted = [media.strip() for media in request.headers.get("Accept", "").split(",")]
+        return [media for media in accepted if media] or ["*/*"]
+
+
 class ApiView(APIView):
     """Lets in a key that works, counts the request, asks for the scope, and reads the address.
 
@@ -40,6 +49,7 @@ class ApiView(APIView):
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
     renderer_classes = (JSONRenderer,)
+    content_negotiation_class = Negotiation
     parser_classes = (reading.JsonParser,)
 
     values: dict[str, Any]

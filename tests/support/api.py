@@ -8,7 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from credits import api_keys
-from credits.models import Company, Scope, User
+from credits.identifiers import new_id
+from credits.models import Company, Membership, Role, Scope, User
 
 PROBLEM = "application/problem+json"
 
@@ -36,6 +37,13 @@ def key(
 def client(text: str) -> Client:
     """Return a client that brings the key, and shows failures as a user would see them."""
     return Client(headers={"authorization": f"Bearer {text}"}, raise_request_exception=False)
+
+
+def admin(company: Company) -> User:
+    """Return a tech admin of the company who never signs in: a password takes a while to make."""
+    user = User.objects.create_user(f"tech-{new_id()}@{company.slug}.example")
+    Membership.objects.create(user=user, company=company, role=Role.TECH_ADMIN)
+    return user
 
 
 def of(company: Company, *scopes: Scope, **more) -> Client:

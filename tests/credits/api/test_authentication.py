@@ -182,7 +182,7 @@ SCOPED = {
 @pytest.mark.parametrize("url", SCOPED)
 def test_each_address_asks_for_its_scope_and_for_no_other(acme, url):
     wanted = SCOPED[url]
-    alice = people.alice(acme)
+    alice = api.admin(acme)
     others = [scope for scope in Scope.values if scope != wanted]
 
     without = api.of(acme, *others, by=alice).get(url)
@@ -196,7 +196,7 @@ def test_each_address_asks_for_its_scope_and_for_no_other(acme, url):
 
 
 def test_requesting_a_purchase_asks_for_its_own_scope(acme):
-    alice = people.alice(acme)
+    alice = api.admin(acme)
     others = [scope for scope in Scope.values if scope != "purchases:request"]
 
     answer = api.of(acme, *others, by=alice).post("/api/v1/purchases", {}, "application/json")
