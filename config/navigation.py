@@ -70,6 +70,10 @@ GROUPS = (
         ),
     ),
     Group(
+        "Integrations",
+        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
+    ),
+    Group(
         "Vendor",
         (
             _list("Companies", "apartment", "credits_company", Act.VIEW_COMPANIES),

@@ -30,6 +30,7 @@ class Act(StrEnum):
     EDIT_RATES = "set rates"
     VIEW_COMPANIES = "see companies and people"
     EDIT_COMPANIES = "open companies and manage people"
+    MANAGE_KEYS = "make, replace and revoke API keys"
 
 
 class Standing(StrEnum):
@@ -53,12 +54,12 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_CONVERSATIONS,
 }
 
-# Integrations and API keys, which set a tech admin apart, come with their doors.
 MATRIX: dict[Standing, frozenset[Act]] = {
     Standing.VENDOR_STAFF: _READ
     | {Act.EXPORT_REPORTS, Act.GRANT_CREDITS, Act.EDIT_RATES, Act.EDIT_COMPANIES},
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
-    Standing.TECH_ADMIN: _BUSINESS_ADMIN,
+    # Keys are what sets a tech admin apart; the vendor makes none that act as a company.
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS},
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }
