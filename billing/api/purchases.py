@@ -28,10 +28,9 @@ from credits.api.problems import Problem
 from credits.api.views import ApiView, PageView, not_found
 from credits.companies import CompanyClosed
 from credits.idempotency import Answer
-from credits.models import Company, Role, Scope, User
-from credits.roles import Standing
+from credits.models import Company, Scope, User
+from credits.roles import Act
 
-ADMIN_ROLES = (Role.TECH_ADMIN, Role.BUSINESS_ADMIN)
 OPERATION = "purchases.request"
 
 EXAMPLE = {
@@ -219,11 +218,11 @@ class PurchaseView(ApiView):
 
 
 def _may_request(person: User, company: Company) -> bool:
-    """Tell whether a person is an admin of the company still, or of the vendor's staff."""
-    if not person.is_active:
+    """Tell whether a person may still request credits for the company."""
+    membership = person.memberships.filter(company=company).first()
+    if not person.is_active or membership is None:
         return False
-    admins = person.memberships.filter(company=company, role__in=ADMIN_ROLES)
-    return admins.exists() or roles.vendor_standing(person) == Standing.VENDOR_STAFF
+    return Act.REQUEST_CREDITS in roles.MATRIX[roles.standing_of(membership.role)]
 
 
 def purchases_of(view: ApiView) -> QuerySet[Purchase]:

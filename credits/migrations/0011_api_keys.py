@@ -17,7 +17,7 @@ KEYS = (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0004_closing"),
+        ("credits", "0006_closing"),
     ]
 
     operations = [
