@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('credits', '0004_closing'),
+        ('credits', '0006_closing'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

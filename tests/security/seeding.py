@@ -10,7 +10,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import Error, models, transaction
 from django.utils import timezone
 
-from billing import purchases
 from credits import api_keys, charging
 from credits.ledger import Use
 from credits.models import Company, CreditGrant, Integration, User
@@ -24,7 +23,6 @@ APPS = ("credits", "trackers", "billing")
 CODES = {
     ("IdempotencyRecord", "operation"),
     ("ApiKey", "prefix"),
-    ("Purchase", "request_key"),
 }
 ROWS_MAX = 50  # A company of this test has fewer of each.
 
@@ -39,7 +37,6 @@ def seed(name: str, *, canary: str) -> Company:
     Integration.objects.create(company=company, name=f"{canary} desk", kind="API")
     _spend(company, canary)
     api_keys.create(company=company, name=canary, scopes=["balance:read"], by=alice, now=now)
-    purchases.request(company=company, amount=Decimal(7), by=alice, now=now, note=canary)
     tracker = conversations.published(company, alice, f"{canary} 0", now=now - timedelta(days=60))
     recent = conversations.record(f"{canary}-1", started_at=now - timedelta(days=1))
     conversations.ingest(company, recent, now=now)

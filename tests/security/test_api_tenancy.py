@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from itertools import count
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
+from billing import purchases
 from billing.models import Purchase
 from credits.api.views import ApiView, PageView
 from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
@@ -44,7 +47,17 @@ def _many_requests(settings):
 @pytest.fixture
 def companies(monkeypatch):
     monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
-    return seeding.seed("Acme", canary=OWN), seeding.seed(OTHER, canary=OTHER)
+    acme, beta = seeding.seed("Acme", canary=OWN), seeding.seed(OTHER, canary=OTHER)
+    for company, canary in ((acme, OWN), (beta, OTHER)):
+        purchases.request(
+            company=company,
+            amount=Decimal(7),
+            by=api.admin(company),
+            now=timezone.now(),
+            order_reference=canary,
+            note=canary,
+        )
+    return acme, beta
 
 
 def views(patterns=None, prefix="/") -> dict[str, type[ApiView]]:

@@ -8,13 +8,11 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from credits import charging, rate_cards
 from credits.identifiers import new_id
 from credits.ledger import Use
-from credits.models import CreditGrant, Integration, LedgerEntry, UsageEvent
+from credits.models import Integration, LedgerEntry
 from credits.rating import Work
 from tests.credits.conftest import NOON
 from tests.support import api, people, statement
@@ -365,43 +363,3 @@ def test_before_the_first_rate_card_there_is_none(program):
     answer = program.get(f"{V1}/rate-card", {"as_of": "2019-12-31T23:59:59Z"})
 
     assert (answer.status_code, api.problem(answer)["code"]) == (404, "not_found")
-
-
-def desk_of(company, number: int) -> Integration:
-    return Integration.objects.create(company=company, name=f"Desk {number}", kind="API")
-
-
-def count_queries(program, url) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        answer = program.get(url)
-    assert answer.status_code == 200
-    return len(captured)
-
-
-def test_no_operation_asks_more_the_more_rows_there_are(acme, program):
-    """1 row and 200: the same number of queries, which is given."""
-    statement.lot(acme, "first", "100")
-    used(acme, "first", integration_ref=desk_of(acme, 0).pk)
-    program.get(f"{V1}/balance")  # Notes the key's use for this minute.
-    urls = {
-        "balance": 4,
-        "grants?limit=200": 4,
-        "ledger?limit=200": 5,
-        "usage?limit=200": 4,
-        "purchases?limit=200": 4,
-        "rate-card": 5,
-        "ledger/1": 5,
-        f"grants/{CreditGrant.objects.get(company=acme).pk}": 4,
-        f"usage/{UsageEvent.objects.get(company=acme).pk}": 3,
-    }
-    few = {url: count_queries(program, f"{V1}/{url}") for url in urls}
-
-    for number in range(1, 200):
-        statement.lot(acme, f"lot {number}", "1")
-        used(acme, f"use {number}", integration_ref=desk_of(acme, number).pk)
-
-    many = {url: count_queries(program, f"{V1}/{url}") for url in urls}
-    assert few == many == urls
-    assert len(items(program, "usage", limit=200)) == 200
