@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from credits import idempotency
+from credits import idempotency, tasks
 from credits.idempotency import Answer, AnswerExpired
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, Key
-from credits.models import IdempotencyRecord
+from credits.models import IdempotencyRecord, JobRun
 from tests.support import api, people
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +148,17 @@ def test_answers_are_forgotten_in_batches(acme):
         remember(acme, f"k-{number}", now - 31 * DAY)
 
     assert idempotency.forget_answers(now=now, batch_size=2) == 5
+
+
+def test_the_hourly_job_forgets_and_says_how_many(acme):
+    remember(acme, "old", timezone.now() - 31 * DAY)
+    remember(acme, "new", timezone.now())
+
+    tasks.forget_answers()
+
+    assert JobRun.objects.get(name="forget_answers").summary == "1 answer forgotten"
+    kept = IdempotencyRecord.objects.filter(answer__isnull=False)
+    assert [record.key for record in kept] == ["new"]
 
 
 def test_an_act_that_fails_leaves_neither_its_row_nor_its_key(acme):
