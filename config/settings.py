@@ -291,6 +291,7 @@ ANALYZER = env.text(
 CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
 # What else ends when a company is closed; each is called with company, by and now.
 COMPANY_CLOSING = ["credits.api_keys.revoke_all"]
+CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 

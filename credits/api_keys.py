@@ -166,6 +166,7 @@ def rotate(
     The new one lives as long as the old one was made for.
 
     :raises ValueError: for an overlap below 0 or above 30 days.
+    :raises ScopeNeedsPerson: nobody replaces a key that requests purchases.
     :raises KeyNotUsable: the key is revoked or expired.
     :raises AlreadyReplaced: it was rotated before.
     """

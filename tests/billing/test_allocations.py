@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -137,79 +137,6 @@ def test_a_period_may_be_longer_than_a_month(acme, clock, period, expected):
     given.seated(acme, "2026-03-01", 1, period=period)
 
     assert run(acme, clock, "2026-03-02T12:00") == [expected]
-
-
-@pytest.mark.parametrize(
-    ("time_zone", "starts_on", "first", "second"),
-    [
-        # Spring forward on 29 March: March has 23 hours less one, so it ends at 22:00 UTC.
-        (
-            "Europe/Berlin",
-            "2026-03-01",
-            "2026-02-28 23:00 2026-03-31 22:00",
-            "2026-03-31 22:00 2026-04-30 22:00",
-        ),
-        # Autumn back on 25 October.
-        (
-            "Europe/Berlin",
-            "2026-10-01",
-            "2026-09-30 22:00 2026-10-31 23:00",
-            "2026-10-31 23:00 2026-11-30 23:00",
-        ),
-        # The period's own first day is the 23-hour, or the 25-hour day.
-        (
-            "Europe/Berlin",
-            "2026-03-29",
-            "2026-03-28 23:00 2026-04-28 22:00",
-            "2026-04-28 22:00 2026-05-28 22:00",
-        ),
-        (
-            "Europe/Berlin",
-            "2026-10-25",
-            "2026-10-24 22:00 2026-11-24 23:00",
-            "2026-11-24 23:00 2026-12-24 23:00",
-        ),
-        (
-            "America/New_York",
-            "2026-03-08",
-            "2026-03-08 05:00 2026-04-08 04:00",
-            "2026-04-08 04:00 2026-05-08 04:00",
-        ),
-        # No daylight saving, half an hour off.
-        (
-            "Asia/Kolkata",
-            "2026-03-01",
-            "2026-02-28 18:30 2026-03-31 18:30",
-            "2026-03-31 18:30 2026-04-30 18:30",
-        ),
-        # No midnight on 4 November 2018: the day starts at 1:00, which is 03:00 UTC.
-        (
-            "America/Sao_Paulo",
-            "2018-11-04",
-            "2018-11-04 03:00 2018-12-04 02:00",
-            "2018-12-04 02:00 2019-01-04 02:00",
-        ),
-        # Samoa skipped 30 December 2011: its midnight is that of the 31st.
-        (
-            "Pacific/Apia",
-            "2011-11-30",
-            "2011-11-30 10:00 2011-12-30 10:00",
-            "2011-12-30 10:00 2012-01-29 10:00",
-        ),
-    ],
-)
-def test_a_period_starts_at_local_midnight(clock, time_zone, starts_on, first, second):
-    company = people.company(time_zone=time_zone)
-    start = at(f"{starts_on}T12:00")
-    clock.set(start)
-    given.seated(company, starts_on, 1)
-
-    allocations.run(company=company, now=start)
-    clock.set(start + timedelta(days=31))
-    allocations.run(company=company, now=clock())
-
-    assert instants(company)[:2] == [first, second]
-    assert reconciliation.check(company_id=company.pk) == []
 
 
 def test_running_again_and_unrelated_events_change_nothing(acme, clock, vera):
@@ -348,36 +275,6 @@ def test_a_contract_that_ends_before_the_next_period_takes_its_allocation_along(
     assert run(acme, clock, "2026-04-02T00:00") == []
     contracts.change(contract=contract, terms=terms, by=vera, now=clock())
     assert balances.now(company=acme).remaining == Decimal(20000)
-
-
-def test_a_changed_time_zone_applies_from_the_next_period(clock):
-    company = people.company(time_zone="Europe/Berlin")
-    given.seated(company, "2026-03-01", 10)
-    run(company, clock, "2026-03-02T12:00")
-    Company.objects.filter(pk=company.pk).update(time_zone="America/Los_Angeles")
-
-    run(company, clock, "2026-03-30T12:00")
-
-    # The second starts where the first ended, in Berlin, and ends at midnight in Los Angeles.
-    assert instants(company) == [
-        "2026-02-28 23:00 2026-03-31 22:00",
-        "2026-03-31 22:00 2026-05-01 07:00",
-    ]
-    clock.set(at("2026-03-31T22:00"))
-    assert balances.now(company=company).remaining == Decimal(20000)
-
-
-def test_a_time_zone_changed_after_the_next_period_was_issued_issues_it_anew(clock):
-    company = people.company(time_zone="Europe/Berlin")
-    given.seated(company, "2026-03-01", 10)
-    run(company, clock, "2026-03-02T12:00")
-    run(company, clock, "2026-03-30T12:00")
-    Company.objects.filter(pk=company.pk).update(time_zone="America/Los_Angeles")
-
-    run(company, clock, "2026-03-30T13:00")
-
-    assert instants(company)[1] == "2026-03-31 22:00 2026-05-01 07:00"
-    assert reconciliation.check() == []
 
 
 def test_a_period_without_seats_is_issued_with_nothing(acme, clock):

@@ -20,7 +20,7 @@ from billing.models import Purchase
 from credits.api.views import ApiView, PageView
 from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
 from tests.security import seeding
-from tests.support import api
+from tests.support import api, people
 from tests.support.analyzers import ScriptedAnalyzer
 from trackers import analyzers
 
@@ -54,7 +54,7 @@ def companies(monkeypatch):
             amount=Decimal(7),
             by=api.admin(company),
             now=timezone.now(),
-            order_reference=canary,
+            order_reference=f"{canary} by API",
             note=canary,
         )
     return acme, beta
@@ -190,6 +190,28 @@ def test_another_company_s_row_answers_like_none(companies, address):
 
     assert theirs.status_code == nobody_s.status_code == 404
     assert shape(theirs) == shape(nobody_s)
+
+
+def test_no_key_approves_or_fulfils_a_purchase(companies):
+    """Whatever is asked, of any address, by any method, with every scope there is."""
+    acme, _beta = companies
+    asked = Purchase.objects.filter(company=acme, state="REQUESTED").order_by("number")
+    approved = purchases.approve(purchase=asked[0], by=people.vera(), now=timezone.now())
+    before = {one.pk: one.state for one in Purchase.objects.all()}
+    grants = CreditGrant.objects.count()
+    walk = Walk(acme)
+
+    for url in addresses(acme).values():
+        for method in METHODS:
+            walk.ask(method, url, {"amount": "1"})
+            walk.ask(method, url, {"state": "FULFILLED", "id": str(approved.pk)})
+            for verb in ("approve", "fulfil", "cancel"):
+                walk.ask(method, f"{url}/{verb}", {})
+
+    after = {one.pk: one.state for one in Purchase.objects.all()}
+    assert before.items() <= after.items()
+    assert {state for pk, state in after.items() if pk not in before} == {"REQUESTED"}
+    assert CreditGrant.objects.count() == grants
 
 
 def test_a_place_in_the_ledger_is_always_a_place_in_one_s_own(companies):

@@ -28,7 +28,8 @@ def dumped(dsn: str) -> bytes:
 
 def test_the_database_holds_no_key_that_works(committed):
     acme = people.company()
-    made = api.key(acme, by=api.admin(acme))
+    alice = api.admin(acme)
+    made = api.key(acme, by=alice)
     program = api.client(made.text)
     program.get("/api/v1/balance")
     program.post(
@@ -37,7 +38,7 @@ def test_the_database_holds_no_key_that_works(committed):
         "application/json",
         headers={"idempotency-key": "order-118"},
     )
-    api_keys.rotate(key=made.key, by=None, now=timezone.now())
+    api_keys.rotate(key=made.key, by=alice, now=timezone.now())
 
     whole = dumped(committed)
 
