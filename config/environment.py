@@ -59,17 +59,19 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is “{text}”; write true or false.")
         return text.lower() in TRUE
 
-    def number(self, name: str, default: int, purpose: str, *, maximum: int) -> int:
-        """Return a whole number from 0 to the maximum.
+    def number(
+        self, name: str, default: int, purpose: str, *, maximum: int, minimum: int = 0
+    ) -> int:
+        """Return a whole number from the minimum to the maximum.
 
         :raises ImproperlyConfigured: for any other text.
         """
         text = self.text(name, str(default), purpose)
         # The length first: Python refuses to read numbers of thousands of digits.
         is_short = len(text) <= len(str(maximum))
-        if not (is_short and text.isdecimal() and int(text) <= maximum):
+        if not (is_short and text.isdecimal() and minimum <= int(text) <= maximum):
             raise ImproperlyConfigured(
-                f"{name} is “{text}”; write a whole number from 0 to {maximum}."
+                f"{name} is “{text}”; write a whole number from {minimum} to {maximum}."
             )
         return int(text)
 

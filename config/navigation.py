@@ -76,6 +76,10 @@ GROUPS = (
         ),
     ),
     Group(
+        "Integrations",
+        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
+    ),
+    Group(
         "Contract",
         (
             _list("Contract", "contract", "billing_contract", Act.VIEW_BILLING, COMPANY),

@@ -166,9 +166,13 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "import_export",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "simple_history",
 ]
 MIDDLEWARE = [
+    # Outside all others: what they answer below /api/ becomes a problem there.
+    "credits.api.answers.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -294,7 +298,7 @@ ANALYZER = env.text(
 )
 CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
 # What else ends when a company is closed; each is called with company, by and now.
-COMPANY_CLOSING: list[str] = []
+COMPANY_CLOSING = ["credits.api_keys.revoke_all"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
@@ -321,6 +325,60 @@ UNFOLD = {
 }
 
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
+
+# The API. A view that says nothing else is closed: ApiView opens itself to keys with a scope.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["credits.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["credits.api.reading.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "credits.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "credits.api.answers.to_exception",
+    # “format” is a parameter like any other: unknown.
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tallystick",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "What a company's credits are, were and went into. Every operation works on the company "
+        "of the key alone.\n\n"
+        "**Amounts** are strings with up to three places, instants are RFC 3339 in UTC, ranges "
+        "are half-open: `since` ≤ t < `until`. An instant without an offset is read as UTC.\n\n"
+        "**Lists** come in pages: `next_cursor`, and the header `Link`, lead to the next one. "
+        "Unknown parameters and fields are refused by name.\n\n"
+        "**Errors** are [problems](/docs/problems/) (RFC 9457) with a stable `code`; every answer "
+        "has an `X-Request-Id`.\n\n"
+        "**Writes** need an `Idempotency-Key`: the same request again gives the first answer, "
+        "byte for byte, for 30 days, and is never done twice."
+    ),
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "credits.api.schema.add_problem",
+    ],
+    # Everything the page needs comes from here; null keeps it from asking a validator elsewhere.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+}
+# Whether a limit is reached is counted in the database (credits/rate_limits.py).
+API_REQUESTS_PER_SECOND = env.number(
+    "TALLYSTICK_API_REQUESTS_PER_SECOND",
+    3,
+    "API requests a company may make in any second; 1,000 at most.",
+    minimum=1,
+    maximum=1000,
+)
+API_REQUESTS_PER_DAY = env.number(
+    "TALLYSTICK_API_REQUESTS_PER_DAY",
+    10_000,
+    "API requests a company may make in a day of UTC.",
+    minimum=1,
+    maximum=1_000_000_000,
+)
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = {

@@ -78,15 +78,20 @@ def rates_at(instant: datetime) -> Rates:
 
     :raises NoRateCard: if the first card starts later.
     """
-    card = (
+    card = card_at(instant)
+    if card is None:
+        raise NoRateCard(NoRateCard.__doc__)
+    return Rates(card_id=card.pk, amounts={rate.item: rate.amount for rate in card.rates.all()})
+
+
+def card_at(instant: datetime) -> RateCard | None:
+    """Return the rate card in force at an instant, with its rates; None before the first one."""
+    return (
         RateCard.objects.filter(effective_at__lte=instant)
         .order_by("-effective_at")
         .prefetch_related("rates")
         .first()
     )
-    if card is None:
-        raise NoRateCard(NoRateCard.__doc__)
-    return Rates(card_id=card.pk, amounts={rate.item: rate.amount for rate in card.rates.all()})
 
 
 def price(work: Work, rates: Rates) -> Decimal:

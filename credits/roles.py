@@ -36,6 +36,7 @@ class Act(StrEnum):
     SELL_CREDITS = "record, fulfil, cancel and reverse purchases"
     APPROVE_PURCHASES = "approve purchases"
     EDIT_CONTRACTS = "set contracts and seats"
+    MANAGE_KEYS = "make, replace and revoke API keys"
 
 
 class Standing(StrEnum):
@@ -61,7 +62,6 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.REQUEST_CREDITS,
 }
 
-# Integrations and API keys, which set a tech admin apart, come with their doors.
 MATRIX: dict[Standing, frozenset[Act]] = {
     Standing.VENDOR_STAFF: _READ
     | {
@@ -75,7 +75,8 @@ MATRIX: dict[Standing, frozenset[Act]] = {
         Act.EDIT_CONTRACTS,
     },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
-    Standing.TECH_ADMIN: _BUSINESS_ADMIN,
+    # Keys are what sets a tech admin apart; the vendor makes none that act as a company.
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS},
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }

@@ -9,11 +9,12 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from credits import expirations, exports, jobs
+from credits import expirations, exports, idempotency, jobs
 from credits.models import ExportJob, ExportState
 
 SETTLE_PERIOD = timedelta(minutes=1)
 EXPORTS_PERIOD = timedelta(minutes=1)
+FORGET_PERIOD = timedelta(hours=1)
 
 
 @shared_task
@@ -45,3 +46,13 @@ def look_after_exports() -> None:
             woken = exports.sweep(now=now)
             removed = exports.clean_up(now=now)
             job.summary = f"{woken} woken, {removed} removed"
+
+
+@shared_task
+def forget_answers() -> None:
+    """Drop what clients were told more than 30 days ago; that it was done stays known."""
+    now = timezone.now()
+    with jobs.once_per_period("forget_answers", now=now, period=FORGET_PERIOD) as job:
+        if job.is_mine:
+            count = idempotency.forget_answers(now=now)
+            job.summary = f"{count:,} answer{'' if count == 1 else 's'} forgotten"

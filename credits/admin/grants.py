@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -19,37 +18,9 @@ from credits.admin.corrections import AdjustPage, CancelPage, VoidPage
 from credits.admin.days import DaysFilter
 from credits.admin.ledger import SettledAdmin
 from credits.current_company import scope_of
+from credits.grant_states import STATES, with_state
 from credits.models import CreditGrant
 from credits.roles import Act
-
-SCHEDULED, ACTIVE, USED_UP, EXPIRED, VOIDED = STATES = (
-    "Scheduled",
-    "Active",
-    "Used up",
-    "Expired",
-    "Voided",
-)
-
-
-def with_state(grants: QuerySet[CreditGrant], now: datetime) -> QuerySet[CreditGrant]:
-    """Add ``state``: one of the five words, by what the ledger has settled and the time.
-
-    A grant cancelled before it started counts as voided. One that was used up before its end
-    stays used up.
-    """
-    withdrawn = Q(voided_at__isnull=False) | Q(cancelled_at__isnull=False)
-    state = Case(
-        When(withdrawn, then=Value(VOIDED)),
-        When(effective_at__gt=now, granted_at=None, then=Value(SCHEDULED)),
-        When(
-            Q(expired_at__isnull=False) | Q(expires_at__lte=now, remaining__gt=0),
-            then=Value(EXPIRED),
-        ),
-        When(remaining=0, granted_at__isnull=False, then=Value(USED_UP)),
-        default=Value(ACTIVE),
-        output_field=CharField(),
-    )
-    return grants.annotate(state=state, left=F("remaining") - F("held"))
 
 
 class StateFilter(admin.SimpleListFilter):

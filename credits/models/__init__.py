@@ -1,3 +1,4 @@
+from credits.models.api_keys import ApiKey, RequestTally, Scope
 from credits.models.corrections import REASON_LENGTH_MIN, Correction, CorrectionKind
 from credits.models.entries import (
     FREE_ACTIONS,
@@ -30,6 +31,7 @@ __all__ = [
     "GENESIS_HASH",
     "LEASE_MAX",
     "REASON_LENGTH_MIN",
+    "ApiKey",
     "AppendOnly",
     "Cause",
     "Company",
@@ -54,9 +56,11 @@ __all__ = [
     "Rate",
     "RateCard",
     "RateItem",
+    "RequestTally",
     "Reservation",
     "ReservationState",
     "Role",
+    "Scope",
     "SignInLink",
     "Source",
     "UsageAction",

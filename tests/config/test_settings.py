@@ -45,6 +45,7 @@ MAIL_HINT = (
 )
 ALL = (
     "CELERY_BROKER_URL, DATABASE_URL, TALLYSTICK_ALLOWED_HOSTS, TALLYSTICK_ANALYZER, "
+    "TALLYSTICK_API_REQUESTS_PER_DAY, TALLYSTICK_API_REQUESTS_PER_SECOND, "
     "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_EMAIL_FROM, "
     "TALLYSTICK_EMAIL_URL, TALLYSTICK_EXPORTS, TALLYSTICK_HOME, TALLYSTICK_HTTPS, "
     "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY."
@@ -84,6 +85,14 @@ WRONG = {
     "a number too long to read": (
         {"TALLYSTICK_DATABASE_POOL_SIZE": "9" * 5000},
         f"TALLYSTICK_DATABASE_POOL_SIZE is “{'9' * 5000}”; {POOL_HINT}",
+    ),
+    "a limit that lets nothing in": (
+        {"TALLYSTICK_API_REQUESTS_PER_SECOND": "0"},
+        "TALLYSTICK_API_REQUESTS_PER_SECOND is “0”; write a whole number from 1 to 1000.",
+    ),
+    "a limit that is none": (
+        {"TALLYSTICK_API_REQUESTS_PER_SECOND": "1001"},
+        "TALLYSTICK_API_REQUESTS_PER_SECOND is “1001”; write a whole number from 1 to 1000.",
     ),
     "neither true nor false": (
         {"TALLYSTICK_DEBUG": "perhaps"},

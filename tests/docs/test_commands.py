@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -12,7 +14,8 @@ import pytest
 from config import databases
 from config.embedded_postgres import PROJECT
 from credits import companies
-from credits.models import User
+from credits.models import Membership, Role, User
+from tests.support import processes
 
 PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 PYTHON = ".venv/bin/python "
@@ -35,11 +38,16 @@ def manage_commands():
     return [line for line in commands() if line.startswith(f"{PYTHON}manage.py ")]
 
 
+def curl_commands():
+    return [line for line in commands() if line.startswith("curl ")]
+
+
 @pytest.fixture
 def northwind(committed):
     """The company and the person that README's examples name."""
-    companies.open_company(name="Northwind Robotics", slug="northwind", time_zone="UTC")
-    User.objects.create_user("tomas@northwind.example")
+    northwind = companies.open_company(name="Northwind Robotics", slug="northwind", time_zone="UTC")
+    tomas = User.objects.create_user("tomas@northwind.example")
+    Membership.objects.create(user=tomas, company=northwind, role=Role.TECH_ADMIN)
     return committed
 
 
@@ -53,7 +61,7 @@ def test_readme_begins_with_two_commands_complete_in_themselves():
 
 
 def test_every_command_has_somebody_who_runs_it():
-    others = [line for line in commands()[2:] if line not in manage_commands()]
+    others = [line for line in commands()[2:] if line not in manage_commands() + curl_commands()]
     orphans = [line for line in others if line not in RUN_BY_CI and not TESTS.search(line)]
 
     assert orphans == []
@@ -80,3 +88,34 @@ def test_the_commands_of_readme_and_docs_do_what_they_say(northwind):
 
     assert len(manage_commands()) >= 4
     assert failed == {}
+
+
+def test_the_api_s_lines_answer_what_they_say(northwind):
+    """With curl itself, the key of the line before them, and a web server as an operator has it."""
+    made = next(line for line in manage_commands() if "create_api_key" in line)
+    key = subprocess.run(
+        [sys.executable, *shlex.split(made.removeprefix(PYTHON))],
+        cwd=PROJECT,
+        env=databases.environment(northwind),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+    with processes.web_server(northwind) as address:
+        answers = [
+            json.loads(
+                subprocess.run(
+                    ["bash", "-c", line.replace("http://127.0.0.1:8000", address)],
+                    env={"PATH": os.environ["PATH"], "KEY": key},
+                    capture_output=True,
+                    check=True,
+                ).stdout
+            )
+            for line in curl_commands()
+        ]
+
+    balance, ledger, purchase = answers
+    assert (balance["remaining"], balance["sequence"]) == ("0.0", 0)
+    assert ledger == {"items": [], "next_cursor": None}
+    assert (purchase["amount"], purchase["state"]) == ("5000.0", "REQUESTED")

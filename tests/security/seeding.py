@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing import allocations, purchases, seats, voiding
 from billing.models import TopUp
-from credits import charging
+from credits import api_keys, charging
 from credits.ledger import Key, Use
 from credits.models import Company, CreditGrant, Integration, User
 from credits.rating import Work
@@ -22,7 +22,7 @@ from trackers.models import Backfill, TrackerFilter
 
 APPS = ("credits", "trackers", "billing")
 # Codes without a list of choices: a page could not be shown at all with another text in them.
-CODES = {("IdempotencyRecord", "operation"), ("Allocation", "time_zone")}
+CODES = {("IdempotencyRecord", "operation"), ("Allocation", "time_zone"), ("ApiKey", "prefix")}
 ROWS_MAX = 50  # A company of this test has fewer of each.
 
 
@@ -35,6 +35,7 @@ def seed(name: str, *, canary: str) -> Company:
     people.credits_for(company, "5", effective_at=now + timedelta(days=9))
     Integration.objects.create(company=company, name=f"{canary} desk", kind="API")
     _spend(company, canary)
+    api_keys.create(company=company, name=canary, scopes=["balance:read"], by=alice, now=now)
     tracker = conversations.published(company, alice, f"{canary} 0", now=now - timedelta(days=60))
     recent = conversations.record(f"{canary}-1", started_at=now - timedelta(days=1))
     conversations.ingest(company, recent, now=now)

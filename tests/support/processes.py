@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +38,33 @@ def celery_worker(
         yield process
     finally:
         kill(process, signal.SIGKILL)
+
+
+@contextmanager
+def web_server(dsn: str) -> Iterator[str]:
+    """Run the web process as an operator starts it, on the database; yield its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
+    process = subprocess.Popen(
+        command,
+        cwd=PROJECT,
+        env=databases.environment(dsn),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: _answers(port), "the web server", seconds=120)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        kill(process, signal.SIGKILL)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def kill(process: subprocess.Popen, number: int) -> None:

@@ -26,14 +26,16 @@ PAGES = {
     ],
     "new people": ["credits_company_add", "credits_user_add", "credits_membership_add"],
     "schedule": ["credits_jobrun_changelist"],
+    "keys": ["credits_apikey_changelist", "credits_apikey_add"],
     "never": [f"credits_{model}_add" for model in (*LEDGER[:4], "jobrun")],
 }
 READS = {"ledger", "reports", "rates"}
 ALLOWED = {
-    "superuser": {*PAGES} - {"never"},
-    "vendor staff": {*PAGES} - {"never"},
+    # The vendor makes no key that acts as a company.
+    "superuser": {*PAGES} - {"never", "keys"},
+    "vendor staff": {*PAGES} - {"never", "keys"},
     "vendor auditor": READS | {"people", "schedule"},
-    "tech admin": READS,
+    "tech admin": READS | {"keys"},
     "business admin": READS,
     "viewer": set(),
 }

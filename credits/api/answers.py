@@ -1,0 +1,139 @@
+"""Turn what went wrong into an answer, wherever it went wrong: in a view, before, or around it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from rest_framework import exceptions
+
+from credits.api import problems
+from credits.api.problems import Problem
+from credits.identifiers import new_id
+from credits.rate_limits import PER_DAY, RateLimited
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "/api/"
+CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+CHALLENGE = 'Bearer realm="Tallystick"'
+
+
+class ApiMiddleware:
+    """Give every request below /api/ an id, and make every error there a problem.
+
+    Stands outside all others, so that what Django answers by itself comes by here: an unknown
+    address, an unknown host, a body too large, a failure.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(PREFIX):
+            return self.get_response(request)
+        # Our own, whatever the client sent: it stands in logs and in usage rows.
+        request.api_request_id = str(new_id())  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        is_problem = response.headers.get("Content-Type") == CONTENT_TYPE
+        if response.status_code >= 400 and not is_problem:
+            response = of(request, problems.for_status(response.status_code))
+        response["X-Request-Id"] = request_id_of(request)
+        return response
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """Return the id the middleware gave the request."""
+    found: str = request.api_request_id  # type: ignore[attr-defined]
+    return found
+
+
+def of(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Return the problem as an answer. Nobody may keep it."""
+    request_id = request_id_of(request)
+    body: dict[str, Any] = {
+        "type": type_address(request, problem.type),
+        "title": problem.type.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.type.code,
+        "request_id": request_id,
+        "instance": f"/requests/{request_id}",
+    }
+    # Plain ASCII: a name that a client sent may hold half a character, which UTF-8 cannot write.
+    text = json.dumps(body | problem.extras)
+    headers = {"Cache-Control": "no-store"} | problem.headers
+    return HttpResponse(text, status=problem.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def type_address(request: HttpRequest, problem_type: problems.ProblemType) -> str:
+    """Return the address of a problem type's page on the site that the client asked."""
+    path = reverse("problem", args=[problem_type.slug])
+    try:
+        return request.build_absolute_uri(path)
+    except DisallowedHost:
+        return path  # The client asked for a host name that is not ours.
+
+
+def to_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """Answer what a view raised; None for what nobody expected, which Django logs and answers.
+
+    This is REST framework's EXCEPTION_HANDLER.
+    """
+    request: HttpRequest = context["request"]._request
+    problem = _problem(error, context["view"])
+    return None if problem is None else of(request, problem)
+
+
+def _problem(error: Exception, view: Any) -> Problem | None:
+    match error:
+        case Problem():
+            return error
+        case RateLimited():
+            return _rate_limited(error)
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return Problem(
+                problems.UNAUTHORIZED, str(error.detail), headers={"WWW-Authenticate": CHALLENGE}
+            )
+        case Http404() | exceptions.NotFound():
+            return problems.for_status(404)
+        case exceptions.MethodNotAllowed():
+            allowed = ", ".join(view.allowed_methods)
+            return Problem(
+                problems.METHOD_NOT_ALLOWED,
+                f"This address takes {allowed} only.",
+                headers={"Allow": allowed},
+            )
+        case exceptions.UnsupportedMediaType():
+            return problems.for_status(415)
+        case exceptions.NotAcceptable():
+            return problems.for_status(406)
+        case RequestDataTooBig():
+            return problems.for_status(413)
+        case OperationalError():
+            logger.exception("The database did not answer.", exc_info=error)
+            return Problem(
+                problems.UNAVAILABLE,
+                problems.UNAVAILABLE.detail,
+                headers={"Retry-After": str(RETRY_SECONDS)},
+            )
+    return None
+
+
+def _rate_limited(error: RateLimited) -> Problem:
+    span = "a day" if error.limit == PER_DAY else "any second"
+    wait = f"{error.retry_seconds:,} second{'' if error.retry_seconds == 1 else 's'}"
+    return Problem(
+        problems.RATE_LIMITED,
+        f"Your company may make {error.count_max:,} requests in {span}. Try again in {wait}.",
+        headers={"Retry-After": str(error.retry_seconds)},
+        limit=error.limit,
+        limit_count=error.count_max,
+    )

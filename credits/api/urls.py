@@ -1,0 +1,24 @@
+"""The addresses of the API that stand on credits alone, and of its documentation."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from credits.api import balance, documentation, grants, ledger, rate_card, usage
+
+urlpatterns = [
+    path("schema.json", documentation.SchemaView.as_view(), name="api_schema"),
+    path("docs", documentation.DocsView.as_view(), name="api_docs"),
+    path("v1/balance", balance.BalanceView.as_view()),
+    path("v1/grants", grants.GrantsView.as_view()),
+    path("v1/grants/<uuid:id>", grants.GrantView.as_view()),
+    path("v1/ledger", ledger.LedgerView.as_view()),
+    path("v1/ledger/<int:sequence>", ledger.LedgerEntryView.as_view()),
+    path("v1/usage", usage.UsageView.as_view()),
+    path("v1/usage/<uuid:id>", usage.UsageEventView.as_view()),
+    path("v1/rate-card", rate_card.RateCardView.as_view()),
+]
+problem_urlpatterns = [
+    path("", documentation.problem_index, name="problems"),
+    path("<slug:name>", documentation.problem_page, name="problem"),
+]

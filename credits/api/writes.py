@@ -1,0 +1,105 @@
+"""Writes: each needs an Idempotency-Key, and is done once however often it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from credits import idempotency
+from credits.api import problems, reading
+from credits.api.problems import Problem
+from credits.api.views import ApiView
+from credits.idempotency import Answer
+from credits.ledger import KEY_LENGTH_MAX, IdempotencyConflict, Key
+
+HEADER = "Idempotency-Key"
+RETRY_SECONDS = 1
+
+PARAMETERS = [
+    OpenApiParameter(
+        HEADER,
+        str,
+        OpenApiParameter.HEADER,
+        required=True,
+        description="1 to 255 printable characters of your own choosing: new for each new "
+        "request, the same when you repeat one.",
+    ),
+    OpenApiParameter(
+        "Idempotent-Replayed",
+        str,
+        OpenApiParameter.HEADER,
+        response=[201],
+        description="“true” when this is the answer to an earlier request with the key.",
+    ),
+    OpenApiParameter(
+        "Location",
+        str,
+        OpenApiParameter.HEADER,
+        response=[201],
+        description="The address of what was made.",
+    ),
+]
+
+
+def once(
+    view: ApiView,
+    *,
+    operation: str,
+    body: type[serializers.Serializer[Any]],
+    act: Callable[[dict[str, Any]], Answer],
+) -> HttpResponse:
+    """Read the body, run ``act`` on its values unless the key was used, and answer.
+
+    :raises Problem: for a key that is missing, in use, or of another request.
+    """
+    key = _key(view)
+    values = reading.body(body, view.request.data)
+    try:
+        answer = idempotency.once(
+            company=view.company,
+            operation=operation,
+            key=key,
+            now=timezone.now(),
+            act=lambda: act(values),
+        )
+    except idempotency.InFlight as error:
+        raise Problem(
+            problems.IDEMPOTENCY_IN_FLIGHT,
+            problems.IDEMPOTENCY_IN_FLIGHT.detail,
+            headers={"Retry-After": str(RETRY_SECONDS)},
+        ) from error
+    except IdempotencyConflict as error:
+        raise Problem(
+            problems.IDEMPOTENCY_KEY_REUSED, problems.IDEMPOTENCY_KEY_REUSED.detail
+        ) from error
+    except idempotency.AnswerExpired as error:
+        raise Problem(
+            problems.IDEMPOTENCY_ANSWER_EXPIRED,
+            problems.IDEMPOTENCY_ANSWER_EXPIRED.detail,
+            result_id=str(error.result_ref),
+        ) from error
+    headers = {"Location": answer.location, "Cache-Control": "no-store"}
+    if answer.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    return HttpResponse(
+        answer.text, status=answer.status, content_type="application/json", headers=headers
+    )
+
+
+def text_of(data: Any) -> str:
+    """Return an answer's body as it is sent and kept."""
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _key(view: ApiView) -> Key:
+    text = view.request.headers.get(HEADER, "")
+    if not text.isprintable() or not 0 < len(text) <= KEY_LENGTH_MAX:
+        raise Problem(problems.IDEMPOTENCY_KEY_MISSING, problems.IDEMPOTENCY_KEY_MISSING.detail)
+    # What the body says counts, not how it is spaced.
+    return Key.of(text, body=view.request.data)

@@ -1,0 +1,300 @@
+"""Let a company's programs in by keys: make, rotate, revoke, and recognize them (SPEC §8).
+
+A key reads ``tsk_<prefix>_<secret>``: eight characters that find its row, and 32 random bytes of
+which the row keeps only the SHA-256, so a copy of the database opens nothing. So much chance needs
+no slow hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.views.decorators.debug import sensitive_variables
+
+from credits.companies import CompanyClosed
+from credits.identifiers import new_id
+from credits.models import ApiKey, Company, Integration, Scope, User
+from credits.models.api_keys import PREFIX_LENGTH
+
+SECRET_BYTES = 32
+PREFIX_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+FORMAT = re.compile(rf"tsk_([a-z2-7]{{{PREFIX_LENGTH}}})_([A-Za-z0-9_-]{{43}})", re.ASCII)
+# Compared with when no key has the prefix, so that both refusals take the same steps.
+NO_DIGEST = bytes(32)
+USE_NOTED_EVERY = timedelta(minutes=1)
+LIVE_KEYS_MAX = 100
+NETWORKS_MAX = 20
+LIFE_DAYS_MAX = 3650
+OVERLAP_DEFAULT = timedelta(hours=24)
+OVERLAP_MAX = timedelta(days=30)
+
+
+class KeyRefused(Exception):
+    """This key opens nothing: check it, or ask a tech admin of your company for a new one."""
+
+
+class KeyWithoutScope(Exception):
+    """Choose at least one thing the key may do."""
+
+
+class UnknownScope(Exception):
+    """There is no such scope; the message names those there are."""
+
+
+class NotANetwork(Exception):
+    """A network is written like 203.0.113.7 or 203.0.113.0/24; the message names the wrong one."""
+
+
+class TooManyNetworks(Exception):
+    """A key names at most 20 networks; write wider ones or make a second key."""
+
+
+class ScopeNeedsPerson(Exception):
+    """A key that requests purchases is made by a person, in whose name they are requested."""
+
+
+class TooManyKeys(Exception):
+    """A company has at most 100 keys that work; revoke one that is no longer used."""
+
+
+class KeyExpiresInThePast(Exception):
+    """A key has to expire later than now."""
+
+
+class AlreadyMade(Exception):
+    """This form made its key already; the secret was shown once. Open the form anew for another."""
+
+
+class AlreadyRevoked(Exception):
+    """This key is revoked already."""
+
+
+class KeyNotUsable(Exception):
+    """Only a key that works can be replaced; make a new one instead."""
+
+
+class AlreadyReplaced(Exception):
+    """This key has a successor already; replace that one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made, and its text, which is never seen again. ``repr`` leaves the text out."""
+
+    key: ApiKey
+    text: str = field(repr=False)
+
+
+@sensitive_variables("secret", "text")
+def create(
+    *,
+    company: Company,
+    name: str,
+    scopes: Iterable[str],
+    by: User | None,
+    now: datetime,
+    integration: Integration | None = None,
+    expires_at: datetime | None = None,
+    networks: Iterable[str] = (),
+    key_id: UUID | None = None,
+    replaces: ApiKey | None = None,
+) -> NewKey:
+    """Make a key for a company; the answer is the only place where its text stands.
+
+    Without ``expires_at`` it works until revoked, without ``networks`` from everywhere. The same
+    ``key_id`` again makes no second key.
+
+    :raises KeyWithoutScope: no key was made.
+    :raises UnknownScope: no key was made.
+    :raises NotANetwork: no key was made.
+    :raises TooManyNetworks: no key was made.
+    :raises TooManyKeys: no key was made.
+    :raises ScopeNeedsPerson: no key was made.
+    :raises CompanyClosed: no key was made.
+    :raises KeyExpiresInThePast: no key was made.
+    :raises AlreadyMade: the id was used before.
+    """
+    if company.closed_at is not None:
+        raise CompanyClosed(company)
+    chosen = _known_scopes(scopes)
+    if Scope.PURCHASES_REQUEST in chosen and by is None:
+        raise ScopeNeedsPerson(ScopeNeedsPerson.__doc__)
+    if expires_at is not None and expires_at <= now:
+        raise KeyExpiresInThePast(KeyExpiresInThePast.__doc__)
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    key = ApiKey(
+        id=key_id or new_id(),
+        company=company,
+        integration=integration,
+        name=name,
+        prefix="".join(secrets.choice(PREFIX_LETTERS) for _ in range(PREFIX_LENGTH)),
+        secret_sha256=_digest(secret),
+        scopes=chosen,
+        networks=_known_networks(networks),
+        created_at=now,
+        created_by=by,
+        expires_at=expires_at,
+        replaces=replaces,
+    )
+    # Two at once may both see 99 and end with 101: the limit guards against a script gone wild.
+    if live(company=company, now=now).count() >= LIVE_KEYS_MAX:
+        raise TooManyKeys(TooManyKeys.__doc__)
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+    except IntegrityError as error:
+        if ApiKey.objects.filter(pk=key.pk).exists():
+            raise AlreadyMade(AlreadyMade.__doc__) from error
+        raise
+    return NewKey(key=key, text=f"tsk_{key.prefix}_{secret}")
+
+
+def rotate(
+    *, key: ApiKey, by: User | None, now: datetime, overlap: timedelta = OVERLAP_DEFAULT
+) -> NewKey:
+    """Make a key that may do the same; the old one works on for ``overlap``, 30 days at most.
+
+    The new one lives as long as the old one was made for.
+
+    :raises ValueError: for an overlap below 0 or above 30 days.
+    :raises ScopeNeedsPerson: nobody replaces a key that requests purchases.
+    :raises KeyNotUsable: the key is revoked or expired.
+    :raises AlreadyReplaced: it was rotated before.
+    """
+    if not timedelta(0) <= overlap <= OVERLAP_MAX:
+        raise ValueError(f"Two keys overlap for up to {OVERLAP_MAX}, not {overlap}.")
+    with transaction.atomic():
+        # Locked, so that of two rotations at once the second sees the first.
+        old = ApiKey.objects.select_for_update(no_key=True, of=("self",)).get(pk=key.pk)
+        if not is_usable(old, now=now):
+            raise KeyNotUsable(KeyNotUsable.__doc__)
+        if ApiKey.objects.filter(replaces=old).exists():
+            raise AlreadyReplaced(AlreadyReplaced.__doc__)
+        made = create(
+            company=old.company,
+            integration=old.integration,
+            name=old.name,
+            scopes=old.scopes,
+            networks=old.networks,
+            by=by,
+            now=now,
+            expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
+            replaces=old,
+        )
+        ends_at = now + overlap
+        old.expires_at = ends_at if old.expires_at is None else min(old.expires_at, ends_at)
+        old.save(update_fields=["expires_at"])
+    return made
+
+
+def revoke(*, key: ApiKey, by: User | None, now: datetime) -> ApiKey:
+    """End a key at once: the next request with it is refused.
+
+    :raises AlreadyRevoked: it stays as it was.
+    """
+    if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, revoked_by=by):
+        raise AlreadyRevoked(AlreadyRevoked.__doc__)
+    key.revoked_at, key.revoked_by = now, by
+    return key
+
+
+def revoke_all(*, company: Company, by: User | None, now: datetime) -> int:
+    """End every key of a company, as closing it does; return how many there were."""
+    keys = ApiKey.objects.filter(company=company, revoked_at=None)
+    return keys.update(revoked_at=now, revoked_by=by)
+
+
+@sensitive_variables("text", "secret")
+def authenticate(*, text: str, address: str, now: datetime) -> ApiKey:
+    """Return the key whose text a request from ``address`` brought, and note that it was used.
+
+    One refusal for every reason, so that nobody learns which keys there are.
+
+    :raises KeyRefused: unknown, malformed, revoked, expired, from another network, or of a
+        closed company.
+    """
+    found = FORMAT.fullmatch(text)
+    prefix, secret = found.groups() if found else ("", "")
+    key = ApiKey.objects.select_related("company").filter(prefix=prefix).first()
+    expected = NO_DIGEST if key is None else bytes(key.secret_sha256)
+    is_right = secrets.compare_digest(_digest(secret), expected)
+    if key is None or not (is_right and _may_be_used(key, address, now)):
+        raise KeyRefused(KeyRefused.__doc__)
+    if key.last_used_at is None or key.last_used_at <= now - USE_NOTED_EVERY:
+        _note_use(key, now)
+    return key
+
+
+def is_usable(key: ApiKey, *, now: datetime) -> bool:
+    """Tell whether a key works at an instant: not revoked, not expired."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+def live(*, company: Company, now: datetime) -> QuerySet[ApiKey]:
+    """Return a company's keys that work at an instant."""
+    return ApiKey.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=now), company=company, revoked_at=None
+    )
+
+
+def _note_use(key: ApiKey, now: datetime) -> None:
+    """Write the use down, once a minute at most, as a statement of its own before any other.
+
+    Asked again in the UPDATE, of many requests at once one writes.
+    """
+    is_due = Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY)
+    ApiKey.objects.filter(is_due, pk=key.pk).update(last_used_at=now)
+
+
+def _known_scopes(scopes: Iterable[str]) -> list[str]:
+    chosen = set(scopes)
+    if unknown := sorted(chosen - set(Scope.values)):
+        raise UnknownScope(
+            f"There is no scope “{unknown[0]}”; choose from {', '.join(Scope.values)}."
+        )
+    if not chosen:
+        raise KeyWithoutScope(KeyWithoutScope.__doc__)
+    return [scope for scope in Scope.values if scope in chosen]
+
+
+def _known_networks(networks: Iterable[str]) -> list[str]:
+    known = []
+    for network in networks:
+        try:
+            known.append(str(ipaddress.ip_network(network, strict=False)))
+        except ValueError as error:
+            raise NotANetwork(
+                f"“{network}” is no network; write it like 203.0.113.7 or 203.0.113.0/24."
+            ) from error
+    if len(known) > NETWORKS_MAX:
+        raise TooManyNetworks(TooManyNetworks.__doc__)
+    return known
+
+
+def _may_be_used(key: ApiKey, address: str, now: datetime) -> bool:
+    return is_usable(key, now=now) and key.company.closed_at is None and _is_from(key, address)
+
+
+def _is_from(key: ApiKey, address: str) -> bool:
+    if not key.networks:
+        return True
+    try:
+        caller = ipaddress.ip_address(address)
+    except ValueError:
+        return False  # A proxy that tells no address is in no network.
+    # A server that listens on IPv6 sees ::ffff:203.0.113.7.
+    mapped = getattr(caller, "ipv4_mapped", None)
+    return any((mapped or caller) in ipaddress.ip_network(network) for network in key.networks)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

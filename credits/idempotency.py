@@ -1,0 +1,112 @@
+"""Do a client's write once, however often it is sent: the same key gives the first answer again.
+
+Only what succeeded is remembered, in the transaction that did it. That it was done is remembered
+for ever; what was answered, for 30 days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from credits.ledger import IdempotencyConflict, Key
+from credits.models import Company, IdempotencyRecord
+
+ANSWER_KEPT = timedelta(days=30)
+FORGET_BATCH = 1000
+
+
+class InFlight(Exception):
+    """A request with this key is being answered; repeat it in a second."""
+
+
+class AnswerExpired(Exception):
+    """This was done more than 30 days ago: its answer is no longer kept, and it stands."""
+
+    def __init__(self, result_ref: UUID | None) -> None:
+        self.result_ref = result_ref
+        super().__init__(AnswerExpired.__doc__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client was told, to the byte; ``result_ref`` is the id of the row that was made."""
+
+    status: int
+    text: str
+    location: str
+    result_ref: UUID
+    is_replay: bool = False
+
+
+def once(
+    *, company: Company, operation: str, key: Key, now: datetime, act: Callable[[], Answer]
+) -> Answer:
+    """Return what ``act`` answers, or what it answered when the key was first used.
+
+    ``act`` runs in the transaction that remembers its answer: either both happen or neither. Of
+    several at once one runs; the lock ends with its transaction, so none is left behind by a
+    process that died.
+
+    :raises InFlight: another request with the key is running; nothing was done.
+    :raises IdempotencyConflict: the key was used with another body.
+    :raises AnswerExpired: the answer is no longer kept.
+    """
+    with transaction.atomic():
+        if not _locked(f"{company.pk} {operation} {key.text}"):
+            raise InFlight(InFlight.__doc__)
+        first = IdempotencyRecord.objects.filter(
+            company=company, operation=operation, key=key.text
+        ).first()
+        if first is not None:
+            return _replayed(first, key)
+        answer = act()
+        IdempotencyRecord.objects.create(
+            company=company,
+            operation=operation,
+            key=key.text,
+            body_sha256=key.body_sha256,
+            result_ref=answer.result_ref,
+            answer={
+                "status": answer.status,
+                "text": answer.text,
+                "location": answer.location,
+            },
+            created_at=now,
+        )
+    return answer
+
+
+def forget_answers(*, now: datetime, batch_size: int = FORGET_BATCH) -> int:
+    """Drop the answers of more than 30 days ago, some at a time; return how many there were.
+
+    Their keys stay, and what was done with them is not done again.
+    """
+    forgotten = 0
+    while True:
+        old = IdempotencyRecord.objects.filter(
+            answer__isnull=False, created_at__lte=now - ANSWER_KEPT
+        )
+        some = list(old.order_by("pk").values_list("pk", flat=True)[:batch_size])
+        forgotten += IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)
+        if len(some) < batch_size:
+            return forgotten
+
+
+def _locked(name: str) -> bool:
+    """Take the lock of that name until the transaction ends, unless somebody has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        return bool(cursor.fetchone()[0])
+
+
+def _replayed(first: IdempotencyRecord, key: Key) -> Answer:
+    if bytes(first.body_sha256) != key.body_sha256:
+        raise IdempotencyConflict(IdempotencyConflict.__doc__)
+    if first.answer is None or first.result_ref is None:
+        raise AnswerExpired(first.result_ref)
+    return Answer(**first.answer, result_ref=first.result_ref, is_replay=True)

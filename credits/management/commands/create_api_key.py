@@ -1,0 +1,134 @@
+"""Make an API key: ``manage.py create_api_key``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from credits import api_keys
+from credits.companies import CompanyClosed
+from credits.models import Company, Integration, Scope, User
+
+REFUSALS = (
+    api_keys.NotANetwork,
+    api_keys.TooManyNetworks,
+    api_keys.TooManyKeys,
+    api_keys.UnknownScope,
+    api_keys.ScopeNeedsPerson,
+    CompanyClosed,
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes an API key for a company and prints it. It is shown this once: only a digest is\n"
+        "kept.\n\n"
+        "Scopes:\n" + "\n".join(f"  {scope:<18} {scope.label}" for scope in Scope) + "\n\n"
+        "Exit code 0: made. 2: not made, with the reason.\n\n"
+        "Examples:\n"
+        "  manage.py create_api_key --company acme --name 'Nightly export' --scope usage:read\n"
+        "  KEY=$(manage.py create_api_key --company acme --name laptop --scope balance:read)\n"
+        "  manage.py create_api_key --company acme --name crm --scope balance:read \\\n"
+        "    --scope ledger:read --expires-days 90 --network 203.0.113.0/24 --json"
+    )
+
+    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        return super().create_parser(*args, **kwargs)
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--company", metavar="SLUG", required=True, help="whose key it is")
+        parser.add_argument("--name", required=True, help="what uses it")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            required=True,
+            metavar="SCOPE",
+            help="what it may do; may be given several times",
+        )
+        parser.add_argument(
+            "--expires-days",
+            type=int,
+            metavar="N",
+            help="works for so many days; without it, until it is revoked",
+        )
+        parser.add_argument(
+            "--network",
+            action="append",
+            default=[],
+            metavar="ADDRESS",
+            help="address or network it may call from; may be given several times",
+        )
+        parser.add_argument("--integration", metavar="NAME", help="of which integration it is")
+        parser.add_argument("--by", metavar="EMAIL", help="the person in whose name it acts")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, **options: Any) -> None:
+        now, company = timezone.now(), _company(options["company"])
+        days = options["expires_days"]
+        if days is not None and not 1 <= days <= api_keys.LIFE_DAYS_MAX:
+            raise CommandError(
+                f"A key works for 1 to {api_keys.LIFE_DAYS_MAX} days, not {days}.", returncode=2
+            )
+        if not 0 < len(options["name"]) <= 200:
+            raise CommandError("A key's name has 1 to 200 characters.", returncode=2)
+        try:
+            made = api_keys.create(
+                company=company,
+                name=options["name"],
+                scopes=options["scope"],
+                by=_person(options["by"]),
+                now=now,
+                integration=_integration(company, options["integration"]),
+                expires_at=None if days is None else now + timedelta(days=days),
+                networks=options["network"],
+            )
+        except REFUSALS as refusal:
+            raise CommandError(str(refusal), returncode=2) from refusal
+        if options["json"]:
+            expires_at = made.key.expires_at
+            self.stdout.write(
+                json.dumps(
+                    {
+                        "id": str(made.key.pk),
+                        "key": made.text,
+                        "company": company.slug,
+                        "name": made.key.name,
+                        "scopes": made.key.scopes,
+                        "networks": made.key.networks,
+                        "expires_at": expires_at and expires_at.isoformat(),
+                    }
+                )
+            )
+        else:
+            self.stdout.write(made.text)
+
+
+def _company(slug: str) -> Company:
+    company = Company.objects.filter(slug=slug).first()
+    if company is None:
+        raise CommandError(f"There is no company “{slug}”.", returncode=2)
+    return company
+
+
+def _person(email: str | None) -> User | None:
+    if email is None:
+        return None
+    person = User.objects.filter(email=email.lower()).first()
+    if person is None:
+        raise CommandError(f"There is nobody with the e-mail address “{email}”.", returncode=2)
+    return person
+
+
+def _integration(company: Company, name: str | None) -> Integration | None:
+    if name is None:
+        return None
+    found = Integration.objects.filter(company=company, name=name).first()
+    if found is None:
+        raise CommandError(f"{company} has no integration “{name}”.", returncode=2)
+    return found

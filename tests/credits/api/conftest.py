@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _many_requests(settings):
+    """Tests ask faster than a company may; those about the limits set their own."""
+    settings.API_REQUESTS_PER_SECOND = 1000

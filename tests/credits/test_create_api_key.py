@@ -1,0 +1,83 @@
+"""``manage.py create_api_key``: prints a key that works; every mistake is one sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from credits.models import ApiKey, Integration
+from tests.support import api, people
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def acme():
+    return people.company()
+
+
+def run(company, *arguments: str) -> str:
+    out = io.StringIO()
+    given = ("--company", company.slug, "--name", "Laptop", "--scope", "balance:read")
+    call_command("create_api_key", *given, *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_prints_the_key_and_nothing_else(acme):
+    printed = run(acme)
+
+    assert printed.endswith("\n")
+    assert api.client(printed.strip()).get("/api/v1/balance").status_code == 200
+
+
+def test_as_json_it_says_what_the_key_is(acme):
+    Integration.objects.create(company=acme, name="CRM", kind="API")
+    alice = api.admin(acme)
+
+    found = json.loads(
+        run(
+            acme,
+            *("--scope", "purchases:request", "--expires-days", "9", "--by", alice.email.upper()),
+            *("--network", "203.0.113.9", "--integration", "CRM", "--json"),
+        )
+    )
+
+    key = ApiKey.objects.get()
+    assert found == {
+        "id": str(key.pk),
+        "key": found["key"],
+        "company": acme.slug,
+        "name": "Laptop",
+        "scopes": ["balance:read", "purchases:request"],
+        "networks": ["203.0.113.9/32"],
+        "expires_at": key.expires_at.isoformat(),
+    }
+    assert (key.expires_at - key.created_at).days == 9
+    assert (key.created_by, key.integration.name) == (alice, "CRM")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--company", "nowhere"], "There is no company “nowhere”."),
+        (["--scope", "all"], "There is no scope “all”; choose from balance:read, "),
+        (["--expires-days", "0"], "A key works for 1 to 3650 days, not 0."),
+        (["--expires-days", "99999"], "A key works for 1 to 3650 days, not 99999."),
+        (["--network", "home"], "“home” is no network; write it like 203.0.113.7"),
+        (["--integration", "ERP"], "Acme has no integration “ERP”."),
+        (["--by", "nobody@acme.example"], "There is nobody with the e-mail address"),
+        (["--name", ""], "A key's name has 1 to 200 characters."),
+        (["--name", "x" * 201], "A key's name has 1 to 200 characters."),
+        (["--scope", "purchases:request"], "A key that requests purchases is made by a person"),
+    ],
+)
+def test_a_mistake_makes_no_key_and_says_so(acme, arguments, sentence):
+    with pytest.raises(CommandError) as error:
+        run(acme, *arguments)
+
+    assert str(error.value).startswith(sentence)
+    assert error.value.returncode == 2
+    assert not ApiKey.objects.exists()

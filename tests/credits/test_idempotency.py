@@ -1,0 +1,220 @@
+"""A write is done once: the same key gives the first answer again, to the byte."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from credits import idempotency, tasks
+from credits.idempotency import Answer, AnswerExpired
+from credits.identifiers import new_id
+from credits.ledger import IdempotencyConflict, Key
+from credits.models import IdempotencyRecord, JobRun
+from tests.support import api, people
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/purchases"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _many_requests(settings):
+    settings.API_REQUESTS_PER_SECOND = 1000
+
+
+@pytest.fixture
+def acme():
+    return people.company()
+
+
+@pytest.fixture
+def program(acme):
+    return api.of(acme, by=api.admin(acme))
+
+
+def ask(program, key="k-1", body='{"amount": "50", "note": "für EMEA"}', **headers):
+    return program.post(URL, body, "application/json", headers={"idempotency-key": key} | headers)
+
+
+def test_the_same_request_again_gives_the_first_answer_to_the_byte(program, acme):
+    first = ask(program)
+    acme.purchases.update(note="changed since")
+
+    second = ask(program)
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.content == first.content
+    assert second["Location"] == first["Location"] == f"{URL}/{first.json()['id']}"
+    assert ("Idempotent-Replayed" in first, second["Idempotent-Replayed"]) == (False, "true")
+    assert first["Cache-Control"] == "no-store"
+    assert acme.purchases.count() == 1
+
+
+def test_a_request_waits_for_people_and_adds_nothing(program, acme):
+    made = ask(program).json()
+
+    assert (made["state"], made["number"], made["amount"]) == ("REQUESTED", 1, "50.0")
+    assert made["note"] == "für EMEA"
+    assert made["grant_id"] is made["remaining"] is made["approved_at"] is None
+    purchase = acme.purchases.get()
+    assert str(purchase.requested_by.public_id) == made["requested_by"]
+    assert not acme.grants.exists()
+    assert program.get(f"{URL}/{made['id']}").json() == made
+    assert program.get(URL).json()["items"] == [made]
+    assert program.get(URL, {"state": "FULFILLED"}).json()["items"] == []
+
+
+def test_how_a_body_is_spaced_and_ordered_does_not_matter(program):
+    first = ask(program, body='{"amount":"50","note":"x"}')
+
+    assert ask(program, body=' {"note" : "x", "amount": "50"}\n').content == first.content
+
+
+@pytest.mark.parametrize("body", ['{"amount": "51"}', '{"amount": "50.0"}'])
+def test_another_body_with_the_key_is_refused(program, acme, body):
+    ask(program, body='{"amount": "50"}')
+
+    answer = ask(program, body=body)
+
+    assert (answer.status_code, api.problem(answer)["code"]) == (422, "idempotency_key_reused")
+    assert acme.purchases.count() == 1
+
+
+def test_what_failed_is_not_remembered(program, acme):
+    assert ask(program, body='{"amount": "0"}').status_code == 400
+    assert not IdempotencyRecord.objects.exists()
+
+    assert ask(program, body='{"amount": "50"}').status_code == 201
+    assert acme.purchases.count() == 1
+
+
+def test_a_new_key_is_a_new_request(program, acme):
+    ask(program, "k-1")
+    ask(program, "k-2")
+
+    assert sorted(acme.purchases.values_list("number", flat=True)) == [1, 2]
+
+
+def test_companies_do_not_share_keys(program, acme):
+    globex = people.company("Globex")
+
+    mine = ask(program)
+    theirs = ask(api.of(globex, by=api.admin(globex)), body='{"amount": "7"}')
+
+    assert (mine.status_code, theirs.status_code) == (201, 201)
+    assert mine.content != theirs.content
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "a\x7fb"])
+def test_a_write_needs_a_key(program, acme, key):
+    answer = ask(program, key)
+
+    assert (answer.status_code, api.problem(answer)["code"]) == (400, "idempotency_key_missing")
+    assert not acme.purchases.exists()
+
+
+def test_a_write_without_the_header_needs_a_key(program):
+    answer = program.post(URL, {"amount": "5"}, "application/json")
+
+    assert api.problem(answer)["code"] == "idempotency_key_missing"
+
+
+@pytest.mark.parametrize("key", ["x" * 255, "order 118/é", "'; --"])
+def test_any_printable_text_is_a_key(program, key):
+    assert ask(program, key).content == ask(program, key).content
+
+
+def test_an_answer_is_forgotten_after_30_days_and_what_was_done_is_not(program, acme):
+    made = ask(program).json()
+    record = IdempotencyRecord.objects.get()
+
+    assert idempotency.forget_answers(now=record.created_at + 30 * DAY - DAY / 2) == 0
+    assert idempotency.forget_answers(now=record.created_at + 30 * DAY) == 1
+
+    answer = ask(program)
+    problem = api.problem(answer)
+    assert (answer.status_code, problem["code"]) == (409, "idempotency_answer_expired")
+    assert problem["result_id"] == made["id"]
+    assert acme.purchases.count() == 1
+    assert api.problem(ask(program, body='{"amount": "51"}'))["code"] == "idempotency_key_reused"
+
+
+def test_answers_are_forgotten_in_batches(acme):
+    now = timezone.now()
+    for number in range(5):
+        remember(acme, f"k-{number}", now - 31 * DAY)
+
+    assert idempotency.forget_answers(now=now, batch_size=2) == 5
+
+
+def test_the_hourly_job_forgets_and_says_how_many(acme):
+    remember(acme, "old", timezone.now() - 31 * DAY)
+    remember(acme, "new", timezone.now())
+
+    tasks.forget_answers()
+
+    assert JobRun.objects.get(name="forget_answers").summary == "1 answer forgotten"
+    kept = IdempotencyRecord.objects.filter(answer__isnull=False)
+    assert [record.key for record in kept] == ["new"]
+
+
+def test_an_act_that_fails_leaves_neither_its_row_nor_its_key(acme):
+    def act():
+        people.company("Half-written")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        idempotency.once(
+            company=acme, operation="test", key=Key.of("k"), now=timezone.now(), act=act
+        )
+
+    assert not IdempotencyRecord.objects.exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM credits_company WHERE name = 'Half-written'")
+        assert cursor.fetchone() == (0,)
+
+
+def test_one_key_may_be_used_for_each_operation(acme):
+    now = timezone.now()
+    remember(acme, "k", now)
+
+    other = idempotency.once(
+        company=acme, operation="other", key=Key.of("k"), now=now, act=lambda: told("2")
+    )
+
+    assert (other.text, other.is_replay) == ("2", False)
+
+
+def test_a_record_without_an_answer_replays_nothing(acme):
+    """As the ledger's own records are."""
+    key = Key.of("k", amount="1")
+    IdempotencyRecord.objects.create(
+        company=acme,
+        operation="test",
+        key="k",
+        body_sha256=key.body_sha256,
+        result_ref=new_id(),
+        created_at=timezone.now(),
+    )
+
+    with pytest.raises(AnswerExpired):
+        remember(acme, "k", timezone.now(), amount="1")
+    with pytest.raises(IdempotencyConflict):
+        remember(acme, "k", timezone.now(), amount="2")
+
+
+def told(text: str) -> Answer:
+    return Answer(status=201, text=text, location="/", result_ref=new_id())
+
+
+def remember(company, key: str, now, **body) -> Answer:
+    return idempotency.once(
+        company=company,
+        operation="test",
+        key=Key.of(key, **body),
+        now=now,
+        act=lambda: told("1"),
+    )
