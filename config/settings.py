@@ -289,6 +289,7 @@ ANALYZER = env.text(
 CREDIT_CHECKS = ["trackers.reconciliation.breaches"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
+CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
 UNFOLD = {
     "SITE_TITLE": "Tallystick",

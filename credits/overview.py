@@ -19,14 +19,14 @@ from django.db import connection, transaction
 from django.db.models import Case, F, TextChoices, When
 from django.utils.module_loading import import_string
 
-from credits import balances, expirations, metering
+from credits import balances, daily_use, expirations, metering
 from credits.amounts import ZERO
-from credits.metering import FeatureUse
+from credits.daily_use import DailyUse, Step
+from credits.metering import Dimension, FeatureUse
 from credits.models import Company, CreditGrant, CreditPool, LedgerEntry
 
 DAYS = 30
 FEATURES_MAX = 10
-COLUMNS_MAX = 5
 GRANTS_READ_MAX = 1000
 GRANTS_SHOWN_MAX = 20
 PAST_GRANTS_MAX = 5
@@ -88,32 +88,19 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """One local day's use: by the features that have a column, by the rest, and in all."""
-
-    day: date
-    amounts: tuple[Decimal, ...]
-    rest: Decimal
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Use:
     """What was used on the last 30 local days, today included, against the 30 before.
 
-    ``columns`` are the names of the features that used most; ``has_rest`` tells whether there
-    are more. ``days`` holds all 30, newest first. ``features`` are the ten that used most, and
-    ``others`` what the remaining ones used together, None when there are none.
+    ``features`` are the ten that used most, and ``others`` what the remaining ones used together,
+    None when there are none. ``daily`` reaches back 90 days.
     """
 
     since: date
     total: Decimal
     previous_total: Decimal
-    columns: tuple[str, ...]
-    has_rest: bool
-    days: tuple[Day, ...]
     features: tuple[FeatureUse, ...]
     others: Decimal | None
+    daily: DailyUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +141,13 @@ class CompanyLine:
     reserved: Decimal
 
 
-def of(*, company: Company) -> Overview:
-    """Return what the page shows, by the ledger's clock; settles what is due first."""
+def of(
+    *, company: Company, step: Step = Step.DAY, dimension: Dimension = Dimension.FEATURE
+) -> Overview:
+    """Return what the page shows, by the ledger's clock; settles what is due first.
+
+    ``step`` and ``dimension`` say how the daily use is added up and told apart.
+    """
     settled = balances.now(company=company)
     with snapshot():
         pool = CreditPool.objects.get(company=company)
@@ -170,7 +162,7 @@ def of(*, company: Company) -> Overview:
             remaining=pool.balance,
             reserved=pool.reserved,
             total=balances.total(company=company, instant=instant),
-            use=_use(company, instant),
+            use=_use(company, instant, step, dimension),
             next_expiry=_next_expiry(held),
             waiting=_waiting(company),
             grants=held[:GRANTS_SHOWN_MAX],
@@ -225,29 +217,22 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-def _use(company: Company, instant: datetime) -> Use:
+def _use(company: Company, instant: datetime, step: Step, dimension: Dimension) -> Use:
     today = instant.astimezone(ZoneInfo(company.time_zone)).date()
     since = today - timedelta(days=DAYS - 1)
-    rows = metering.daily(company=company, first=since - timedelta(days=DAYS), last=today)
+    earliest = today - timedelta(days=max(daily_use.DAYS, 2 * DAYS) - 1)
+    rows = metering.daily(company=company, first=earliest, last=today)
     recent = [row for row in rows if row.day >= since]
+    before = since - timedelta(days=DAYS)
     uses = metering.by_feature(recent)
     others = metering.total(uses[FEATURES_MAX:])
-    columns = uses[:COLUMNS_MAX]
-    credits = {(row.day, row.feature): row.credits for row in recent}
-    days = []
-    for day in (today - timedelta(days=ago) for ago in range(DAYS)):
-        amounts = tuple(credits.get((day, use.feature), ZERO) for use in columns)
-        total = metering.total(row for row in recent if row.day == day)
-        days.append(Day(day=day, amounts=amounts, rest=total - sum(amounts, ZERO), total=total))
     return Use(
         since=since,
         total=metering.total(recent),
-        previous_total=metering.total(row for row in rows if row.day < since),
-        columns=tuple(use.name for use in columns),
-        has_rest=len(uses) > COLUMNS_MAX,
-        days=tuple(days),
+        previous_total=metering.total(row for row in rows if before <= row.day < since),
         features=tuple(uses[:FEATURES_MAX]),
         others=others if uses[FEATURES_MAX:] else None,
+        daily=daily_use.of(company=company, uses=rows, last=today, step=step, dimension=dimension),
     )
 
 

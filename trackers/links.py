@@ -1,4 +1,7 @@
-"""Where a feature that used credits is opened (setting ``CREDIT_FEATURE_LINKS``)."""
+"""What credits cannot know: where our features are opened, and what our teams are called.
+
+Named by the settings ``CREDIT_FEATURE_LINKS`` and ``CREDIT_TEAM_NAMES``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from credits.models import FeatureType
+from credits.models import Company, FeatureType
+from trackers.models import Team
 
 
 def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
@@ -14,3 +18,8 @@ def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
     if feature_type != FeatureType.TRACKER or feature_ref is None:
         return None
     return reverse("admin:trackers_tracker_change", args=[feature_ref])
+
+
+def team_names(*, company: Company) -> dict[UUID, str]:
+    """Return the names of a company's teams by the id that usage events hold."""
+    return dict(Team.objects.filter(company=company).values_list("pk", "name"))

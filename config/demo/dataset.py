@@ -1,4 +1,4 @@
-"""The demo's companies, their conversations and trackers, written by us, relative to a first day."""
+"""The companies of the demo, their conversations and trackers, relative to a first day."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from trackers.importers import records
 from trackers.importers.records import ConversationRecord
 
 SEED_DEFAULT = 42
-COUNT_DEFAULT = 1200
+COUNT_DEFAULT = 1000
 DAYS = 120
 SECOND_COUNT_DEFAULT = 70
 SECOND_DAYS = 30
 # The part of all conversations, from 0 to 1, in which prospects are met from the fair.
-FAIR = (0.55, 0.72)
+FAIR = (0.55, 0.7)
 
 
 @dataclass(frozen=True, slots=True)

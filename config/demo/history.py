@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from trackers.models import FilterField, Scan, ScanState, Team, Tracker
 
 SCAN_TAKES = timedelta(seconds=5)
 ARRIVES_AFTER = timedelta(minutes=20)  # From the end of the day's last conversation.
+SATURDAY = 5
 INSTANT = timedelta(seconds=1)
 
 Act = Callable[[], object]
@@ -45,7 +46,7 @@ class History:
     def plan_conversations(
         self, records: Sequence[ConversationRecord], cuts: Sequence[int] = ()
     ) -> None:
-        """Let the conversations of a day arrive together, and be scanned at once.
+        """Let the conversations of a day arrive together, a weekend's on Monday, and be scanned.
 
         Those before a cut, which numbers a conversation, arrive before the cut's own starts: so
         what happens there meets the same conversations whatever days they fall on.
@@ -53,7 +54,7 @@ class History:
         groups: dict[tuple[Any, ...], list[tuple[int, ConversationRecord]]] = defaultdict(list)
         for number, record in enumerate(records):
             part = sum(1 for cut in cuts if cut <= number)
-            groups[record.started_at.date(), part].append((number, record))
+            groups[_working_day(record.started_at.date()), part].append((number, record))
         for (_, part), members in groups.items():
             ends = [one.started_at + timedelta(seconds=one.duration_seconds) for _, one in members]
             at = min(max(ends) + ARRIVES_AFTER, self.now)
@@ -152,6 +153,10 @@ class History:
         for version_id, _ in list(pairs):
             scanning.run_batch(version_id=version_id, backfill_id=backfill_id, clock=self.clock)
             self.clock.set(max(min(self.clock() + SCAN_TAKES, self.now), self.clock()))
+
+
+def _working_day(day: date) -> date:
+    return day if day.weekday() < SATURDAY else day + timedelta(days=7 - day.weekday())
 
 
 def cut(part: float, count: int) -> int:

@@ -26,7 +26,9 @@ def spread(count: int, *, today: date, days: int) -> list[date]:
     Conversations of a day without work move to a day beside it.
     """
     dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
-    weights = [_weight(day, place / (days - 1), days - 1 - place) for place, day in enumerate(dates)]
+    weights = [
+        _weight(day, place / (days - 1), days - 1 - place) for place, day in enumerate(dates)
+    ]
     found: list[date] = []
     passed = 0.0
     for day, weight in zip(dates, weights, strict=True):
@@ -56,6 +58,7 @@ def times(
         yield min(local.astimezone(UTC), latest).replace(microsecond=0)
 
 
-def _weight(day: date, part: float, ago: int) -> float:
-    growth = GROWTH[0] + (GROWTH[1] - GROWTH[0]) * part
-    return WEEK[day.weekday()] * growth * (FAIR if ago in FAIR_DAYS else 1)
+def _weight(today: date, ago: int, days: int) -> float:
+    growth = GROWTH[1] - (GROWTH[1] - GROWTH[0]) * ago / (days - 1)
+    weekday = (today - timedelta(days=ago)).weekday()
+    return WEEK[weekday] * growth * (FAIR if ago in FAIR_DAYS else 1)

@@ -137,7 +137,7 @@ def _second_company(plan: Plan, clock: SeededClock, now: datetime, progress: _Pr
         funding.of_second_company(today=today, days=dataset.SECOND_DAYS, zone=zone),
         logins().vendor,
     )
-    content = dataset.trackers()[0] | {"published": 0.0}
+    content = dataset.trackers()[0] | {"teams": facts["teams"]}
     life.plan_tracker(content, records, starts)
     life.plan_conversations(records)
     life.live()

@@ -19,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from credits import current_company, overview
+from credits.admin import use_panel
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.metering import Feature
@@ -47,7 +48,8 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if scope.company is None:
         return _companies_page(request, scope)
-    found = overview.of(company=scope.company)
+    choice = use_panel.choice_of(request)
+    found = overview.of(company=scope.company, step=choice.step, dimension=choice.dimension)
     links = scope.may(Act.VIEW_TRACKERS)
     context = {
         **admin.site.each_context(request),
@@ -55,8 +57,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "page": found,
         "banner": banner(found, is_vendor=scope.is_vendor),
         "comparison": comparison(found.use.total, found.use.previous_total),
-        "busiest": max(found.use.days, key=lambda day: day.total),
-        "days_of_use": sum(1 for day in found.use.days if day.total),
+        "use": use_panel.panel(found.use.daily, choice),
         "features": [
             (use, _feature_url(use.feature) if links else None) for use in found.use.features
         ],

@@ -89,7 +89,7 @@ def test_every_figure_is_there_exactly(client, clock):
     assert "Pricing objection AI Tracker 75 % 1 5 1.5" in page.text
     assert page.figure("used-on", data_day="2027-01-20") == "2.0"
     assert page.figure("used-on", data_day="2027-01-19") == "0.0"
-    assert len(page.all(data_metric="used-on")) == 30
+    assert len(page.all(data_metric="used-on")) == 90
     assert len(page.all(data_status="active")) == 1
     assert len(page.all(data_status="expired")) == 1
 

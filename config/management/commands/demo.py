@@ -17,7 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from config import databases
-from config.demo import dataset, seeding, supervisor
+from config.demo import seeding, supervisor
 from credits import sign_in
 from credits.models import Company
 
