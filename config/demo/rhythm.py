@@ -25,10 +25,9 @@ def spread(count: int, *, today: date, days: int) -> list[date]:
 
     Conversations of a day without work move to a day beside it.
     """
-    dates = [today - timedelta(days=ago) for ago in reversed(range(days))]
-    weights = [
-        _weight(day, place / (days - 1), days - 1 - place) for place, day in enumerate(dates)
-    ]
+    agos = range(days - 1, -1, -1)
+    dates = [today - timedelta(days=ago) for ago in agos]
+    weights = [_weight(today, ago, days) for ago in agos]
     found: list[date] = []
     passed = 0.0
     for day, weight in zip(dates, weights, strict=True):

@@ -36,8 +36,8 @@ def berlin(clock):
     return company
 
 
-def charge(company, name="Pricing objection", ref=None, type="TRACKER", work=None, **refs):
-    use = Use(type, name, ref, "CONTINUOUS", **refs)
+def charge(company, name="Pricing objection", ref=None, kind="TRACKER", work=None, **refs):
+    use = Use(kind, name, ref, "CONTINUOUS", **refs)
     work = work or Work(long_calls=1)
     return charging.charge(company=company, use=use, work=work, rates=people.rates())
 
@@ -182,8 +182,8 @@ def test_five_parts_are_named_and_the_others_are_one(clock, berlin):
 
 def test_features_of_two_types_without_a_reference_stay_apart(clock, berlin):
     clock.set(datetime(2026, 11, 3, 12, tzinfo=UTC))
-    charge(berlin, "Ask anything", type="ASK", work=Work(long_calls=2))
-    charge(berlin, "Account brief", type="BRIEF")
+    charge(berlin, "Ask anything", kind="ASK", work=Work(long_calls=2))
+    charge(berlin, "Account brief", kind="BRIEF")
 
     assert [(one.name, one.total) for one in use_of(berlin).series] == [
         ("Ask anything", Decimal("2.000")),
