@@ -289,6 +289,8 @@ ANALYZER = env.text(
 CREDIT_CHECKS = ["trackers.reconciliation.breaches"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
+CREDIT_FIRST_STEPS = ["trackers.links.first_steps"]
+CREDIT_RESULTS = ["trackers.links.results"]
 CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
 UNFOLD = {

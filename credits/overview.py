@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, TextChoices, When
 from django.utils.module_loading import import_string
 
-from credits import balances, daily_use, expirations, metering
+from credits import balances, daily_use, expirations, metering, zones
 from credits.amounts import ZERO
 from credits.daily_use import DailyUse, Step
 from credits.metering import Dimension, FeatureUse
@@ -92,7 +93,8 @@ class Use:
     """What was used on the last 30 local days, today included, against the 30 before.
 
     ``features`` are the ten that used most, and ``others`` what the remaining ones used together,
-    None when there are none. ``daily`` reaches back 90 days.
+    None when there are none. ``results`` are how many were found, by a feature's reference.
+    ``daily`` reaches back 90 days.
     """
 
     since: date
@@ -100,7 +102,15 @@ class Use:
     previous_total: Decimal
     features: tuple[FeatureUse, ...]
     others: Decimal | None
+    results: dict[UUID, int]
     daily: DailyUse
+
+    def per_hundred(self, use: FeatureUse) -> Decimal | None:
+        """Return a feature's results per 100 credits; None for one that has no results to count."""
+        if use.feature.ref is None or not self.results:
+            return None
+        count = Decimal(self.results.get(use.feature.ref, 0))
+        return (100 * count / use.credits).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +242,17 @@ def _use(company: Company, instant: datetime, step: Step, dimension: Dimension) 
         previous_total=metering.total(row for row in rows if before <= row.day < since),
         features=tuple(uses[:FEATURES_MAX]),
         others=others if uses[FEATURES_MAX:] else None,
+        results=_results(company, zones.start_of_day(since, ZoneInfo(company.time_zone))),
         daily=daily_use.of(company=company, uses=rows, last=today, step=step, dimension=dimension),
     )
+
+
+def _results(company: Company, since: datetime) -> dict[UUID, int]:
+    found: dict[UUID, int] = {}
+    for path in settings.CREDIT_RESULTS:
+        count: Callable[..., dict[UUID, int]] = import_string(path)
+        found |= count(company=company, since=since)
+    return found
 
 
 def _grants(company: Company) -> list[HeldGrant]:

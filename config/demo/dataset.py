@@ -17,7 +17,7 @@ from trackers.importers.records import ConversationRecord
 SEED_DEFAULT = 42
 COUNT_DEFAULT = 1000
 DAYS = 120
-SECOND_COUNT_DEFAULT = 70
+SECOND_COUNT = 70
 SECOND_DAYS = 30
 # The part of all conversations, from 0 to 1, in which prospects are met from the fair.
 FAIR = (0.55, 0.7)
@@ -25,14 +25,13 @@ FAIR = (0.55, 0.7)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large the demo is: a seed, and the number of conversations of each company.
+    """How large the demo is: a seed, and the number of the first company's conversations.
 
     The same plan gives the same conversations, amounts and grants on the same day.
     """
 
     seed: int = SEED_DEFAULT
     count: int = COUNT_DEFAULT
-    second_count: int = SECOND_COUNT_DEFAULT
 
 
 @cache
@@ -81,7 +80,7 @@ def second_conversations(
     """Return those of the company that has run out of credits, oldest first."""
     told = storytelling.tell(
         seed=plan.seed,
-        count=plan.second_count,
+        count=SECOND_COUNT,
         facts=facts("millbrook"),
         accounts=storytelling.accounts("millbrook"),
         prefix="mb",

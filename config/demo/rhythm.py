@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 # Monday to Sunday, against an average working day.
 WEEK = (1.0, 1.1, 1.15, 1.1, 0.75, 0.08, 0.05)
-GROWTH = (0.65, 1.25)  # At the first day and at the last.
+GROWTH = (0.5, 1.4)  # At the first day and at the last.
 FAIR_DAYS = range(38, 43)  # Days ago on which the fair's visitors are called back.
-FAIR = 2.3
+FAIR = 2.2
 OPENS, CLOSES = 8 * 60 + 30, 17 * 60 + 40  # Minutes of the local day.
 
 

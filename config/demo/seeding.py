@@ -70,7 +70,7 @@ def seed(
     ``on_progress`` is told how many conversations of how many are done.
     """
     plan = plan or Plan()
-    progress = _Progress(plan.count + plan.second_count, on_progress)
+    progress = _Progress(plan.count + dataset.SECOND_COUNT, on_progress)
     with transaction.atomic():
         with seeded_clock(now) as clock, wakes.withheld():
             company, fresh = _first_company(plan, clock, now, progress)

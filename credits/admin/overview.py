@@ -14,15 +14,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from credits import current_company, overview
+from credits import current_company, first_steps, overview
 from credits.admin import use_panel
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.metering import Feature
+from credits.models import User
 from credits.overview import Overview
 from credits.roles import Act
 
@@ -59,8 +61,11 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "comparison": comparison(found.use.total, found.use.previous_total),
         "use": use_panel.panel(found.use.daily, choice),
         "features": [
-            (use, _feature_url(use.feature) if links else None) for use in found.use.features
+            (use, _feature_url(use.feature) if links else None, found.use.per_hundred(use))
+            for use in found.use.features
         ],
+        "has_kinds": len({use.feature.type for use in found.use.features}) > 1,
+        "steps": _first_steps(request, scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
         "grant_url": _if_allowed(scope, Act.GRANT_CREDITS, "admin:credits_creditgrant_add"),
@@ -69,6 +74,16 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "trackers_url": _if_allowed(scope, Act.VIEW_TRACKERS, "admin:trackers_tracker_changelist"),
     }
     return TemplateResponse(request, "credits/credits_page.html", context)
+
+
+@require_POST
+def hide_first_steps(request: HttpRequest) -> HttpResponse:
+    """Take the first steps off this person's page for good."""
+    scope = scope_of(request)
+    if scope.company is None:
+        raise Http404("There is no such company.")
+    first_steps.hide(user=_person(request), company=scope.company, now=timezone.now())
+    return HttpResponseRedirect(reverse("admin:credits_page"))
 
 
 @require_POST
@@ -142,6 +157,28 @@ def _companies_page(request: HttpRequest, scope: Scope) -> HttpResponse:
         "add_url": _if_allowed(scope, Act.EDIT_COMPANIES, "admin:credits_company_add"),
     }
     return TemplateResponse(request, "credits/companies_page.html", context)
+
+
+def _first_steps(request: HttpRequest, scope: Scope, found: Overview) -> dict[str, Any] | None:
+    """Return the list for those who may do what it names; None when there is none to show."""
+    if not scope.may(Act.EDIT_TRACKERS):
+        return None
+    steps = first_steps.of(
+        user=_person(request), company=found.company, has_credits=found.sequence > 0
+    )
+    if steps is None:
+        return None
+    done = sum(step.is_done for step in steps)
+    return {
+        "rows": [(step, url_or_none(step.url_name)) for step in steps],
+        "done": done,
+        "count": len(steps),
+    }
+
+
+def _person(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
