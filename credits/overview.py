@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, TextChoices, When
 from django.utils.module_loading import import_string
 
-from credits import balances, daily_use, expirations, metering, zones
+from credits import balances, daily_use, expirations, first_steps, metering, zones
 from credits.amounts import ZERO
 from credits.daily_use import DailyUse, Step
 from credits.metering import Dimension, FeatureUse
@@ -136,6 +136,7 @@ class Overview:
     past: tuple[HeldGrant, ...]
     scheduled: tuple[HeldGrant, ...]
     entries: tuple[LedgerEntry, ...]
+    steps: tuple[first_steps.Step, ...]
 
     @property
     def available(self) -> Decimal:
@@ -160,7 +161,9 @@ def of(
     """
     settled = balances.now(company=company)
     with snapshot():
-        pool = CreditPool.objects.get(company=company)
+        asked = first_steps.of_company(company)
+        answers = {f"step_{number}": step.is_done for number, step in enumerate(asked)}
+        pool = CreditPool.objects.annotate(**answers).get(company=company)
         # Something may have been settled since; what the snapshot holds is never from later.
         instant = max(settled.instant, pool.last_occurred_at or settled.instant)
         grants = _grants(company)
@@ -171,7 +174,7 @@ def of(
             sequence=pool.sequence,
             remaining=pool.balance,
             reserved=pool.reserved,
-            total=balances.total(company=company, instant=instant),
+            total=_total(company, grants, instant),
             use=_use(company, instant, step, dimension),
             next_expiry=_next_expiry(held),
             waiting=_waiting(company),
@@ -183,6 +186,10 @@ def of(
             ],
             entries=tuple(
                 LedgerEntry.objects.filter(company=company).order_by("-sequence")[:ENTRIES_MAX]
+            ),
+            steps=tuple(
+                step.answered(getattr(pool, name))
+                for step, name in zip(asked, answers, strict=True)
             ),
         )
 
@@ -267,6 +274,13 @@ def _grants(company: Company) -> list[HeldGrant]:
         "id",
     )
     return [HeldGrant(grant, state_of(grant)) for grant in found[:GRANTS_READ_MAX]]
+
+
+def _total(company: Company, grants: list[HeldGrant], instant: datetime) -> Decimal:
+    """Return “of how many”; asks only where there are more grants than were read."""
+    if len(grants) < GRANTS_READ_MAX:
+        return balances.total_of([one.grant for one in grants], instant=instant)
+    return balances.total(company=company, instant=instant)
 
 
 def _is_past(one: HeldGrant) -> bool:

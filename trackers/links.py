@@ -11,9 +11,18 @@ from uuid import UUID
 from django.db.models import Count, Exists
 from django.urls import reverse
 
-from credits.first_steps import Step
-from credits.models import Company, FeatureType, UsageAction
-from trackers.models import Conversation, Scan, ScanState, Team, Tracker, TrackerState, Verdict
+from credits.first_steps import AskedStep
+from credits.models import Company, FeatureType
+from trackers.models import (
+    Backfill,
+    Conversation,
+    Scan,
+    ScanState,
+    Team,
+    Tracker,
+    TrackerState,
+    Verdict,
+)
 
 
 def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
@@ -41,31 +50,26 @@ def results(*, company: Company, since: datetime) -> dict[UUID, int]:
     return {row["tracker_id"]: row["count"] for row in found}
 
 
-def first_steps(*, company: Company) -> list[Step]:
-    """Return our part of a company's first steps, in one query."""
-    seen = Company.objects.filter(pk=company.pk).values_list(
-        Exists(Conversation.objects.filter(company=company)),
-        Exists(Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED)),
-        Exists(Scan.objects.filter(company=company, action=UsageAction.BACKFILL)),
-    )
-    has_conversations, has_published, has_backfilled = seen.get()
+def first_steps(*, company: Company) -> list[AskedStep]:
+    """Return our part of a company's first steps."""
+    published = Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED)
     return [
-        Step(
+        AskedStep(
             "Import calls and e-mails",
             "Ask whoever runs the server, or use the import command.",
             "admin:trackers_conversation_changelist",
-            has_conversations,
+            Exists(Conversation.objects.filter(company=company)),
         ),
-        Step(
+        AskedStep(
             "Publish an AI tracker",
             "From then on it reads new calls and e-mails; the price is shown before.",
             "admin:trackers_tracker_changelist",
-            has_published,
+            Exists(published),
         ),
-        Step(
+        AskedStep(
             "Let a tracker read history",
             "A backfill shows its exact price first and can be stopped at any time.",
             "admin:trackers_backfill_changelist",
-            has_backfilled,
+            Exists(Backfill.objects.filter(company=company)),
         ),
     ]

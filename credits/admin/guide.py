@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from credits import first_steps, rating, shown
 from credits.admin.overview import url_or_none
 from credits.current_company import scope_of
-from credits.models import Company, RateCard, RateItem, User
+from credits.models import Company, RateCard, RateItem
 from credits.roles import Act
 
 
@@ -29,8 +29,8 @@ def guide_page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rates = rating.rates_at(now)
     coming = RateCard.objects.filter(effective_at__gt=now).order_by("effective_at")
-    if scope.company is not None and isinstance(request.user, User):
-        first_steps.note_guide_read(user=request.user, company=scope.company, now=now)
+    if scope.membership is not None:
+        first_steps.note_guide_read(membership=scope.membership, now=now)
     context = {
         **admin.site.each_context(request),
         "title": "Guide to credits",

@@ -24,7 +24,6 @@ from credits.admin import use_panel
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.metering import Feature
-from credits.models import User
 from credits.overview import Overview
 from credits.roles import Act
 
@@ -65,7 +64,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
             for use in found.use.features
         ],
         "has_kinds": len({use.feature.type for use in found.use.features}) > 1,
-        "steps": _first_steps(request, scope, found),
+        "steps": _first_steps(scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
         "grant_url": _if_allowed(scope, Act.GRANT_CREDITS, "admin:credits_creditgrant_add"),
@@ -79,10 +78,10 @@ def credits_page(request: HttpRequest) -> HttpResponse:
 @require_POST
 def hide_first_steps(request: HttpRequest) -> HttpResponse:
     """Take the first steps off this person's page for good."""
-    scope = scope_of(request)
-    if scope.company is None:
-        raise Http404("There is no such company.")
-    first_steps.hide(user=_person(request), company=scope.company, now=timezone.now())
+    membership = scope_of(request).membership
+    if membership is None:
+        raise Http404("Only members of a company have first steps.")
+    first_steps.hide(membership=membership, now=timezone.now())
     return HttpResponseRedirect(reverse("admin:credits_page"))
 
 
@@ -159,26 +158,17 @@ def _companies_page(request: HttpRequest, scope: Scope) -> HttpResponse:
     return TemplateResponse(request, "credits/companies_page.html", context)
 
 
-def _first_steps(request: HttpRequest, scope: Scope, found: Overview) -> dict[str, Any] | None:
-    """Return the list for those who may do what it names; None when there is none to show."""
-    if not scope.may(Act.EDIT_TRACKERS):
+def _first_steps(scope: Scope, found: Overview) -> dict[str, Any] | None:
+    """Return the list for those who may do what it names, until they hide it; None otherwise."""
+    membership = scope.membership
+    if membership is None or membership.first_steps_hidden_at or not scope.may(Act.EDIT_TRACKERS):
         return None
-    steps = first_steps.of(
-        user=_person(request), company=found.company, has_credits=found.sequence > 0
-    )
-    if steps is None:
-        return None
-    done = sum(step.is_done for step in steps)
+    steps = (*found.steps, first_steps.of_member(membership))
     return {
         "rows": [(step, url_or_none(step.url_name)) for step in steps],
-        "done": done,
+        "done": sum(step.is_done for step in steps),
         "count": len(steps),
     }
-
-
-def _person(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
