@@ -29,7 +29,6 @@ from trackers.models import Team, TeamMember
 
 PASSWORD = "tallystick-demo"
 FIRST, SECOND = "northwind", "millbrook"
-TOLD_EVERY = 100  # Conversations.
 
 _ROLES = {
     "tech_admin": Role.TECH_ADMIN,
@@ -49,17 +48,15 @@ class Logins:
 
 
 class _Progress:
-    """Counts conversations, and says so now and then."""
+    """Counts conversations of both companies."""
 
     def __init__(self, total: int, on_progress: Callable[[int, int], object]) -> None:
-        self.total, self.done, self.said = total, 0, 0
+        self.total, self.done = total, 0
         self.on_progress = on_progress
 
     def __call__(self, count: int) -> None:
         self.done += count
-        if self.done - self.said >= TOLD_EVERY or self.done == self.total:
-            self.said = self.done
-            self.on_progress(self.done, self.total)
+        self.on_progress(self.done, self.total)
 
 
 def seed(

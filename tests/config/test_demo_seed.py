@@ -108,11 +108,26 @@ def test_what_is_used_is_the_hand_count_of_the_conversations():
         plan=SMALL, today=at("2026-11-24 11:00").date(), zone=BERLIN, now=at("2026-11-24 11:00")
     )
 
+    used = _by_hand(records)
+
+    assert used.pop("Reference visit wanted") == Decimal("30.0")
+    assert used == USED
+
+
+def test_the_whole_demo_uses_what_the_journeys_expect():
+    now = at("2026-11-24 11:00")
+    records = dataset.conversations(plan=Plan(), today=now.date(), zone=BERLIN, now=now)
+
+    used = _by_hand(records)
+
+    assert used.pop("Reference visit wanted") == Decimal("210.0")
+    assert sum(used.values()) == Decimal("912.7")
+
+
+def _by_hand(records) -> dict[str, Decimal]:
     used = {}
     for content in json.loads((phrases.DATA / "trackers.json").read_text()):
-        if "published" not in content:
-            continue
-        first = round(content.get("backfilled", content["published"]) * len(records))
+        first = round(content.get("backfilled", content.get("published", 0)) * len(records))
         last = round(content.get("unpublished", 1) * len(records))
         read = [
             _price(record, content["side"])
@@ -121,8 +136,7 @@ def test_what_is_used_is_the_hand_count_of_the_conversations():
             and record.team in content.get("teams", [record.team])
         ]
         used[content["name"]] = sum(read, Decimal(0))
-
-    assert used == USED
+    return used
 
 
 def _price(record, side: str) -> Decimal:

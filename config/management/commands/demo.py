@@ -24,6 +24,7 @@ from credits import sign_in
 from credits.models import Company
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TELL_EVERY = 100  # Conversations.
 STOPPED = "\nStopped. The data is kept; start again with the same command."
 
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
 
     is_interrupted = False
     plan = Plan()
+    told = 0
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
@@ -126,7 +128,9 @@ class Command(BaseCommand):
     def _seeded(self, count: int, total: int) -> None:
         if self.is_interrupted:
             raise KeyboardInterrupt
-        self._say(f"Seeding two companies: {count:,} of {total:,} conversations")
+        if count - self.told >= TELL_EVERY or count == total:
+            self.told = count
+            self._say(f"Seeding two companies: {count:,} of {total:,} conversations")
 
     def _welcome(self, company: Company, port: int) -> None:
         people = seeding.logins()
