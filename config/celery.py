@@ -24,6 +24,7 @@ app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name i
 SCHEDULE = {
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
+    "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }
 app.conf.beat_schedule = {
     name: job | {"options": {"queue": MAINTENANCE, "expires": 55}} for name, job in SCHEDULE.items()

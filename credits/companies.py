@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from credits.models import Company, CreditPool
+from credits import ledger
+from credits.models import Company
+
+
+class CompanyClosed(Exception):
+    """The company is closed: nothing is bought, granted or used in it any more."""
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        super().__init__(f"{company} is closed; nothing is added or used there any more.")
 
 
 def open_company(*, name: str, slug: str, time_zone: str, is_demo: bool = False) -> Company:
@@ -16,5 +25,5 @@ def open_company(*, name: str, slug: str, time_zone: str, is_demo: bool = False)
     company.full_clean()
     with transaction.atomic():
         company.save()
-        CreditPool.objects.create(company=company)
+        ledger.open_pool(company_id=company.pk)
     return company

@@ -19,11 +19,12 @@ from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from credits import current_company, first_steps, overview
+from credits import current_company, first_steps, overview, shown
 from credits.admin import use_panel
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.metering import Feature
+from credits.models import Company
 from credits.overview import Overview
 from credits.roles import Act
 
@@ -56,7 +57,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Credits — {scope.company}",
         "page": found,
-        "banner": banner(found, is_vendor=scope.is_vendor),
+        "banner": closed(scope.company) or banner(found, is_vendor=scope.is_vendor),
         "comparison": comparison(found.use.total, found.use.previous_total),
         "use": use_panel.panel(found.use.daily, choice),
         "features": [
@@ -67,6 +68,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "steps": _first_steps(scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
+        "request_url": _if_allowed(scope, Act.REQUEST_CREDITS, "admin:billing_purchase_request"),
         "grant_url": _if_allowed(scope, Act.GRANT_CREDITS, "admin:credits_creditgrant_add"),
         "grants_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_creditgrant_changelist"),
         "ledger_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_ledgerentry_changelist"),
@@ -95,6 +97,18 @@ def choose_company(request: HttpRequest) -> HttpResponse:
         raise Http404("There is no such company.")
     current_company.choose(request, chosen)
     return HttpResponseRedirect(reverse("admin:credits_page"))
+
+
+def closed(company: Company) -> Banner | None:
+    """Say that a company is closed, since when, and what that means; None for an open one."""
+    if company.closed_at is None:
+        return None
+    since = shown.instant_in_words(company.closed_at, company)
+    text = (
+        f"{company} is closed since {since}. Nothing is added or used any more; everything "
+        "up to then can still be read and downloaded."
+    )
+    return Banner(status="closed", level="info", icon="lock", text=text)
 
 
 def banner(found: Overview, *, is_vendor: bool) -> Banner | None:

@@ -1,3 +1,4 @@
+from credits.models.corrections import REASON_LENGTH_MIN, Correction, CorrectionKind
 from credits.models.entries import (
     FREE_ACTIONS,
     AppendOnly,
@@ -12,7 +13,7 @@ from credits.models.entries import (
 from credits.models.integrations import Integration, IntegrationKind
 from credits.models.jobs import JobRun
 from credits.models.people import Company, Membership, Role, SignInLink, User
-from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source
+from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source, WrittenByTheLedger
 from credits.models.rates import Rate, RateCard, RateItem
 from credits.models.reservations import (
     LEASE_MAX,
@@ -27,9 +28,12 @@ __all__ = [
     "FREE_ACTIONS",
     "GENESIS_HASH",
     "LEASE_MAX",
+    "REASON_LENGTH_MIN",
     "AppendOnly",
     "Cause",
     "Company",
+    "Correction",
+    "CorrectionKind",
     "CreditGrant",
     "CreditPool",
     "Drawdown",
@@ -54,4 +58,5 @@ __all__ = [
     "UsageAction",
     "UsageEvent",
     "User",
+    "WrittenByTheLedger",
 ]

@@ -75,9 +75,25 @@ class Company(models.Model):
     )
     is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    # A company is closed, not deleted: what it did stays readable (SPEC §10).
+    closed_at = models.DateTimeField(null=True, editable=False)
+    closed_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
+    closing_reason = models.CharField(max_length=500, blank=True, editable=False)
 
     class Meta:
         verbose_name_plural = "companies"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(closed_at=None, closed_by=None, closing_reason="")
+                | (
+                    models.Q(closed_at__isnull=False, closed_by__isnull=False)
+                    & ~models.Q(closing_reason="")
+                ),
+                name="company_is_closed_by_and_at_with_a_reason",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

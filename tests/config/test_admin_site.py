@@ -98,6 +98,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
             "Reservations",
             "Rate cards",
         ],
+        "Contract": ["Contract", "Seats", "Allocations", "Purchases"],
     }
 
     assert sidebar(client, people.bob(acme)) == offered
@@ -110,7 +111,10 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
         "Trackers": ["AI trackers", "Results", "Backfills"],
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
         "Reports": ["Credit reports", "Usage", "Ledger", "Drawdowns", "Grants", "Reservations"],
-        "Vendor": ["Companies", "People", "Memberships", "Rate cards"],
+        "Vendor": [
+            *("Companies", "Contracts", "Seats", "Allocations", "Purchases"),
+            *("People", "Memberships", "Rate cards"),
+        ],
         "System": ["Jobs &amp; schedule"],
     }
 

@@ -1,0 +1,162 @@
+"""Fulfil a purchase: the one way by which bought credits reach a pool (I12).
+
+Only the staff's own page imports this module; tests/security/test_nothing_buys_by_itself holds
+that no task, command, API, MCP tool or setting can. The row of a fulfilled purchase must name a
+person and the grant, by CHECK.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from billing import periods, purchases
+from billing.models import Contract, Purchase, PurchaseState
+from billing.models.contracts import PURCHASE_MONTHS_DEFAULT
+from credits import balances, grants, zones
+from credits.ledger import Key
+from credits.models import Company, Source, User
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What fulfilling will do: the credits remaining at its start, before and after.
+
+    ``now`` is what remains today, and ``starts_at`` None for credits that are usable at once.
+    """
+
+    now: Decimal
+    before: Decimal
+    after: Decimal
+    starts_at: datetime | None
+    ends_at: datetime
+
+
+def last_day(company: Company, starts_on: date) -> date:
+    """Return the expiration date the contract gives a purchase that starts on a day."""
+    months = Contract.objects.filter(company=company).values_list("purchase_months", flat=True)
+    return periods.last_day_of_life(starts_on, months.first() or PURCHASE_MONTHS_DEFAULT)
+
+
+def preview(*, company: Company, amount: Decimal, starts_on: date, ends_on: date) -> Preview:
+    """Return what fulfilling will do to the balance, as things stand."""
+    starts_at, ends_at = _span(company, starts_on, ends_on)
+    current = balances.now(company=company)
+    before = current.remaining
+    is_later = starts_at > current.instant
+    if is_later:
+        before = balances.at(company=company, instant=starts_at).remaining
+    return Preview(
+        now=current.remaining,
+        before=before,
+        after=before + amount,
+        starts_at=starts_at if is_later else None,
+        ends_at=ends_at,
+    )
+
+
+def fulfil(
+    *,
+    purchase: Purchase,
+    by: User,
+    starts_on: date,
+    ends_on: date,
+    now: datetime,
+    order_reference: str = "",
+) -> Purchase:
+    """Add an approved purchase's credits, once; return it with its grant.
+
+    Usable from local midnight of the first day, at once when that is past, through the last.
+
+    :raises AlreadyDecided: it was fulfilled or cancelled before, or waits to be approved.
+    :raises SecondPersonNeeded: it is above the limit, and this person approved it.
+    :raises DaysRefused: for a last day before the first.
+    :raises AlreadyRecorded: another purchase has the order reference.
+    :raises GrantExpiresBeforeItStarts: the last day is past.
+    :raises CompanyClosed: nothing is bought for a closed company.
+    """
+    purchases.refuse_reversed(starts_on, ends_on)
+    with transaction.atomic():
+        company = purchases.lock_company(purchase.company)
+        current = purchases.locked(purchase)
+        if current.state != PurchaseState.APPROVED:
+            raise purchases.AlreadyDecided(current)
+        if purchases.is_above(current) and by.pk == current.approved_by_id:
+            raise purchases.SecondPersonNeeded(current, current.approval_limit or Decimal(0))
+        reference = order_reference.strip() or current.order_reference
+        purchases.refuse_recorded(company, reference, but=current.pk)
+        starts_at, ends_at = _span(company, starts_on, ends_on)
+        # The pool stays locked for one more statement: the row may not name a grant that is not
+        # there, and a fulfilled one may not be without. It is a person's act, not a hot path.
+        current.grant = grants.issue(
+            company=company,
+            source=Source.PURCHASE,
+            amount=current.amount,
+            by=by,
+            effective_at=starts_at,
+            expires_at=ends_at,
+            reference=f"Purchase #{current.number}",
+            reason=f"Order {reference}" if reference else "",
+        )
+        current.state = PurchaseState.FULFILLED
+        current.starts_on, current.ends_on = starts_on, ends_on
+        current.order_reference = reference
+        current.fulfilled_at, current.fulfilled_by = now, by
+        current.save()
+    return current
+
+
+def record(
+    *,
+    company: Company,
+    amount: Decimal,
+    by: User,
+    starts_on: date,
+    ends_on: date,
+    now: datetime,
+    order_reference: str = "",
+    note: str = "",
+    replaces: Purchase | None = None,
+    key: Key | None = None,
+) -> Purchase:
+    """Enter an order in one act: asked for, approved and fulfilled by the same person.
+
+    Above the contract's limit it only waits, as REQUESTED, for somebody else to approve it. With
+    a key the same form again returns the first purchase.
+
+    :raises InexactAmount: for a fourth decimal place.
+    :raises AmountRefused: for an amount that is not above 0, or too large.
+    :raises DaysRefused: for a last day before the first.
+    :raises AlreadyRecorded: the company has this order reference.
+    :raises GrantExpiresBeforeItStarts: the last day is past.
+    :raises IdempotencyConflict: the key was used for another order.
+    :raises CompanyClosed: nothing is bought for a closed company.
+    """
+    with transaction.atomic():
+        purchase = purchases.request(
+            company=company,
+            amount=amount,
+            by=by,
+            now=now,
+            starts_on=starts_on,
+            ends_on=ends_on,
+            order_reference=order_reference,
+            note=note,
+            replaces=replaces,
+            key=key,
+        )
+        limit = purchases.approval_limit(company)
+        if purchase.state != PurchaseState.REQUESTED or (
+            limit is not None and purchase.amount > limit
+        ):
+            return purchase
+        approved = purchases.approve(purchase=purchase, by=by, now=now)
+        return fulfil(purchase=approved, by=by, starts_on=starts_on, ends_on=ends_on, now=now)
+
+
+def _span(company: Company, starts_on: date, ends_on: date) -> tuple[datetime, datetime]:
+    return zones.days(starts_on, ends_on, ZoneInfo(company.time_zone))

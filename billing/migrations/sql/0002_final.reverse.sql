@@ -1,0 +1,13 @@
+DROP TRIGGER allocation_is_never_truncated ON billing_allocation;
+DROP TRIGGER allocation_keeps_what_it_says ON billing_allocation;
+DROP FUNCTION billing_keep_allocation;
+DROP TRIGGER purchase_is_never_truncated ON billing_purchase;
+DROP TRIGGER purchase_keeps_its_steps ON billing_purchase;
+DROP FUNCTION billing_keep_purchase;
+DROP TRIGGER billing_topup_is_never_truncated ON billing_topup;
+DROP TRIGGER billing_topup_is_append_only ON billing_topup;
+DROP TRIGGER billing_allocationline_is_never_truncated ON billing_allocationline;
+DROP TRIGGER billing_allocationline_is_append_only ON billing_allocationline;
+DROP TRIGGER billing_seatcount_is_never_truncated ON billing_seatcount;
+DROP TRIGGER billing_seatcount_is_append_only ON billing_seatcount;
+DROP FUNCTION billing_refuse_change;

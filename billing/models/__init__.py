@@ -1,0 +1,17 @@
+from billing.models.allocations import Allocation, AllocationLine, AllocationState, TopUp
+from billing.models.contracts import Contract, Period, SeatCount, SeatType
+from billing.models.purchases import OPEN_STATES, Purchase, PurchaseState
+
+__all__ = [
+    "OPEN_STATES",
+    "Allocation",
+    "AllocationLine",
+    "AllocationState",
+    "Contract",
+    "Period",
+    "Purchase",
+    "PurchaseState",
+    "SeatCount",
+    "SeatType",
+    "TopUp",
+]
