@@ -6,7 +6,7 @@ operations that write it in production, with the ledger's clock standing where e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from django.db import transaction
 from config.demo import dataset, funding, history
 from config.demo.clock import SeededClock, seeded_clock
 from config.demo.dataset import Plan
+from config.demo.funding import Funding
 from config.demo.history import History
 from credits import companies, zones
 from credits.models import Company, Membership, Role, User
@@ -107,8 +108,9 @@ def _first_company(
     midnight = zones.start_of_day(today, zone)
     past = [record for record in records if record.started_at < midnight]
     life = History(company=company, by=people.tech_admin, now=now, clock=clock, told=progress)
-    _plan_grants(
-        life, funding.of_first_company(today=today, days=dataset.DAYS, zone=zone), people.vendor
+    funding.fund_first(
+        Funding(life, vendor=people.vendor, admin=people.business_admin, today=today),
+        days=dataset.DAYS,
     )
     contents = dataset.trackers()
     for content in contents:
@@ -129,10 +131,8 @@ def _second_company(plan: Plan, clock: SeededClock, now: datetime, progress: _Pr
     by = User.objects.get(email=facts["logins"][0]["email"])
     records = dataset.second_conversations(plan=plan, today=today, zone=zone, now=now)
     life = History(company=company, by=by, now=now, clock=clock, told=progress)
-    _plan_grants(
-        life,
-        funding.of_second_company(today=today, days=dataset.SECOND_DAYS, zone=zone),
-        logins().vendor,
+    funding.fund_second(
+        Funding(life, vendor=logins().vendor, admin=by, today=today), days=dataset.SECOND_DAYS
     )
     content = dataset.trackers()[0] | {"teams": facts["teams"]}
     life.plan_tracker(content, records, starts)
@@ -167,8 +167,3 @@ def _open(facts: dict[str, Any]) -> Company:
         for member in facts["members"]
     )
     return company
-
-
-def _plan_grants(life: History, planned: Iterable[funding.Grant], by: User) -> None:
-    for grant in planned:
-        life.plan(grant.given_at, lambda grant=grant: grant.issue(life.company, by))  # type: ignore[misc]

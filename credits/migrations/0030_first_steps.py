@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0003_rates_and_groups"),
+        ("credits", "0006_closing"),
     ]
 
     operations = [

@@ -21,7 +21,14 @@ from tests.support.commands import MANAGE, bare_environment
 from tests.support.processes import wait_until
 
 SMALL = ("--conversations", "100")
-AMOUNTS = {"GRANTED": "3065.500", "CONSUMED": "-128.400"}  # Of both companies, when it is small.
+# Of both companies, when it is small.
+AMOUNTS = {
+    "GRANTED": "4754.000",
+    "CONSUMED": "-128.400",
+    "ADJUSTED": "65.500",
+    "REFUNDED": "0.500",
+    "VOIDED": "-1500.000",
+}
 READY = "Ctrl-C ends everything; the data is kept."
 SERVICES = {"web": "uvicorn config.asgi", "worker": "celery -A config worker", "beat": "beat"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ import pytest
 from django.db import transaction
 from django.db.models import Count, Max, Sum
 
+from billing.models import Allocation, Purchase
 from config.demo import dataset, history, phrases, seeding, storytelling
 from config.demo.clock import seeded_clock
 from config.demo.dataset import Plan
@@ -202,7 +203,7 @@ def test_one_company_shows_every_source_and_state_and_the_other_has_run_out():
 
     assert Counter(sources) == {
         "ALLOCATION": 3,
-        "PURCHASE": 2,
+        "PURCHASE": 4,
         "ADJUSTMENT": 2,
         "INTRODUCTORY": 1,
     }
@@ -212,6 +213,23 @@ def test_one_company_shows_every_source_and_state_and_the_other_has_run_out():
     assert CreditGrant.objects.get(company=northwind, granted_at=None).effective_at == at(
         "2026-12-08 00:00"
     )
+    assert list(
+        Purchase.objects.order_by("number").values_list("state", "amount", "order_reference")
+    ) == [
+        ("FULFILLED", Decimal("600.000"), "NW-2107"),
+        ("FULFILLED", Decimal("1500.000"), "NW-2188"),
+        ("FULFILLED", Decimal("150.000"), "NW-2188"),
+        ("FULFILLED", Decimal("1000.000"), "NW-2291"),
+        ("REQUESTED", Decimal("400.000"), ""),
+    ]
+    assert Purchase.objects.get(voided_at__isnull=False).number == 2
+    assert list(
+        Allocation.objects.order_by("period_number").values_list("amount", "starts_on")
+    ) == [
+        (Decimal("576.000"), date(2026, 9, 3)),
+        (Decimal("756.000"), date(2026, 10, 3)),
+        (Decimal("852.000"), date(2026, 11, 3)),
+    ]
     millbrook = Company.objects.get(slug="millbrook")
     waiting = Scan.objects.filter(company=millbrook, state="WAITING")
     assert balances.now(company=millbrook).remaining == Decimal("0.000")
