@@ -28,11 +28,17 @@ class TallystickAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         # Imported here and not above: the admin pages register themselves on this very site.
         from credits import views
-        from credits.admin import overview
+        from credits.admin import guide, overview
 
         return [
             path("password/", self.admin_view(views.choose_password), name="choose_password"),
             path("credits/", self.admin_view(overview.credits_page), name="credits_page"),
+            path("credits/guide/", self.admin_view(guide.guide_page), name="credits_guide"),
+            path(
+                "credits/first-steps/hide/",
+                self.admin_view(overview.hide_first_steps),
+                name="hide_first_steps",
+            ),
             # Unlike Django's, for people without a standing too: they are signed in as well.
             path("logout/", self.logout, name="logout"),
             path("company/", self.admin_view(overview.choose_company), name="choose_company"),

@@ -42,7 +42,10 @@ def _list(title: str, icon: str, model: str, act: Act, only_for: str = "") -> It
 GROUPS = (
     Group(
         "Overview",
-        (Item("Credits", "monitoring", "admin:credits_page", Act.VIEW_CREDITS),),
+        (
+            Item("Credits", "monitoring", "admin:credits_page", Act.VIEW_CREDITS),
+            Item("Guide to credits", "menu_book", "admin:credits_guide", Act.VIEW_CREDITS),
+        ),
     ),
     Group(
         "Trackers",

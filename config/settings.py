@@ -307,6 +307,9 @@ CREDIT_REPORTS = [
     "credits.reports.balance.CreditBalanceReport",
     "billing.reports.PurchaseHistoryReport",
 ]
+CREDIT_FIRST_STEPS = ["trackers.links.first_steps"]
+CREDIT_RESULTS = ["trackers.links.results"]
+CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
 UNFOLD = {
     "SITE_TITLE": "Tallystick",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -58,6 +59,20 @@ def total(*, company: Company, instant: datetime) -> Decimal:
     counted = Case(When(live, then=good_for), default=F("held"), output_field=AmountField())
     found = CreditGrant.objects.filter(company=company, granted_at__isnull=False)
     return found.aggregate(total=Sum(counted))["total"] or ZERO
+
+
+def total_of(grants: Iterable[CreditGrant], *, instant: datetime) -> Decimal:
+    """Return ``total`` from a company's grants, all of which were read."""
+    return sum(
+        (
+            grant.amount - grant.voided - grant.corrected_down
+            if grant.expires_at is None or grant.expires_at > instant
+            else grant.held
+            for grant in grants
+            if grant.granted_at is not None
+        ),
+        ZERO,
+    )
 
 
 def at(*, company: Company, instant: datetime) -> BalanceAt:

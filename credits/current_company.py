@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from credits import roles
-from credits.models import Company, User
+from credits.models import Company, Membership, User
 from credits.roles import Act, Standing
 
 SESSION_KEY = "company_id"
@@ -26,12 +26,14 @@ class Scope:
     """The companies whose rows a request may touch, and the acts it may do.
 
     ``company`` is None for vendor people who look at all companies, and for people without any
-    membership, who may do nothing.
+    membership, who may do nothing. ``membership`` is the person's own in the company, None for
+    vendor people.
     """
 
     standing: Standing | None
     company: Company | None
     choices: tuple[Company, ...]
+    membership: Membership | None = None
 
     @property
     def is_vendor(self) -> bool:
@@ -99,6 +101,7 @@ def find(request: HttpRequest) -> Scope:
         standing=roles.standing_of(current_one.role),
         company=current_one.company,
         choices=tuple(membership.company for membership in memberships),
+        membership=current_one,
     )
 
 

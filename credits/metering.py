@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Sum
+from django.db.models import Max, Sum, TextChoices
 from django.db.models.functions import TruncDate
 
 from credits import zones
@@ -57,6 +57,26 @@ class FeatureUse:
     share: Decimal
 
 
+class Dimension(TextChoices):
+    """What use is told apart by; the value names the column of a usage event."""
+
+    FEATURE = "feature_ref", "feature"
+    TEAM = "team_ref", "team"
+    USER = "user_ref", "user"
+    INTEGRATION = "integration_ref", "integration"
+
+
+Key = Feature | UUID | None
+
+
+class DayAmount(NamedTuple):
+    """What one feature, team, user or integration used on one local day; None for no such."""
+
+    day: date
+    key: Key
+    credits: Decimal
+
+
 def daily(*, company: Company, first: date, last: date) -> list[DayUse]:
     """Return what was used on the local days from ``first`` to ``last``, oldest first.
 
@@ -88,6 +108,22 @@ def daily(*, company: Company, first: date, last: date) -> list[DayUse]:
         )
         for row in rows
     ]
+
+
+def daily_by(dimension: Dimension, *, company: Company, first: date, last: date) -> list[DayAmount]:
+    """Return the credits used on the local days, told apart by a reference of the usage events."""
+    zone = ZoneInfo(company.time_zone)
+    since, until = zones.days(first, last, zone)
+    rows = (
+        UsageEvent.objects.filter(
+            company=company, occurred_at__gte=since, occurred_at__lt=until, amount__gt=0
+        )
+        .annotate(day=TruncDate("occurred_at", tzinfo=zone))
+        .values("day", dimension.value)
+        .annotate(credits=Sum("amount"))
+        .order_by("day", dimension.value)
+    )
+    return [DayAmount(row["day"], row[dimension.value], row["credits"]) for row in rows]
 
 
 def total(parts: Iterable[Priced]) -> Decimal:

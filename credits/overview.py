@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Protocol
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -19,14 +20,14 @@ from django.db import connection, transaction
 from django.db.models import Case, F, TextChoices, When
 from django.utils.module_loading import import_string
 
-from credits import balances, expirations, metering
+from credits import balances, daily_use, expirations, first_steps, metering, zones
 from credits.amounts import ZERO
-from credits.metering import FeatureUse
+from credits.daily_use import DailyUse, Step
+from credits.metering import Dimension, FeatureUse
 from credits.models import Company, CreditGrant, CreditPool, LedgerEntry
 
 DAYS = 30
 FEATURES_MAX = 10
-COLUMNS_MAX = 5
 GRANTS_READ_MAX = 1000
 GRANTS_SHOWN_MAX = 20
 PAST_GRANTS_MAX = 5
@@ -88,32 +89,28 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """One local day's use: by the features that have a column, by the rest, and in all."""
-
-    day: date
-    amounts: tuple[Decimal, ...]
-    rest: Decimal
-    total: Decimal
-
-
-@dataclass(frozen=True, slots=True)
 class Use:
     """What was used on the last 30 local days, today included, against the 30 before.
 
-    ``columns`` are the names of the features that used most; ``has_rest`` tells whether there
-    are more. ``days`` holds all 30, newest first. ``features`` are the ten that used most, and
-    ``others`` what the remaining ones used together, None when there are none.
+    ``features`` are the ten that used most, and ``others`` what the remaining ones used together,
+    None when there are none. ``results`` are how many were found, by a feature's reference.
+    ``daily`` reaches back 90 days.
     """
 
     since: date
     total: Decimal
     previous_total: Decimal
-    columns: tuple[str, ...]
-    has_rest: bool
-    days: tuple[Day, ...]
     features: tuple[FeatureUse, ...]
     others: Decimal | None
+    results: dict[UUID, int]
+    daily: DailyUse
+
+    def per_hundred(self, use: FeatureUse) -> Decimal | None:
+        """Return a feature's results per 100 credits; None for one that has no results to count."""
+        if use.feature.ref is None or not self.results:
+            return None
+        count = Decimal(self.results.get(use.feature.ref, 0))
+        return (100 * count / use.credits).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +136,7 @@ class Overview:
     past: tuple[HeldGrant, ...]
     scheduled: tuple[HeldGrant, ...]
     entries: tuple[LedgerEntry, ...]
+    steps: tuple[first_steps.Step, ...]
 
     @property
     def available(self) -> Decimal:
@@ -154,11 +152,18 @@ class CompanyLine:
     reserved: Decimal
 
 
-def of(*, company: Company) -> Overview:
-    """Return what the page shows, by the ledger's clock; settles what is due first."""
+def of(
+    *, company: Company, step: Step = Step.DAY, dimension: Dimension = Dimension.FEATURE
+) -> Overview:
+    """Return what the page shows, by the ledger's clock; settles what is due first.
+
+    ``step`` and ``dimension`` say how the daily use is added up and told apart.
+    """
     settled = balances.now(company=company)
     with snapshot():
-        pool = CreditPool.objects.get(company=company)
+        asked = first_steps.of_company(company)
+        answers = {f"step_{number}": step.is_done for number, step in enumerate(asked)}
+        pool = CreditPool.objects.annotate(**answers).get(company=company)
         # Something may have been settled since; what the snapshot holds is never from later.
         instant = max(settled.instant, pool.last_occurred_at or settled.instant)
         grants = _grants(company)
@@ -169,8 +174,8 @@ def of(*, company: Company) -> Overview:
             sequence=pool.sequence,
             remaining=pool.balance,
             reserved=pool.reserved,
-            total=balances.total(company=company, instant=instant),
-            use=_use(company, instant),
+            total=_total(company, grants, instant),
+            use=_use(company, instant, step, dimension),
             next_expiry=_next_expiry(held),
             waiting=_waiting(company),
             grants=held[:GRANTS_SHOWN_MAX],
@@ -181,6 +186,10 @@ def of(*, company: Company) -> Overview:
             ],
             entries=tuple(
                 LedgerEntry.objects.filter(company=company).order_by("-sequence")[:ENTRIES_MAX]
+            ),
+            steps=tuple(
+                step.answered(getattr(pool, name))
+                for step, name in zip(asked, answers, strict=True)
             ),
         )
 
@@ -225,30 +234,32 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-def _use(company: Company, instant: datetime) -> Use:
+def _use(company: Company, instant: datetime, step: Step, dimension: Dimension) -> Use:
     today = instant.astimezone(ZoneInfo(company.time_zone)).date()
     since = today - timedelta(days=DAYS - 1)
-    rows = metering.daily(company=company, first=since - timedelta(days=DAYS), last=today)
+    earliest = today - timedelta(days=max(daily_use.DAYS, 2 * DAYS) - 1)
+    rows = metering.daily(company=company, first=earliest, last=today)
     recent = [row for row in rows if row.day >= since]
+    before = since - timedelta(days=DAYS)
     uses = metering.by_feature(recent)
     others = metering.total(uses[FEATURES_MAX:])
-    columns = uses[:COLUMNS_MAX]
-    credits = {(row.day, row.feature): row.credits for row in recent}
-    days = []
-    for day in (today - timedelta(days=ago) for ago in range(DAYS)):
-        amounts = tuple(credits.get((day, use.feature), ZERO) for use in columns)
-        total = metering.total(row for row in recent if row.day == day)
-        days.append(Day(day=day, amounts=amounts, rest=total - sum(amounts, ZERO), total=total))
     return Use(
         since=since,
         total=metering.total(recent),
-        previous_total=metering.total(row for row in rows if row.day < since),
-        columns=tuple(use.name for use in columns),
-        has_rest=len(uses) > COLUMNS_MAX,
-        days=tuple(days),
+        previous_total=metering.total(row for row in rows if before <= row.day < since),
         features=tuple(uses[:FEATURES_MAX]),
         others=others if uses[FEATURES_MAX:] else None,
+        results=_results(company, zones.start_of_day(since, ZoneInfo(company.time_zone))),
+        daily=daily_use.of(company=company, uses=rows, last=today, step=step, dimension=dimension),
     )
+
+
+def _results(company: Company, since: datetime) -> dict[UUID, int]:
+    found: dict[UUID, int] = {}
+    for path in settings.CREDIT_RESULTS:
+        count: Callable[..., dict[UUID, int]] = import_string(path)
+        found |= count(company=company, since=since)
+    return found
 
 
 def _grants(company: Company) -> list[HeldGrant]:
@@ -263,6 +274,13 @@ def _grants(company: Company) -> list[HeldGrant]:
         "id",
     )
     return [HeldGrant(grant, state_of(grant)) for grant in found[:GRANTS_READ_MAX]]
+
+
+def _total(company: Company, grants: list[HeldGrant], instant: datetime) -> Decimal:
+    """Return “of how many”; asks only where there are more grants than were read."""
+    if len(grants) < GRANTS_READ_MAX:
+        return balances.total_of([one.grant for one in grants], instant=instant)
+    return balances.total(company=company, instant=instant)
 
 
 def _is_past(one: HeldGrant) -> bool:

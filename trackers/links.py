@@ -1,12 +1,28 @@
-"""Where a feature that used credits is opened (setting ``CREDIT_FEATURE_LINKS``)."""
+"""What the credits page asks us: where features are opened, what they found, what our teams are
+called, and how far a company has come (settings ``CREDIT_FEATURE_LINKS``, ``CREDIT_RESULTS``,
+``CREDIT_TEAM_NAMES``, ``CREDIT_FIRST_STEPS``).
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Count, Exists
 from django.urls import reverse
 
-from credits.models import FeatureType
+from credits.first_steps import AskedStep
+from credits.models import Company, FeatureType
+from trackers.models import (
+    Backfill,
+    Conversation,
+    Scan,
+    ScanState,
+    Team,
+    Tracker,
+    TrackerState,
+    Verdict,
+)
 
 
 def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
@@ -14,3 +30,46 @@ def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
     if feature_type != FeatureType.TRACKER or feature_ref is None:
         return None
     return reverse("admin:trackers_tracker_change", args=[feature_ref])
+
+
+def team_names(*, company: Company) -> dict[UUID, str]:
+    """Return the names of a company's teams by the id that usage events hold."""
+    return dict(Team.objects.filter(company=company).values_list("pk", "name"))
+
+
+def results(*, company: Company, since: datetime) -> dict[UUID, int]:
+    """Count what each tracker found in what it read since then; by tracker id."""
+    found = (
+        Scan.objects.filter(
+            company=company, state=ScanState.DONE, verdict=Verdict.YES, finished_at__gte=since
+        )
+        .order_by()
+        .values("tracker_id")
+        .annotate(count=Count("pk"))
+    )
+    return {row["tracker_id"]: row["count"] for row in found}
+
+
+def first_steps(*, company: Company) -> list[AskedStep]:
+    """Return our part of a company's first steps."""
+    published = Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED)
+    return [
+        AskedStep(
+            "Import calls and e-mails",
+            "Ask whoever runs the server, or use the import command.",
+            "admin:trackers_conversation_changelist",
+            Exists(Conversation.objects.filter(company=company)),
+        ),
+        AskedStep(
+            "Publish an AI tracker",
+            "From then on it reads new calls and e-mails; the price is shown before.",
+            "admin:trackers_tracker_changelist",
+            Exists(published),
+        ),
+        AskedStep(
+            "Let a tracker read history",
+            "A backfill shows its exact price first and can be stopped at any time.",
+            "admin:trackers_backfill_changelist",
+            Exists(Backfill.objects.filter(company=company)),
+        ),
+    ]

@@ -14,11 +14,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from credits import current_company, overview, shown
+from credits import current_company, first_steps, overview, shown
+from credits.admin import use_panel
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.metering import Feature
@@ -48,7 +50,8 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     if scope.company is None:
         return _companies_page(request, scope)
-    found = overview.of(company=scope.company)
+    choice = use_panel.choice_of(request)
+    found = overview.of(company=scope.company, step=choice.step, dimension=choice.dimension)
     links = scope.may(Act.VIEW_TRACKERS)
     context = {
         **admin.site.each_context(request),
@@ -56,11 +59,13 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "page": found,
         "banner": closed(scope.company) or banner(found, is_vendor=scope.is_vendor),
         "comparison": comparison(found.use.total, found.use.previous_total),
-        "busiest": max(found.use.days, key=lambda day: day.total),
-        "days_of_use": sum(1 for day in found.use.days if day.total),
+        "use": use_panel.panel(found.use.daily, choice),
         "features": [
-            (use, _feature_url(use.feature) if links else None) for use in found.use.features
+            (use, _feature_url(use.feature) if links else None, found.use.per_hundred(use))
+            for use in found.use.features
         ],
+        "has_kinds": len({use.feature.type for use in found.use.features}) > 1,
+        "steps": _first_steps(scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
         "request_url": _if_allowed(scope, Act.REQUEST_CREDITS, "admin:billing_purchase_request"),
@@ -70,6 +75,16 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "trackers_url": _if_allowed(scope, Act.VIEW_TRACKERS, "admin:trackers_tracker_changelist"),
     }
     return TemplateResponse(request, "credits/credits_page.html", context)
+
+
+@require_POST
+def hide_first_steps(request: HttpRequest) -> HttpResponse:
+    """Take the first steps off this person's page for good."""
+    membership = scope_of(request).membership
+    if membership is None:
+        raise Http404("Only members of a company have first steps.")
+    first_steps.hide(membership=membership, now=timezone.now())
+    return HttpResponseRedirect(reverse("admin:credits_page"))
 
 
 @require_POST
@@ -155,6 +170,19 @@ def _companies_page(request: HttpRequest, scope: Scope) -> HttpResponse:
         "add_url": _if_allowed(scope, Act.EDIT_COMPANIES, "admin:credits_company_add"),
     }
     return TemplateResponse(request, "credits/companies_page.html", context)
+
+
+def _first_steps(scope: Scope, found: Overview) -> dict[str, Any] | None:
+    """Return the list for those who may do what it names, until they hide it; None otherwise."""
+    membership = scope.membership
+    if membership is None or membership.first_steps_hidden_at or not scope.may(Act.EDIT_TRACKERS):
+        return None
+    steps = (*found.steps, first_steps.of_member(membership))
+    return {
+        "rows": [(step, url_or_none(step.url_name)) for step in steps],
+        "done": sum(step.is_done for step in steps),
+        "count": len(steps),
+    }
 
 
 def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:

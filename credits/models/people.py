@@ -108,12 +108,14 @@ class Role(models.TextChoices):
 
 
 class Membership(models.Model):
-    """One person's role in one company."""
+    """One person's role in one company, and how far their first steps there have come."""
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="memberships")
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
+    guide_read_at = models.DateTimeField(null=True, editable=False)
+    first_steps_hidden_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [

@@ -78,12 +78,15 @@ def test_a_person_of_no_company_reads_one_sentence_and_can_sign_out(client):
 
 
 def test_a_viewer_is_offered_credits_and_results_only(client, acme, every_page_exists):
-    assert sidebar(client, people.vic(acme)) == {"Overview": ["Credits"], "Trackers": ["Results"]}
+    assert sidebar(client, people.vic(acme)) == {
+        "Overview": ["Credits", "Guide to credits"],
+        "Trackers": ["Results"],
+    }
 
 
 def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_page_exists):
     offered = {
-        "Overview": ["Credits"],
+        "Overview": ["Credits", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills"],
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
         "Reports": [
@@ -105,7 +108,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
 
 def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
     everything = {
-        "Overview": ["Credits"],
+        "Overview": ["Credits", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills"],
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
         "Reports": [

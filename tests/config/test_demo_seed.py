@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db.models import Count, Max, Min, Sum
+from django.db import transaction
+from django.db.models import Count, Max, Sum
 
-from config.demo import dataset, seeding
+from billing.models import Allocation, Purchase
+from config.demo import dataset, history, phrases, seeding, storytelling
 from config.demo.clock import seeded_clock
+from config.demo.dataset import Plan
 from credits import balances, reconciliation
-from credits.models import LedgerEntry, UsageEvent
+from credits.models import Company, CreditGrant, LedgerEntry, UsageEvent
 from tests.support.analyzers import ScriptedAnalyzer
 from trackers import analyzers, scanning
 from trackers.models import Conversation, Scan, Tracker
 
-pytestmark = pytest.mark.django_db
-
 BERLIN = ZoneInfo("Europe/Berlin")
+SMALL = Plan(count=100)
+USED = {
+    "Pricing objection": Decimal("41.9"),
+    "Competitor mentioned": Decimal("26.0"),
+    "Renewal at risk": Decimal("7.2"),
+    "Integration worries": Decimal("17.7"),
+    "Downtime complaint": Decimal("4.5"),
+    "Fair contacts": Decimal("7.1"),
+    "Jobs and works council": Decimal("4.0"),
+}
+USED_CALLS = 155
+USED_CALLS_BACKFILLED = 3
+WAITING = {"count": 23, "credits": Decimal("10.800")}
 MOMENTS = {
     "a working day": "2026-11-24 11:00",
+    "a Sunday": "2026-11-22 11:00",
     "the 29th of February": "2028-02-29 15:30",
-    "the day summer time begins": "2026-03-29 12:00",
     "the hour that summer time skips": "2026-03-29 03:00",
-    "the day summer time ends": "2026-10-25 12:00",
-    "a second before midnight": "2026-06-14 23:59:59",
-    "midnight": "2026-06-15 00:00",
     "a second after midnight": "2026-06-15 00:00:01",
 }
 
@@ -41,67 +52,225 @@ def _quick_analyzer(monkeypatch):
     monkeypatch.setattr(analyzers, "in_use", lambda: analyzer)
 
 
-@pytest.fixture(params=MOMENTS)
-def now(request):
-    return datetime.fromisoformat(MOMENTS[request.param]).replace(tzinfo=BERLIN)
+def at(words: str) -> datetime:
+    return datetime.fromisoformat(words).replace(tzinfo=BERLIN)
 
 
-def seed(now: datetime):
+def seed(now: datetime, plan: Plan = SMALL) -> Company:
     """Seed, and scan what was said today as the demo's workers would."""
     told = []
-    company = seeding.seed(now=now, on_progress=lambda count, total: told.append((count, total)))
-    assert told[-1] == (64, 64)
-    version = Tracker.objects.get(company=company, state="PUBLISHED").version_in_force
+    company = seeding.seed(
+        now=now, on_progress=lambda count, total: told.append((count, total)), plan=plan
+    )
+    assert told[-1] == (plan.count + dataset.SECOND_COUNT,) * 2
     with seeded_clock(now) as clock:
-        while scanning.run_batch(version_id=version.pk, backfill_id=None, clock=clock):
-            pass
-        return company, balances.now(company=company)
+        for version_id in Tracker.objects.filter(company=company, state="PUBLISHED").values_list(
+            "current_version", flat=True
+        ):
+            while scanning.run_batch(version_id=version_id, backfill_id=None, clock=clock):
+                pass
+        balances.now(company=company)
+    return company
 
 
-def test_the_amounts_are_the_same_at_any_time_and_none_lies_ahead(now):
-    company, balance = seed(now)
+@pytest.mark.django_db
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_same_is_used_at_any_time_and_nothing_lies_ahead(moment):
+    now = at(MOMENTS[moment])
 
-    entries = LedgerEntry.objects.filter(company=company).order_by("kind").values_list("kind")
+    company = seed(now)
+
     usage = UsageEvent.objects.filter(company=company)
-    assert list(entries.annotate(Sum("amount"))) == [
-        ("CONSUMED", Decimal("-30.500")),
-        ("GRANTED", Decimal("82.500")),
-    ]
-    assert usage.aggregate(Sum("calls"), Sum("emails")) == {"calls__sum": 44, "emails__sum": 20}
-    assert (balance.remaining, balance.reserved) == (Decimal("52.000"), Decimal("0.000"))
-    assert dict(Scan.objects.values_list("state").annotate(Count("pk"))) == {"DONE": 64}
+    assert dict(usage.values_list("feature_name").annotate(Sum("amount"))) == USED
+    assert dict(usage.values_list("action").annotate(Sum("calls"))) == {
+        "BACKFILL": USED_CALLS_BACKFILLED,
+        "CONTINUOUS": USED_CALLS,
+    }
+    assert not Scan.objects.filter(company=company).exclude(state__in=["DONE", "SKIPPED"]).exists()
     assert reconciliation.check() == []
     nothing_is_dated_after(now)
 
 
 def nothing_is_dated_after(now: datetime) -> None:
-    started = Conversation.objects.aggregate(Min("started_at"), Max("started_at"))
-    recorded = LedgerEntry.objects.aggregate(Max("recorded_at"))
     ends = [
-        record.started_at + timedelta(seconds=record.duration_seconds)
-        for record in dataset.conversations(today=now.date(), zone=BERLIN, now=now)
+        started_at + timedelta(seconds=seconds)
+        for started_at, seconds in Conversation.objects.values_list(
+            "started_at", "duration_seconds"
+        )
     ]
     assert max(ends) < now
-    assert started["started_at__max"] < now
-    assert now - started["started_at__min"] < timedelta(days=62)
-    assert recorded["recorded_at__max"] <= now
+    assert timedelta(days=110) < now - min(ends) < timedelta(days=121)
+    assert LedgerEntry.objects.aggregate(Max("recorded_at"))["recorded_at__max"] <= now
 
 
-def test_the_amount_is_the_hand_count_of_the_file():
-    """From the file alone: what the customers said, how long it took, and the card's figures."""
-    lines = (dataset.DATA / "conversations.jsonl").read_text().splitlines()
+def test_what_is_used_is_the_hand_count_of_the_conversations():
+    """From the conversations and the trackers' file alone, with the card's figures."""
+    records = dataset.conversations(
+        plan=SMALL, today=at("2026-11-24 11:00").date(), zone=BERLIN, now=at("2026-11-24 11:00")
+    )
 
-    kinds = Counter(_kind(json.loads(line)) for line in lines)
+    used = _by_hand(records)
 
-    assert kinds == {"email": 20, "short": 27, "long": 15, "nothing said by the customer": 2}
-    assert 20 * Decimal("0.1") + 27 * Decimal("0.5") + 15 * Decimal("1.0") == Decimal("30.5")
+    assert used.pop("Reference visit wanted") == Decimal("30.0")
+    assert used == USED
 
 
-def _kind(row: dict) -> str:
-    customers = {one["id"] for one in row["participants"] if one["role"] == "external"}
-    said = "".join(one["text"] for one in row["utterances"] if one["speaker"] in customers)
+def test_the_whole_demo_uses_what_the_journeys_expect():
+    now = at("2026-11-24 11:00")
+    records = dataset.conversations(plan=Plan(), today=now.date(), zone=BERLIN, now=now)
+
+    used = _by_hand(records)
+
+    assert used.pop("Reference visit wanted") == Decimal("210.0")
+    assert sum(used.values()) == Decimal("912.7")
+
+
+def _by_hand(records) -> dict[str, Decimal]:
+    used = {}
+    for content in json.loads((phrases.DATA / "trackers.json").read_text()):
+        first = round(content.get("backfilled", content.get("published", 0)) * len(records))
+        last = round(content.get("unpublished", 1) * len(records))
+        read = [
+            _price(record, content["side"])
+            for record in records[first:last]
+            if record.kind in content["kinds"]
+            and record.team in content.get("teams", [record.team])
+        ]
+        used[content["name"]] = sum(read, Decimal(0))
+    return used
+
+
+def _price(record, side: str) -> Decimal:
+    roles = {"CUSTOMER": {"external"}, "ANY": {"external", "internal"}}[side]
+    speaking = {one.id for one in record.participants if one.role in roles}
+    said = "".join(turn.text for turn in record.utterances if turn.speaker in speaking)
     if not any(character.isalnum() for character in said):
-        return "nothing said by the customer"
-    if row["kind"] == "email":
-        return "email"
-    return "long" if row["duration_seconds"] > 600 else "short"
+        return Decimal(0)
+    if record.kind == "email":
+        return Decimal("0.1")
+    return Decimal("1.0") if record.duration_seconds > 600 else Decimal("0.5")
+
+
+def told(company: Company) -> list:
+    """Return all figures of a company's ledger and usage, without ids."""
+    entries = LedgerEntry.objects.filter(company=company).order_by("sequence")
+    usage = UsageEvent.objects.filter(company=company).order_by("after_sequence", "occurred_at")
+    grants = CreditGrant.objects.filter(company=company).order_by("effective_at", "amount")
+    return [
+        *entries.values_list("sequence", "kind", "amount", "balance_after", "occurred_at"),
+        *usage.values_list("feature_name", "action", "calls", "emails", "amount"),
+        *grants.values_list("source", "amount", "remaining", "effective_at", "expires_at"),
+        *Conversation.objects.filter(company=company)
+        .order_by("external_id")
+        .values_list("external_id", "title", "started_at", "owner__email", "text_digest"),
+    ]
+
+
+@pytest.mark.django_db
+def test_the_same_seed_on_the_same_day_gives_the_same_figures():
+    """Everything but ids, and with them the hashes: entries, usage, grants, conversations."""
+    found = []
+    for _ in range(2):
+        with transaction.atomic():
+            seed(at("2026-11-24 11:00"))
+            found.append([told(one) for one in Company.objects.order_by("name")])
+            transaction.set_rollback(True)
+
+    once, again = found
+    assert once == again
+    assert [len(part) for part in once] == [125, 518]
+
+
+def test_another_seed_tells_other_stories():
+    def titles(number: int) -> list[str]:
+        accounts = storytelling.accounts("northwind")
+        stories = storytelling.tell(
+            seed=number, count=50, facts=dataset.facts(), accounts=accounts, prefix="nw"
+        )
+        return [story["title"] for story in stories]
+
+    assert titles(7) == titles(7)
+    assert titles(7) != titles(42)
+
+
+@pytest.mark.django_db
+def test_one_company_shows_every_source_and_state_and_the_other_has_run_out():
+    seed(at("2026-11-24 11:00"))
+
+    northwind = Company.objects.get(slug="northwind")
+    sources = CreditGrant.objects.filter(company=northwind).values_list("source", flat=True)
+    states = Tracker.objects.filter(company=northwind).values_list("state")
+
+    assert Counter(sources) == {
+        "ALLOCATION": 3,
+        "PURCHASE": 4,
+        "ADJUSTMENT": 2,
+        "INTRODUCTORY": 1,
+    }
+    assert dict(states.annotate(Count("pk"))) == {"PUBLISHED": 6, "UNPUBLISHED": 1, "DRAFT": 1}
+    soon = CreditGrant.objects.get(company=northwind, is_open=True, source="ALLOCATION")
+    assert soon.expires_at == at("2026-12-03 00:00")
+    assert CreditGrant.objects.get(company=northwind, granted_at=None).effective_at == at(
+        "2026-12-08 00:00"
+    )
+    assert list(
+        Purchase.objects.order_by("number").values_list("state", "amount", "order_reference")
+    ) == [
+        ("FULFILLED", Decimal("600.000"), "NW-2107"),
+        ("FULFILLED", Decimal("1500.000"), "NW-2188"),
+        ("FULFILLED", Decimal("150.000"), "NW-2188"),
+        ("FULFILLED", Decimal("1000.000"), "NW-2291"),
+        ("REQUESTED", Decimal("400.000"), ""),
+    ]
+    assert Purchase.objects.get(voided_at__isnull=False).number == 2
+    assert list(
+        Allocation.objects.order_by("period_number").values_list("amount", "starts_on")
+    ) == [
+        (Decimal("576.000"), date(2026, 9, 3)),
+        (Decimal("756.000"), date(2026, 10, 3)),
+        (Decimal("852.000"), date(2026, 11, 3)),
+    ]
+    millbrook = Company.objects.get(slug="millbrook")
+    waiting = Scan.objects.filter(company=millbrook, state="WAITING")
+    assert balances.now(company=millbrook).remaining == Decimal("0.000")
+    assert waiting.aggregate(count=Count("pk"), credits=Sum("price")) == WAITING
+
+
+def test_no_account_hears_an_exchange_again_before_all_others():
+    accounts = storytelling.accounts("northwind")
+    stories = storytelling.tell(
+        seed=1, count=900, facts=dataset.facts(), accounts=accounts, prefix="nw"
+    )
+
+    by_account = Counter(
+        (story["account"]["name"], story["title"]) for story in stories if story["kind"] == "email"
+    )
+    texts = Counter("".join(turn["text"] for turn in story["utterances"]) for story in stories)
+
+    assert max(by_account.values()) <= 4
+    assert max(texts.values()) == 1
+
+
+def test_every_slot_and_category_is_known():
+    accounts = storytelling.accounts("northwind")
+    stories = storytelling.tell(
+        seed=3, count=3000, facts=dataset.facts(), accounts=accounts, prefix="nw", fair=(0.2, 0.8)
+    )
+
+    said = " ".join(
+        story["title"] + "".join(turn["text"] for turn in story["utterances"]) for story in stories
+    )
+
+    assert not set("<>{}|") & set(said)
+    written = [exchange for found in phrases.exchanges().values() for exchange in found]
+    lines = {line for exchange in written for line in exchange.lines}
+    assert {line.who for line in lines} == {"R", "C", "D"}
+    assert all(line.text for line in lines)
+    assert len(written) > 300
+
+
+def test_events_before_a_cut_meet_the_same_conversations():
+    assert history.cuts_of([{"published": 0.0}, {"published": 0.5, "unpublished": 0.75}], 40) == [
+        20,
+        30,
+    ]

@@ -8,11 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.config.demo_runs import READY, Demo, begun, free_port
+from tests.config.demo_runs import AMOUNTS, READY, Demo, begun, free_port
 from tests.support.commands import manage, open_folder
 from tests.support.processes import wait_until
 
-AMOUNTS = {"GRANTED": "82.500", "CONSUMED": "-30.500"}
 COMPANIES = "SELECT count(*) FROM credits_company"
 WAITING = "Another start is setting this demo up; waiting for it …\n"
 KEEPING = "Keeping the data of the last start.\n"
@@ -46,7 +45,7 @@ def test_of_three_first_starts_one_seeds_one_joins_and_one_has_no_port(home):
 
     assert sorted(run.port for run in ready) == [port, port + 1]
     assert sorted(KEEPING in run.printed for run in ready) == [False, True]
-    assert (companies, sums) == ([(1,)], AMOUNTS)
+    assert (companies, sums) == ([(2,)], AMOUNTS)
     assert (codes, left_over) == ([0, 0], [[], []])
     [late] = refused
     assert late.process.returncode == 2
@@ -72,7 +71,7 @@ def test_whoever_waits_for_a_start_that_is_killed_sets_the_demo_up_itself(home):
         left_over = heir.left_over()
 
     assert READY not in doomed.printed
-    assert heir.printed.startswith(f"{WAITING}Migrating the database …\nSeeding the demo company")
+    assert heir.printed.startswith(f"{WAITING}Migrating the database …\nSeeding two companies")
     assert sums == AMOUNTS
     assert (code, left_over) == (0, [])
 
@@ -105,4 +104,4 @@ def test_ctrl_c_ends_a_start_that_waits_and_not_the_one_it_waits_for(home):
         f"{WAITING}\nStopped. The data is kept; start again with the same command.\n"
     )
     assert (code, end, left_over) == (0, 0, [])
-    assert "64 of 64 conversations" in working.printed
+    assert "170 of 170 conversations" in working.printed

@@ -59,12 +59,15 @@ def test_days_are_the_company_s_own_and_a_day_of_25_hours_is_one_day(clock):
     assert use.since == date(2026, 10, 12)
     assert use.total == Decimal("2.900")
     assert use.previous_total == Decimal("2.500")
-    assert len(use.days) == 30
-    assert [(day.day, day.total) for day in use.days if day.total] == [
-        (date(2026, 11, 10), Decimal("0.100")),
-        (date(2026, 10, 26), Decimal("0.500")),
-        (date(2026, 10, 25), Decimal("2.000")),
+    assert len(use.daily.periods) == 90
+    assert [(day.first, day.total) for day in use.daily.periods if day.total] == [
+        (date(2026, 9, 11), Decimal("1.000")),
+        (date(2026, 9, 12), Decimal("2.000")),
+        (date(2026, 10, 11), Decimal("0.500")),
         (date(2026, 10, 12), Decimal("0.300")),
+        (date(2026, 10, 25), Decimal("2.000")),
+        (date(2026, 10, 26), Decimal("0.500")),
+        (date(2026, 11, 10), Decimal("0.100")),
     ]
 
 
@@ -197,7 +200,7 @@ def test_a_renamed_tracker_is_one_feature_under_its_newest_name(clock):
         ("Budget", 3, 10, Decimal("4.000"), Decimal("0.8")),
         ("Competitors", 1, 0, Decimal("1.000"), Decimal("0.2")),
     ]
-    assert use.columns == ("Budget", "Competitors")
+    assert [series.name for series in use.daily.series] == ["Budget", "Competitors"]
     assert use.others is None
 
 
@@ -212,8 +215,7 @@ def test_ten_features_are_named_and_the_rest_is_one_figure(clock):
     assert [f.name for f in use.features] == [f"Tracker {calls}" for calls in range(12, 2, -1)]
     assert use.others == Decimal("3.000")
     assert sum(f.credits for f in use.features) + use.others == use.total == Decimal("78.000")
-    assert use.days[0].amounts == tuple(Decimal(calls) for calls in range(12, 7, -1))
-    assert use.days[0].rest == Decimal("28.000")
+    assert use.daily.periods[-1].amounts == tuple(Decimal(sum_) for sum_ in (12, 11, 10, 9, 8, 28))
 
 
 def test_free_use_is_no_line(clock):
@@ -229,7 +231,7 @@ def test_free_use_is_no_line(clock):
 
     use = overview.of(company=acme).use
 
-    assert (use.features, use.columns, use.total) == ((), (), Decimal("0.000"))
+    assert (use.features, use.daily.series, use.total) == ((), (), Decimal("0.000"))
 
 
 def test_an_empty_company_has_nothing_and_says_so(clock):

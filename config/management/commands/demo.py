@@ -18,27 +18,32 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from config import databases
-from config.demo import dataset, seeding, supervisor
+from config.demo import seeding, supervisor
+from config.demo.dataset import COUNT_DEFAULT, SEED_DEFAULT, Plan
 from credits import sign_in
 from credits.models import Company
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TELL_EVERY = 100  # Conversations.
 STOPPED = "\nStopped. The data is kept; start again with the same command."
 
 
 class Command(BaseCommand):
     help = (
-        "Starts the product with the data of a small made-up company: database, web, Celery\n"
+        "Starts the product with the data of two made-up companies: database, web, Celery\n"
         "worker and beat. Prints the address, logins and a sign-in link. Ctrl-C ends all of it;\n"
         "the next start keeps the data.\n\n"
         "Exit code 0: ended by Ctrl-C (130 in its first second). 1: a process ended by itself.\n"
         "2: it could not start.\n\n"
         "Examples:\n"
         "  manage.py demo\n"
-        "  manage.py demo --port 8001 --reset"
+        "  manage.py demo --port 8001 --reset\n"
+        "  manage.py demo --reset --seed 7"
     )
 
     is_interrupted = False
+    plan = Plan()
+    told = 0
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["formatter_class"] = argparse.RawDescriptionHelpFormatter
@@ -49,12 +54,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reset", action="store_true", help="remove the demo's data and seed it anew"
         )
+        parser.add_argument(
+            "--seed",
+            type=int,
+            default=SEED_DEFAULT,
+            help="make other conversations; the same number gives the same figures on the same "
+            f"day (default: {SEED_DEFAULT})",
+        )
+        # For the tests, which start the demo more often than anybody else.
+        parser.add_argument(
+            "--conversations", type=int, default=COUNT_DEFAULT, help=argparse.SUPPRESS
+        )
 
     def handle(self, **options: Any) -> None:
         for number in STOP_SIGNALS:
             signal.signal(number, self._interrupt)
         try:
             port = _port(options["port"])
+            self.plan = Plan(seed=options["seed"], count=options["conversations"])
             supervisor.refuse_busy_port(port)
             with databases.embedded_in_use() if settings.EMBEDDED else nullcontext():
                 self._run(port, reset=options["reset"])
@@ -100,11 +117,10 @@ class Command(BaseCommand):
             _empty_database()
         self._say("Migrating the database …")
         _migrate()
-        slug = dataset.people()["company"]["slug"]
-        if company := Company.objects.filter(slug=slug).first():
+        if company := Company.objects.filter(slug=seeding.FIRST).first():
             self._say("Keeping the data of the last start.")
             return company
-        return seeding.seed(now=timezone.now(), on_progress=self._seeded)
+        return seeding.seed(now=timezone.now(), on_progress=self._seeded, plan=self.plan)
 
     def _waiting(self) -> None:
         self._say("Another start is setting this demo up; waiting for it …")
@@ -112,11 +128,12 @@ class Command(BaseCommand):
     def _seeded(self, count: int, total: int) -> None:
         if self.is_interrupted:
             raise KeyboardInterrupt
-        if count == total or count % 16 == 0:
-            self._say(f"Seeding the demo company: {count} of {total} conversations")
+        if count - self.told >= TELL_EVERY or count == total:
+            self.told = count
+            self._say(f"Seeding two companies: {count:,} of {total:,} conversations")
 
     def _welcome(self, company: Company, port: int) -> None:
-        people = seeding.logins(company)
+        people = seeding.logins()
         link = sign_in.new_link(user=people.tech_admin, now=timezone.now())
         address = f"http://127.0.0.1:{port}"
         self._say(
