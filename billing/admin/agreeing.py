@@ -119,7 +119,10 @@ class SeatFields(forms.Form):
 class AgreeForm(SeatFields, TermsFields, ActForm):
     """A contract with its first seats."""
 
-    field_order = (*TermsFields.base_fields, *SeatFields.base_fields, "key")
+    sections = (
+        ("Contract", tuple(TermsFields.base_fields)),
+        ("Seats from the first day on", tuple(SeatFields.base_fields)),
+    )
 
 
 class TermsForm(TermsFields, ActForm):

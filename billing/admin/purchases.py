@@ -124,7 +124,12 @@ class PurchaseAdmin(ReadOnlyAdmin):
         if (purchase := context.get("original")) is not None:
             scope = scope_of(request)
             context["acts"] = [
-                {"name": f"admin:billing_purchase_{name}", "act": act}
+                # A class is called by templates, so they get its words.
+                {
+                    "name": f"admin:billing_purchase_{name}",
+                    "heading": act.heading,
+                    "is_main": not act.is_danger,
+                }
                 for name, act in self.acts.items()
                 if scope.may(act.needs) and act.is_open(purchase)
             ]
