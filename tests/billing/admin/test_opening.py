@@ -84,6 +84,16 @@ def test_one_page_opens_a_company_with_everything_it_needs(vera, client):
     assert reconciliation.check() == []
 
 
+@pytest.mark.parametrize(("others", "expected"), [([True], True), ([True, False], False)])
+def test_a_company_opened_among_made_up_ones_is_made_up_too(client, others, expected):
+    for is_demo in others:
+        Company.objects.filter(pk=people.company().pk).update(is_demo=is_demo)
+
+    confirmed(client, URL, wish())
+
+    assert Company.objects.get(slug="nova").is_demo is expected
+
+
 def test_the_preview_leaves_nothing_behind(client):
     client.post(URL, wish())
 
