@@ -25,7 +25,7 @@ from billing.admin.agreeing import (
     notes_of,
     terms_facts,
 )
-from billing.admin.deciding import ReasonForm
+from billing.admin.deciding import ReasonForm, reason_note
 from billing.opening import Wish
 from credits import invitations, shown
 from credits.amounts import ZERO
@@ -203,7 +203,7 @@ class Close(Act):
             ),
             notes=(
                 FOR_GOOD,
-                form.cleaned_data["reason"],
+                reason_note(form),
             ),
         )
 
