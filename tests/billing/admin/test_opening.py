@@ -251,6 +251,15 @@ def test_a_mail_server_in_trouble_leaves_the_company_open_and_the_invitation_to_
     assert len(sink.messages) == 1
 
 
+def test_without_a_mail_server_the_page_says_where_the_invitation_is(client, settings, capsys):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+
+    opened = client.get(confirmed(client, URL, wish())["Location"])
+
+    assert "was printed by the web process: no mail server is set" in text_of(opened)
+    assert "/sign-in/" in capsys.readouterr().out
+
+
 def test_only_who_never_signed_in_is_invited_again(client):
     acme = people.company()
     alice = people.alice(acme)
