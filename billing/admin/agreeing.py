@@ -119,7 +119,10 @@ class SeatFields(forms.Form):
 class AgreeForm(SeatFields, TermsFields, ActForm):
     """A contract with its first seats."""
 
-    field_order = (*TermsFields.base_fields, *SeatFields.base_fields, "key")
+    sections = (
+        ("Contract", tuple(TermsFields.base_fields)),
+        ("Seats from the first day on", tuple(SeatFields.base_fields)),
+    )
 
 
 class TermsForm(TermsFields, ActForm):
@@ -281,7 +284,10 @@ class TopUp(ContractAct):
             return None
         return Plan(
             facts=(("Added now", shown.amount(owed, metric="owed")),),
-            notes=("The credits end with the running period.", form.cleaned_data["reason"]),
+            notes=(
+                "The credits end with the running period.",
+                f"Reason: {form.cleaned_data['reason']}",
+            ),
         )
 
     def do(self, form: ActForm) -> Done:
