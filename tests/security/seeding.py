@@ -10,17 +10,25 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import Error, models, transaction
 from django.utils import timezone
 
-from credits import charging
+from credits import charging, exports
 from credits.ledger import Use
-from credits.models import Company, CreditGrant, Integration, User
+from credits.models import Company, CreditGrant, ExportJob, Integration, User
 from credits.rating import Work
+from credits.reports import files
+from credits.reports.base import DayRange
+from credits.reports.registry import Choice
 from tests.support import conversations, people
 from trackers import scanning
 from trackers.models import Backfill, TrackerFilter
 
 APPS = ("credits", "trackers", "billing")
 # Codes without a list of choices: a page could not be shown at all with another text in them.
-CODES = {("IdempotencyRecord", "operation")}
+CODES = {
+    ("IdempotencyRecord", "operation"),
+    ("ExportJob", "report"),
+    # Only the folder of exports is ever looked into.
+    ("ExportJob", "file_name"),
+}
 ROWS_MAX = 50  # A company of this test has fewer of each.
 
 
@@ -56,6 +64,7 @@ def seed(name: str, *, canary: str) -> Company:
     )
     for user in (alice, vic):
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
+    _export(company, alice)
     _write_everywhere(company, canary)
     return company
 
@@ -76,6 +85,32 @@ def _spend(company: Company, canary: str) -> None:
     charging.charge(company=company, use=use, work=work, rates=people.rates())
     charging.reserve(company=company, amount=Decimal(2), use=use, rates=people.rates())
     CreditGrant.objects.filter(company=company).update(reason=canary, reference=canary)
+
+
+def _export(company: Company, person: User) -> None:
+    """Leave a report ready, with its file, and one that failed."""
+    choice = Choice(report="credit-usage", days=DayRange(), file_format="csv")
+    now = timezone.now()
+    for later in (0, 1):
+        exports.request(
+            company=company,
+            choice=choice,
+            row_count=1,
+            by=person,
+            now=now + timedelta(seconds=later),
+        )
+    ready, failed = ExportJob.objects.filter(company=company).order_by("requested_at")
+    report, content = choice.report_of(company), exports.folder() / f"{ready.pk}.csv"
+    with content.open("wb") as file:
+        files.write(report, choice.days, file)
+    ExportJob.objects.filter(pk=ready.pk).update(
+        state="READY",
+        file_name=content.name,
+        byte_count=content.stat().st_size,
+        finished_at=now,
+        expires_at=now + timedelta(days=7),
+    )
+    ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
 
 
 def _write_everywhere(company: Company, canary: str) -> int:
