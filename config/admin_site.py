@@ -27,9 +27,11 @@ class TallystickAdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         # Imported here and not above: the admin pages register themselves on this very site.
+        from credits import views
         from credits.admin import overview
 
         return [
+            path("password/", self.admin_view(views.choose_password), name="choose_password"),
             path("credits/", self.admin_view(overview.credits_page), name="credits_page"),
             # Unlike Django's, for people without a standing too: they are signed in as well.
             path("logout/", self.logout, name="logout"),

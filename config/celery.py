@@ -25,6 +25,7 @@ SCHEDULE = {
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
     "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
+    "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }
 app.conf.beat_schedule = {
     name: job | {"options": {"queue": MAINTENANCE, "expires": 55}} for name, job in SCHEDULE.items()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest
 from django.templatetags.static import static
+from django.utils.module_loading import import_string
 
 from credits.admin.overview import url_or_none
 from credits.current_company import Scope, scope_of
@@ -16,13 +17,17 @@ COMPANY = "company"
 
 
 class Item(NamedTuple):
-    """One page; ``only_for`` shows it to one side where the two find it in different groups."""
+    """One page; ``only_for`` shows it to one side where the two find it in different groups.
+
+    ``badge`` is the dotted path of a function of the scope that counts what waits there.
+    """
 
     title: str
     icon: str
     url_name: str
     act: Act
     only_for: str = ""
+    badge: str = ""
 
 
 class Group(NamedTuple):
@@ -71,9 +76,29 @@ GROUPS = (
         ),
     ),
     Group(
+        "Contract",
+        (
+            _list("Contract", "contract", "billing_contract", Act.VIEW_BILLING, COMPANY),
+            _list("Seats", "event_seat", "billing_seatcount", Act.VIEW_BILLING, COMPANY),
+            _list("Allocations", "event_repeat", "billing_allocation", Act.VIEW_BILLING, COMPANY),
+            _list("Purchases", "shopping_cart", "billing_purchase", Act.VIEW_BILLING, COMPANY),
+        ),
+    ),
+    Group(
         "Vendor",
         (
             _list("Companies", "apartment", "credits_company", Act.VIEW_COMPANIES),
+            _list("Contracts", "contract", "billing_contract", Act.VIEW_BILLING, VENDOR),
+            _list("Seats", "event_seat", "billing_seatcount", Act.VIEW_BILLING, VENDOR),
+            _list("Allocations", "event_repeat", "billing_allocation", Act.VIEW_BILLING, VENDOR),
+            Item(
+                "Purchases",
+                "shopping_cart",
+                "admin:billing_purchase_changelist",
+                Act.VIEW_BILLING,
+                VENDOR,
+                badge="billing.links.to_approve",
+            ),
             _list("People", "person", "credits_user", Act.VIEW_COMPANIES),
             _list("Memberships", "group_add", "credits_membership", Act.VIEW_COMPANIES),
             _list("Rate cards", "sell", "credits_ratecard", Act.VIEW_RATES, VENDOR),
@@ -102,8 +127,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def environment(request: HttpRequest) -> tuple[str, str] | None:
-    """Return the badge every page shows while its figures are made up."""
+    """Return the badge every page shows in a closed company, or while its figures are made up."""
     scope = scope_of(request)
+    if scope.company is not None and scope.company.closed_at is not None:
+        return ("Closed", "danger")
     shown = scope.choices if scope.company is None else (scope.company,)
     return ("Demo data", "warning") if any(company.is_demo for company in shown) else None
 
@@ -125,11 +152,14 @@ def _link(item: Item, scope: Scope) -> dict[str, Any] | None:
     url = url_or_none(item.url_name)
     if url is None:
         return None
-    return {
+    link = {
         "title": item.title.replace("&", "&amp;"),
         "icon": item.icon,
         "link": url,
     }
+    if item.badge and (count := import_string(item.badge)(scope)):
+        link["badge"] = f"{count:,}"
+    return link
 
 
 def _here(path: str, urls: list[str]) -> str | None:

@@ -12,7 +12,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres
+from config import addresses, embedded_postgres, mail
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -226,6 +226,26 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
 
+# E-mail. Without a server nothing is needed: what would be sent is printed by the web process.
+EMAIL = mail.address(
+    env.text(
+        "TALLYSTICK_EMAIL_URL",
+        "",
+        "The mail server, as `smtp://user:password@host:587` (STARTTLS), `smtps://…:465` (TLS) or "
+        "`smtp+plain://host:25`; or a folder, as `file:///var/mail`.",
+        default_is="printed by the web process",
+    )
+)
+EMAIL_BACKEND = EMAIL.backend
+EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.starttls, EMAIL.tls
+EMAIL_FILE_PATH = EMAIL.folder or None
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text(
+    "TALLYSTICK_EMAIL_FROM", "tallystick@localhost", "The sender of e-mails."
+)
+
 # Celery. The database is the truth and the broker only a hint (DESIGN §4): a lost message is
 # re-sent by the sweep, so none of this is tuned for a durable queue.
 PGMQ_URL = "pgmq://database"  # The address proper is in the options, where libpq reads it.
@@ -272,7 +292,10 @@ ANALYZER = env.text(
     "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
     "Dotted path of the analyzer that answers tracker questions.",
 )
-CREDIT_CHECKS = ["trackers.reconciliation.breaches"]
+CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
+# What else ends when a company is closed; each is called with company, by and now.
+COMPANY_CLOSING: list[str] = []
+CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [

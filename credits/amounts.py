@@ -32,7 +32,9 @@ def exact(value: Decimal | int | str) -> Decimal:
         rounded = amount.quantize(QUANTUM)
     except InvalidOperation as error:
         raise InexactAmount(f"“{value}” is not an amount of credits.") from error
-    if not amount.is_finite() or rounded != amount:
+    if not amount.is_finite():
+        raise InexactAmount(f"“{value}” is not an amount of credits.")
+    if rounded != amount:
         raise InexactAmount(f"Credits have at most three decimal places; {value} has more.")
     return rounded
 
@@ -55,6 +57,12 @@ def _plain(amount: Decimal) -> Decimal:
 def _trimmed(digits: str) -> str:
     whole, _, places = digits.partition(".")
     return f"{whole}.{places.rstrip('0') or '0'}"
+
+
+def prorated_down(amount: Decimal, part: int, whole: int) -> Decimal:
+    """Return ``part`` of ``whole`` of an amount, rounded down to a thousandth (SPEC §2)."""
+    thousandths = int(exact(amount) / QUANTUM)
+    return thousandths * part // whole * QUANTUM
 
 
 def approximate(amount: Decimal) -> str:

@@ -38,6 +38,12 @@ class Scope:
         return self.standing in (Standing.VENDOR_STAFF, Standing.VENDOR_AUDITOR)
 
     def may(self, act: Act) -> bool:
+        """Tell whether the person may do an act here; a closed company is only read."""
+        if self.company is not None and self.company.closed_at is not None:
+            return self._is_allowed(act) and act in roles.POSSIBLE_WHEN_CLOSED
+        return self._is_allowed(act)
+
+    def _is_allowed(self, act: Act) -> bool:
         return self.standing is not None and act in roles.MATRIX[self.standing]
 
     def limit(self, rows: QuerySet[Any], path: str = "company") -> QuerySet[Any]:

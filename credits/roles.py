@@ -29,7 +29,12 @@ class Act(StrEnum):
     GRANT_CREDITS = "grant credits"
     EDIT_RATES = "set rates"
     VIEW_COMPANIES = "see companies and people"
-    EDIT_COMPANIES = "open companies and manage people"
+    EDIT_COMPANIES = "open and close companies and manage people"
+    VIEW_BILLING = "see the contract, allocations and purchases"
+    REQUEST_CREDITS = "request more credits"
+    SELL_CREDITS = "record, fulfil, cancel and reverse purchases"
+    APPROVE_PURCHASES = "approve purchases"
+    EDIT_CONTRACTS = "set contracts and seats"
 
 
 class Standing(StrEnum):
@@ -51,17 +56,23 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
     Act.VIEW_CONVERSATIONS,
+    Act.VIEW_BILLING,
+    Act.REQUEST_CREDITS,
 }
 
 # Integrations and API keys, which set a tech admin apart, come with their doors.
 MATRIX: dict[Standing, frozenset[Act]] = {
     Standing.VENDOR_STAFF: _READ
-    | {Act.EXPORT_REPORTS, Act.GRANT_CREDITS, Act.EDIT_RATES, Act.EDIT_COMPANIES},
+    | {Act.EXPORT_REPORTS, Act.GRANT_CREDITS, Act.EDIT_RATES, Act.EDIT_COMPANIES}
+    | {Act.SELL_CREDITS, Act.APPROVE_PURCHASES, Act.EDIT_CONTRACTS},
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
     Standing.TECH_ADMIN: _BUSINESS_ADMIN,
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }
+
+# What stays possible in a closed company: to read, and what concerns no single company.
+POSSIBLE_WHEN_CLOSED = _READ | {Act.EXPORT_REPORTS, Act.EDIT_RATES, Act.EDIT_COMPANIES}
 
 _STANDING_OF_ROLE = {
     Role.TECH_ADMIN: Standing.TECH_ADMIN,

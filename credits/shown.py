@@ -6,21 +6,24 @@ without parsing words. The classes are those of ``credits/static/credits/pages.c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
 from credits import amounts
-from credits.models import Company
+from credits.models import Company, CreditGrant
 
 NOTHING = "–"
 
@@ -148,6 +151,16 @@ def code(text: str) -> SafeString:
 def link(row: Model, text: Any) -> SafeString:
     """Link to a row's own admin page."""
     return _anchor(_address(row._meta, "change", row.pk), text)
+
+
+def origin(grant: CreditGrant) -> str:
+    """Link to what a grant was made for, as another app names it; a dash for none."""
+    for path in settings.CREDIT_ORIGINS:
+        find: Callable[[CreditGrant], tuple[str, str] | None] = import_string(path)
+        if (found := find(grant)) is not None:
+            text, url = found
+            return _anchor(url, text)
+    return NOTHING
 
 
 def link_if_allowed(request: HttpRequest, row: Model | None, text: str = "") -> str:

@@ -16,6 +16,8 @@ from credits.models import SignInLink, User
 
 LIFE = timedelta(minutes=15)
 SECRET_BYTES = 32
+# Added to a link's address, it leads on to the page where a first password is chosen.
+CHOOSE_PASSWORD = "choose-password"
 
 
 class LinkRefused(Exception):
@@ -31,22 +33,22 @@ class LinkUsed(LinkRefused):
 
 
 class LinkExpired(LinkRefused):
-    """This sign-in link worked for 15 minutes only; sign in or ask for a new one."""
+    """This sign-in link is too old and works no more; sign in or ask for a new one."""
 
 
 class PersonInactive(LinkRefused):
     """This person may no longer sign in; ask whoever manages your people."""
 
 
-def new_link(*, user: User, now: datetime) -> str:
-    """Make a link for a person, good once and for 15 minutes; return its path on this site.
+def new_link(*, user: User, now: datetime, life: timedelta = LIFE) -> str:
+    """Make a link for a person, good once and for 15 minutes or ``life``; return its path here.
 
     :raises PersonInactive: no link was made.
     """
     if not user.is_active:
         raise PersonInactive(PersonInactive.__doc__)
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    SignInLink.objects.create(user=user, secret_sha256=_digest(secret), expires_at=now + LIFE)
+    SignInLink.objects.create(user=user, secret_sha256=_digest(secret), expires_at=now + life)
     return reverse("sign_in", args=[secret])
 
 
@@ -57,7 +59,7 @@ def use(*, secret: str, now: datetime) -> User:
 
     :raises LinkUnknown: there is no such link.
     :raises LinkUsed: it signed somebody in before.
-    :raises LinkExpired: it is older than 15 minutes.
+    :raises LinkExpired: its life is over.
     :raises PersonInactive: the link stays unused.
     """
     link = SignInLink.objects.select_related("user").filter(secret_sha256=_digest(secret)).first()

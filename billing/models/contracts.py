@@ -106,9 +106,9 @@ class SeatType(models.Model):
 class SeatCount(models.Model):
     """How many seats of a type there are from a local day on, as somebody recorded it.
 
-    Rows are only added (a trigger refuses the rest): for a day, the newest row among those
-    with the latest ``effective_on`` at or before it counts. A correction of the past is a new
-    row for the same day.
+    Rows are only added (a trigger refuses the rest). On a day the row with the latest
+    ``effective_on`` at or before it counts, of several the one recorded last; so a correction
+    of the past is a new row for the same day.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -130,6 +130,7 @@ class SeatCount(models.Model):
                 "company",
                 "seat_type",
                 F("effective_on").desc(),
+                F("recorded_at").desc(),
                 F("id").desc(),
                 name="seat_count_in_force",
             ),

@@ -107,9 +107,6 @@ class Purchase(models.Model):
                 | ~Q(request_key="") & Q(request_sha256__isnull=False),
                 name="purchase_request_key_has_its_digest",
             ),
-            models.CheckConstraint(
-                condition=Q(state__in=PurchaseState.values), name="purchase_state_is_known"
-            ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="purchase_amount_is_positive"),
             models.CheckConstraint(
                 condition=Q(ends_on=None) | Q(starts_on=None) | Q(ends_on__gte=F("starts_on")),

@@ -23,7 +23,9 @@ class CompanyAdmin(SharedAdmin):
     change_act = Act.EDIT_COMPANIES
     ordering = ("name", "pk")
     sortable_by = ()
-    list_display = ("name", "slug", "time_zone", "opened", "credits_left", "is_demo")
+    list_display: tuple[str, ...] = (
+        *("name", "slug", "time_zone", "opened", "credits_left", "is_demo"),
+    )
     list_select_related = ("pool",)
     search_fields = ("name", "slug")
 

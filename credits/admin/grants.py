@@ -83,7 +83,7 @@ class CreditGrantAdmin(SettledAdmin):
     fields = (
         *("state_label", "source", "credits", "remaining_credits", "held_credits"),
         *("voided_credits", "usable_from", "asked_from", "usable_until", "priority"),
-        *("reference", "reason", "made", "made_by"),
+        *("reference", "origin", "reason", "made", "made_by"),
     )
     readonly_fields = fields
 
@@ -136,6 +136,10 @@ class CreditGrantAdmin(SettledAdmin):
     @display(description="last day")
     def usable_until(self, grant: CreditGrant) -> str:
         return shown.last_day(grant.expires_at, grant.company)
+
+    @display(description="made for")
+    def origin(self, grant: CreditGrant) -> str:
+        return shown.origin(grant)
 
     @display(description="made by")
     def made_by(self, grant: CreditGrant) -> str:

@@ -18,10 +18,11 @@ from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from credits import current_company, overview
+from credits import current_company, overview, shown
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.metering import Feature
+from credits.models import Company
 from credits.overview import Overview
 from credits.roles import Act
 
@@ -53,7 +54,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Credits — {scope.company}",
         "page": found,
-        "banner": banner(found, is_vendor=scope.is_vendor),
+        "banner": closed(scope.company) or banner(found, is_vendor=scope.is_vendor),
         "comparison": comparison(found.use.total, found.use.previous_total),
         "busiest": max(found.use.days, key=lambda day: day.total),
         "days_of_use": sum(1 for day in found.use.days if day.total),
@@ -62,6 +63,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         ],
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
+        "request_url": _if_allowed(scope, Act.REQUEST_CREDITS, "admin:billing_purchase_request"),
         "grant_url": _if_allowed(scope, Act.GRANT_CREDITS, "admin:credits_creditgrant_add"),
         "grants_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_creditgrant_changelist"),
         "ledger_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_ledgerentry_changelist"),
@@ -80,6 +82,18 @@ def choose_company(request: HttpRequest) -> HttpResponse:
         raise Http404("There is no such company.")
     current_company.choose(request, chosen)
     return HttpResponseRedirect(reverse("admin:credits_page"))
+
+
+def closed(company: Company) -> Banner | None:
+    """Say that a company is closed, since when, and what that means; None for an open one."""
+    if company.closed_at is None:
+        return None
+    since = shown.instant_in_words(company.closed_at, company)
+    text = (
+        f"{company} is closed since {since}. Nothing is added or used any more; everything "
+        "up to then can still be read and downloaded."
+    )
+    return Banner(status="closed", level="info", icon="lock", text=text)
 
 
 def banner(found: Overview, *, is_vendor: bool) -> Banner | None:

@@ -10,7 +10,7 @@ import credits.tenancy
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0004_closing"),
+        ("credits", "0006_closing"),
     ]
 
     operations = [

@@ -1,3 +1,4 @@
+from credits.models.corrections import REASON_LENGTH_MIN, Correction, CorrectionKind
 from credits.models.entries import (
     FREE_ACTIONS,
     AppendOnly,
@@ -13,7 +14,7 @@ from credits.models.exports import ExportFormat, ExportJob, ExportState
 from credits.models.integrations import Integration, IntegrationKind
 from credits.models.jobs import JobRun
 from credits.models.people import Company, Membership, Role, SignInLink, User
-from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source
+from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source, WrittenByTheLedger
 from credits.models.rates import Rate, RateCard, RateItem
 from credits.models.reservations import (
     LEASE_MAX,
@@ -28,9 +29,12 @@ __all__ = [
     "FREE_ACTIONS",
     "GENESIS_HASH",
     "LEASE_MAX",
+    "REASON_LENGTH_MIN",
     "AppendOnly",
     "Cause",
     "Company",
+    "Correction",
+    "CorrectionKind",
     "CreditGrant",
     "CreditPool",
     "Drawdown",
@@ -58,4 +62,5 @@ __all__ = [
     "UsageAction",
     "UsageEvent",
     "User",
+    "WrittenByTheLedger",
 ]

@@ -96,6 +96,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
             "Reservations",
             "Rate cards",
         ],
+        "Contract": ["Contract", "Seats", "Allocations", "Purchases"],
     }
 
     assert sidebar(client, people.bob(acme)) == offered
@@ -116,7 +117,10 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
             "Grants",
             "Reservations",
         ],
-        "Vendor": ["Companies", "People", "Memberships", "Rate cards"],
+        "Vendor": [
+            *("Companies", "Contracts", "Seats", "Allocations", "Purchases"),
+            *("People", "Memberships", "Rate cards"),
+        ],
         "System": ["Jobs &amp; schedule"],
     }
 

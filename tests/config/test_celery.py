@@ -23,6 +23,7 @@ def test_every_queue_was_made_by_the_migration():
 
 def test_what_runs_by_itself():
     assert {name: (job["task"], job["schedule"]) for name, job in SCHEDULE.items()} == {
+        "allocate": ("billing.tasks.allocate", crontab(minute=7)),
         "settle": ("credits.tasks.settle", crontab()),
         "exports": ("credits.tasks.look_after_exports", crontab()),
         "sweep": ("trackers.tasks.sweep", crontab()),

@@ -38,10 +38,15 @@ BROKER_HINT = (
     "CELERY_BROKER_URL is not the address of RabbitMQ or Redis. Write "
     "amqp://user:password@host:5672// or redis://host:6379/0, or leave it out to use the database."
 )
+MAIL_HINT = (
+    "TALLYSTICK_EMAIL_URL is not the address of a mail server. Write "
+    "smtp://user:password@host:587, smtps://user:password@host:465, smtp+plain://host:25 or "
+    "file:///folder, or leave it out to have e-mails printed."
+)
 ALL = (
     "CELERY_BROKER_URL, DATABASE_URL, TALLYSTICK_ALLOWED_HOSTS, TALLYSTICK_ANALYZER, "
-    "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_EXPORTS, TALLYSTICK_HOME, "
-    "TALLYSTICK_HTTPS, "
+    "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_EMAIL_FROM, "
+    "TALLYSTICK_EMAIL_URL, TALLYSTICK_EXPORTS, TALLYSTICK_HOME, TALLYSTICK_HTTPS, "
     "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY."
 )
 
@@ -101,6 +106,12 @@ WRONG = {
         OWN_DATABASE | {"DATABASE_URL": "postgres://user@host"},
         URL_HINT,
     ),
+    "a mail server that is none": ({"TALLYSTICK_EMAIL_URL": "mail.example.com"}, MAIL_HINT),
+    "a mail server with a port that is none": (
+        {"TALLYSTICK_EMAIL_URL": "smtp://mail.example.com:many"},
+        MAIL_HINT,
+    ),
+    "a mail folder that is relative": ({"TALLYSTICK_EMAIL_URL": "file://mail"}, MAIL_HINT),
     "a broker that is none": ({"CELERY_BROKER_URL": "kafka://host"}, BROKER_HINT),
     "a broker without a scheme": ({"CELERY_BROKER_URL": "rabbit"}, BROKER_HINT),
     "an address without a host": (

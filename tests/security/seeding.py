@@ -10,14 +10,16 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import Error, models, transaction
 from django.utils import timezone
 
+from billing import allocations, purchases, seats, voiding
+from billing.models import TopUp
 from credits import charging, exports
-from credits.ledger import Use
+from credits.ledger import Key, Use
 from credits.models import Company, CreditGrant, ExportJob, Integration, User
 from credits.rating import Work
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import conversations, people
+from tests.support import contracts, conversations, people
 from trackers import scanning
 from trackers.models import Backfill, TrackerFilter
 
@@ -25,6 +27,7 @@ APPS = ("credits", "trackers", "billing")
 # Codes without a list of choices: a page could not be shown at all with another text in them.
 CODES = {
     ("IdempotencyRecord", "operation"),
+    ("Allocation", "time_zone"),
     ("ExportJob", "report"),
     # Only the folder of exports is ever looked into.
     ("ExportJob", "file_name"),
@@ -62,11 +65,43 @@ def seed(name: str, *, canary: str) -> Company:
         started_by=alice,
         ended_at=now,
     )
+    _buy(company, canary)
     for user in (alice, vic):
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
     _export(company, alice)
     _write_everywhere(company, canary)
     return company
+
+
+def _buy(company: Company, canary: str) -> None:
+    """Give it a contract with seats, a top-up, and a purchase in each state that says something.
+
+    What a trigger keeps as it is says the canary from the start.
+    """
+    now, staff = timezone.now(), people.vera()
+    kind = contracts.seat_type(company, f"{canary} seat")
+    contracts.contract(company, now.date().isoformat())
+    seats.count(seat_type=kind, seats=3, effective_on=now.date(), by=staff, now=now, note=canary)
+    (allocation,) = allocations.run(company=company, now=now)
+    TopUp.objects.create(
+        company=company,
+        allocation=allocation,
+        amount=Decimal(1),
+        grant=people.credits_for(company, "1"),
+        reason=canary,
+        made_at=now,
+        made_by=staff,
+    )
+    wish = {"note": canary, "key": Key.of(canary)}
+    contracts.requested(company, staff, "7", order_reference=canary, **wish)
+    cancelled = contracts.requested(company, staff, "8")
+    purchases.cancel(purchase=cancelled, by=staff, reason=f"{canary} cancels", now=now)
+    voiding.void(
+        purchase=contracts.fulfilled(company, staff, "9"),
+        by=staff,
+        reason=f"{canary} voids",
+        now=now,
+    )
 
 
 def tenant_models() -> list[type[models.Model]]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from credits import rating
-from credits.models import Company, CreditPool, JobRun, Membership, RateCard, Role, User
+from credits.models import JobRun, Membership, RateCard, Role, User
 from tests.support import people
 from tests.support.browsing import signed_in, text_of
 
@@ -115,38 +115,6 @@ def test_a_rate_card_is_never_edited(client):
     assert page.status_code == 200
     assert answer.status_code == 403
     assert rating.rates_at(timezone.now()).of("EMAIL") == Decimal("0.1")
-
-
-def test_opening_a_company_gives_it_an_empty_pool(client):
-    answer = client.post(
-        reverse("admin:credits_company_add"),
-        {"name": "Nova", "slug": "nova", "time_zone": "Asia/Tokyo"},
-    )
-
-    nova = Company.objects.get(slug="nova")
-    assert answer.status_code == 302
-    assert CreditPool.objects.get(company=nova).balance == 0
-    assert nova.time_zone == "Asia/Tokyo"
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"slug": "Nova_1"}, "Use small letters, digits and hyphens."),
-        (
-            {"time_zone": "Mars/Olympus"},
-            "There is no time zone “Mars/Olympus”; write one like Europe/Berlin.",
-        ),
-        ({"name": ""}, "This field is required."),
-    ],
-)
-def test_a_company_that_cannot_be_opened_says_why(client, changes, sentence):
-    form = {"name": "Nova", "slug": "nova", "time_zone": "UTC"} | changes
-
-    answer = client.post(reverse("admin:credits_company_add"), form)
-
-    assert sentence in text_of(answer)
-    assert Company.objects.count() == 1
 
 
 def test_a_company_s_name_can_change_and_nothing_else(acme, client):

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credits", "0003_rates_and_groups")]
+    dependencies = [("credits", "0005_ledger_acts")]
     operations = [
         migrations.AddField(
             model_name="company",

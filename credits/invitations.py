@@ -1,0 +1,80 @@
+"""Invite a person into a company by e-mail: a membership, and a link that signs them in once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.core.mail import send_mail
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from credits import sign_in
+from credits.models import Company, Membership, Role, User
+
+LIFE = timedelta(days=7)
+
+
+class InvitationRefused(Exception):
+    """This person cannot be invited; the message says why."""
+
+
+class AlreadyMember(InvitationRefused):
+    """This person belongs to the company already; change their role there instead."""
+
+
+class PersonDeactivated(InvitationRefused):
+    """This person was deactivated; activate them first, or use another e-mail address."""
+
+
+def invite(*, company: Company, email: str, name: str, role: Role) -> User:
+    """Make a person a member of a company, and the person if there is none yet; return them.
+
+    Sends nothing: call ``send`` after the commit.
+
+    :raises AlreadyMember: nothing was changed.
+    :raises PersonDeactivated: nothing was changed.
+    """
+    with transaction.atomic():
+        user = User.objects.filter(email=email.lower()).first()
+        if user is None:
+            user = User.objects.create_user(email, name=name)
+        if not user.is_active:
+            raise PersonDeactivated(PersonDeactivated.__doc__)
+        _, is_new = Membership.objects.get_or_create(
+            user=user, company=company, defaults={"role": role}
+        )
+        if not is_new:
+            raise AlreadyMember(AlreadyMember.__doc__)
+    return user
+
+
+def send(*, user: User, company: Company, now: datetime, address: Callable[[str], str]) -> None:
+    """Send a person the link that signs them in, once within seven days, to choose a password.
+
+    ``address`` turns a path of this site into a whole address. Never call it in a transaction:
+    it waits for the mail server.
+
+    :raises OSError: the mail server cannot be reached, or refuses.
+    :raises PersonInactive: nothing was sent.
+    """
+    # Who has a password already needs no link that signs in whoever holds it.
+    has_password = user.has_usable_password()
+    path = reverse("admin:index")
+    if not has_password:
+        path = f"{sign_in.new_link(user=user, now=now, life=LIFE)}?{sign_in.CHOOSE_PASSWORD}"
+    context = {
+        "user": user,
+        "company": company,
+        "link": address(path),
+        "has_password": has_password,
+        "days": LIFE.days,
+    }
+    send_mail(
+        # On one line, whatever the name holds: a subject is a header.
+        subject=" ".join(f"Your access to the credits of {company}".split()),
+        message=render_to_string("credits/invitation.txt", context),
+        from_email=None,
+        recipient_list=[user.email],
+    )
