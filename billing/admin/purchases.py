@@ -17,8 +17,10 @@ from unfold.decorators import display
 
 from billing.admin import acting, deciding, selling
 from billing.models import Purchase, PurchaseState
+from billing.reports import PurchaseHistoryReport
 from credits import shown
 from credits.admin.days import DaysFilter
+from credits.admin.exporting import ReportExportMixin
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
@@ -59,9 +61,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(ReadOnlyAdmin):
-    """What was asked for and bought, newest first."""
+class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
+    """What was asked for and bought, newest first; its export is the purchase history report."""
 
+    report_class = PurchaseHistoryReport
     view_act = Act.VIEW_BILLING
     ordering = ("-requested_at", "-id")
     sortable_by = ()

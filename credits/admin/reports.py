@@ -139,7 +139,10 @@ class CreditReportsView(View):
         is_long = totals.row_count > ROWS_AT_ONCE_MAX
         if request.method == "POST" and is_long:
             return _prepare(request, company, choice, totals)
-        if (request.method == "POST" or "export" in typed) and not is_long:
+        if request.method == "POST":
+            # Only a long report leaves something behind; a short one is asked for by its link.
+            return redirect(f"{request.path}?{_query(typed, export='1')}")
+        if "export" in typed and not is_long:
             try:
                 return _download(company, choice)
             except OSError as error:
@@ -273,10 +276,16 @@ def _swapped(form: ReportForm, typed: QueryDict) -> str:
     """Return the query of the same choice with its days in order; empty unless it helps."""
     if not form.is_reversed:
         return ""
+    return _query(typed, first=str(typed["last"]), last=str(typed["first"]))
+
+
+def _query(typed: QueryDict, **changes: str) -> str:
+    """Return what was typed as a query, with some of it changed; it asks for no file by itself."""
     query = typed.copy()
-    query["first"], query["last"] = str(typed["last"]), str(typed["first"])
-    query.pop("export", None)
-    query.pop("csrfmiddlewaretoken", None)
+    for name in ("export", "csrfmiddlewaretoken"):
+        query.pop(name, None)
+    for name, value in changes.items():
+        query[name] = value
     return query.urlencode()
 
 

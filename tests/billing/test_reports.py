@@ -320,3 +320,48 @@ def test_what_is_left_of_purchases_and_other_grants_is_the_balance(acme):
 
     assert (purchased, rest) == (Decimal("47.5"), Decimal(0))
     assert balances.now(company=acme).remaining == purchased + rest
+
+
+STOCK = {
+    "credits_usageevent_export": CreditUsageReport,
+    "credits_ledgerentry_export": CreditBalanceReport,
+    "billing_purchase_export": PurchaseHistoryReport,
+}
+
+
+@pytest.mark.parametrize("url_name", STOCK)
+def test_the_stock_export_page_gives_the_same_bytes(acme, url_name):
+    client, report = signed_in(people.alice(acme)), STOCK[url_name]
+    url = reverse(f"admin:{url_name}")
+
+    assert client.get(url).status_code == 200
+    for place, file_format in enumerate(["csv", "json", "xlsx"]):
+        answer = client.post(url, {"format": str(place), "resource": "0"})
+
+        assert answer.content == written(report(company=acme), file_format=file_format)
+        assert answer["Content-Disposition"] == (
+            f'attachment; filename="{report.slug}-{acme.slug}.{file_format}"'
+        )
+
+
+def test_the_stock_export_sums_days_up_as_the_page_does(acme):
+    client = signed_in(people.alice(acme))
+
+    answer = client.post(
+        reverse("admin:credits_usageevent_export"),
+        {"format": "0", "resource": "0", "is_daily": "on"},
+    )
+
+    assert answer.content == written(CreditUsageReport(company=acme, is_daily=True))
+
+
+def test_a_filtered_list_s_workbook_does_not_claim_to_add_up(acme):
+    client = signed_in(people.alice(acme))
+    url = reverse("admin:credits_ledgerentry_export") + "?kind__exact=EXPIRED"
+
+    book = client.post(url, {"format": "2", "resource": "0"}).content
+
+    assert [row[3] for row in cells(book, "Credit balance")] == ["# of credits", 66.1, 4]
+    assert cells(book, "Control")[-1][1] == (
+        "These rows were filtered in a list, so they need not add up to the balance."
+    )

@@ -12,17 +12,27 @@ from django.utils import timezone
 
 from billing import allocations, purchases, seats, voiding
 from billing.models import TopUp
-from credits import api_keys, charging
+from credits import api_keys, charging, exports
 from credits.ledger import Key, Use
-from credits.models import Company, CreditGrant, Integration, User
+from credits.models import Company, CreditGrant, ExportJob, Integration, User
 from credits.rating import Work
+from credits.reports import files
+from credits.reports.base import DayRange
+from credits.reports.registry import Choice
 from tests.support import contracts, conversations, people
 from trackers import scanning
 from trackers.models import Backfill, TrackerFilter
 
 APPS = ("credits", "trackers", "billing")
 # Codes without a list of choices: a page could not be shown at all with another text in them.
-CODES = {("IdempotencyRecord", "operation"), ("Allocation", "time_zone"), ("ApiKey", "prefix")}
+CODES = {
+    ("IdempotencyRecord", "operation"),
+    ("Allocation", "time_zone"),
+    ("ApiKey", "prefix"),
+    ("ExportJob", "report"),
+    # Only the folder of exports is ever looked into.
+    ("ExportJob", "file_name"),
+}
 ROWS_MAX = 50  # A company of this test has fewer of each.
 
 
@@ -60,6 +70,7 @@ def seed(name: str, *, canary: str) -> Company:
     _buy(company, canary)
     for user in (alice, vic):
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
+    _export(company, alice)
     _write_everywhere(company, canary)
     return company
 
@@ -111,6 +122,32 @@ def _spend(company: Company, canary: str) -> None:
     charging.charge(company=company, use=use, work=work, rates=people.rates())
     charging.reserve(company=company, amount=Decimal(2), use=use, rates=people.rates())
     CreditGrant.objects.filter(company=company).update(reason=canary, reference=canary)
+
+
+def _export(company: Company, person: User) -> None:
+    """Leave a report ready, with its file, and one that failed."""
+    choice = Choice(report="credit-usage", days=DayRange(), file_format="csv")
+    now = timezone.now()
+    for later in (0, 1):
+        exports.request(
+            company=company,
+            choice=choice,
+            row_count=1,
+            by=person,
+            now=now + timedelta(seconds=later),
+        )
+    ready, failed = ExportJob.objects.filter(company=company).order_by("requested_at")
+    report, content = choice.report_of(company), exports.folder() / f"{ready.pk}.csv"
+    with content.open("wb") as file:
+        files.write(report, choice.days, file)
+    ExportJob.objects.filter(pk=ready.pk).update(
+        state="READY",
+        file_name=content.name,
+        byte_count=content.stat().st_size,
+        finished_at=now,
+        expires_at=now + timedelta(days=7),
+    )
+    ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
 
 
 def _write_everywhere(company: Company, canary: str) -> int:

@@ -156,7 +156,8 @@ def contents(company: Company) -> dict[str, list[dict]]:
 
 
 @pytest.fixture
-def companies(monkeypatch):
+def companies(monkeypatch, settings, tmp_path):
+    settings.EXPORTS = tmp_path / "exports"
     monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
     JobRun.objects.create(name="settle", period="2026-11-24T10:00:00Z")
     # One's own name and company stand on every page, so they are no proof of a row.

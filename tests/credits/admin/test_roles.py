@@ -15,7 +15,12 @@ pytestmark = pytest.mark.django_db
 LEDGER = ["ledgerentry", "usageevent", "drawdown", "reservation", "creditgrant"]
 PAGES = {
     "ledger": [f"credits_{model}_changelist" for model in LEDGER],
-    "reports": ["credits_reports", "credits_usageevent_export"],
+    "reports": [
+        "credits_reports",
+        "credits_usageevent_export",
+        "credits_ledgerentry_export",
+        "credits_exportjob_changelist",
+    ],
     "rates": ["credits_ratecard_changelist"],
     "new rates": ["credits_ratecard_add"],
     "grant": ["credits_creditgrant_add"],
@@ -27,7 +32,7 @@ PAGES = {
     "new people": ["credits_company_add", "credits_user_add", "credits_membership_add"],
     "schedule": ["credits_jobrun_changelist"],
     "keys": ["credits_apikey_changelist", "credits_apikey_add"],
-    "never": [f"credits_{model}_add" for model in (*LEDGER[:4], "jobrun")],
+    "never": [f"credits_{model}_add" for model in (*LEDGER[:4], "jobrun", "exportjob")],
 }
 READS = {"ledger", "reports", "rates"}
 ALLOWED = {
