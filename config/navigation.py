@@ -75,10 +75,6 @@ GROUPS = (
         ),
     ),
     Group(
-        "Integrations",
-        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
-    ),
-    Group(
         "Contract",
         (
             _list("Contract", "contract", "billing_contract", Act.VIEW_BILLING, COMPANY),
@@ -86,6 +82,10 @@ GROUPS = (
             _list("Allocations", "event_repeat", "billing_allocation", Act.VIEW_BILLING, COMPANY),
             _list("Purchases", "shopping_cart", "billing_purchase", Act.VIEW_BILLING, COMPANY),
         ),
+    ),
+    Group(
+        "Integrations",
+        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
     ),
     Group(
         "Vendor",
