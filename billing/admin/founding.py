@@ -79,11 +79,11 @@ class CompanyFields(forms.Form):
 class OpenForm(CompanyFields, SeatFields, TermsFields, ActForm):
     """Everything a company needs to start."""
 
-    field_order = (
-        *("name", "slug", "time_zone"),
-        *TermsFields.base_fields,
-        *SeatFields.base_fields,
-        *("admin_email", "admin_name", "key"),
+    sections = (
+        ("Company", ("name", "slug", "time_zone")),
+        ("Contract", tuple(TermsFields.base_fields)),
+        ("Seats from the first day on", tuple(SeatFields.base_fields)),
+        ("First admin, who is invited by e-mail", ("admin_email", "admin_name")),
     )
 
 

@@ -65,7 +65,11 @@ class CorrectingActs:
         """Of one lot or in spending order; all of it, a part, or a thousandth too much."""
         grant = None
         if data.draw(st.booleans()):
-            grant = self._some_grant(data, lambda lot: lot.free > 0)
+            wants_held = data.draw(st.booleans())
+            grant = self._some_grant(
+                data,
+                lambda lot: (lot.free > 0 and lot.held > 0) or (lot.free > 0 and not wants_held),
+            )
         self.model.settle()
         free = self.model.available if grant is None else self.model.lots[grant.pk].free
         mills = int(free * 1000)
@@ -80,9 +84,8 @@ class CorrectingActs:
 
     def refund(self, data):
         """All that is left, a part, or a thousandth too much; some of it long after."""
-        use = data.draw(st.sampled_from(self.uses[-6:]))
-        event = UsageEvent.objects.get(pk=use.pk)
-        mills = int(self.model.charges[use.pk].left * 1000)
+        event = UsageEvent.objects.get(pk=data.draw(st.sampled_from(self._refundable(data))).pk)
+        mills = int(self.model.charges[event.pk].left * 1000)
         amount = data.draw(st.sampled_from([None, max(1, mills // 2), max(1, mills), mills + 1]))
         terms = {"amount": None if amount is None else credits_of(amount)}
         made, seen = [], []
@@ -104,8 +107,16 @@ class CorrectingActs:
         if replacement in self.model.lots:
             replacement = None
         self._agree(
-            outcome, lambda: self.model.refund(id=use.pk, replacement_id=replacement, **terms)
+            outcome, lambda: self.model.refund(id=event.pk, replacement_id=replacement, **terms)
         )
+
+    def _refundable(self, data):
+        """The last uses; every other time those of several lots with something left, if any."""
+        charges = self.model.charges
+        several = [
+            use for use in self.uses if charges[use.pk].left and len(charges[use.pk].parts) > 1
+        ]
+        return several if several and data.draw(st.booleans()) else self.uses[-6:]
 
     @property
     def _signed(self):
