@@ -284,7 +284,10 @@ class TopUp(ContractAct):
             return None
         return Plan(
             facts=(("Added now", shown.amount(owed, metric="owed")),),
-            notes=("The credits end with the running period.", form.cleaned_data["reason"]),
+            notes=(
+                "The credits end with the running period.",
+                f"Reason: {form.cleaned_data['reason']}",
+            ),
         )
 
     def do(self, form: ActForm) -> Done:

@@ -148,11 +148,11 @@ class PurchaseAdmin(ReadOnlyAdmin):
         figure = shown.amount(purchase.amount, metric="purchase-amount")
         return format_html("<s>{}</s>", figure) if purchase.voided_at else figure
 
-    @display(description="availability start date")
+    @display(description="available from")
     def first(self, purchase: Purchase) -> str:
         return shown.NOTHING if purchase.starts_on is None else shown.day(purchase.starts_on)
 
-    @display(description="expiration date")
+    @display(description="last day")
     def last(self, purchase: Purchase) -> str:
         return shown.NOTHING if purchase.ends_on is None else shown.day(purchase.ends_on)
 

@@ -134,7 +134,7 @@ def test_changed_terms_are_shown_from_what_to_what(client, today):
 def test_the_first_day_stays_once_a_period_was_written(client, today):
     answer = client.post(act("terms"), terms(today, starts_on=today.isoformat()))
 
-    assert "Periods have been counted from this contract's first day" in text_of(answer)
+    assert "Periods have been counted from this contract" in text_of(answer)
     assert Contract.objects.get().starts_on == today - timedelta(days=9)
 
 
