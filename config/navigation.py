@@ -79,10 +79,6 @@ GROUPS = (
         ),
     ),
     Group(
-        "Integrations",
-        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
-    ),
-    Group(
         "Contract",
         (
             _list("Contract", "contract", "billing_contract", Act.VIEW_BILLING, COMPANY),
@@ -90,6 +86,10 @@ GROUPS = (
             _list("Allocations", "event_repeat", "billing_allocation", Act.VIEW_BILLING, COMPANY),
             _list("Purchases", "shopping_cart", "billing_purchase", Act.VIEW_BILLING, COMPANY),
         ),
+    ),
+    Group(
+        "Integrations",
+        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
     ),
     Group(
         "Vendor",

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -176,7 +176,7 @@ class ApiKeyAdmin(CompanyScopedAdmin):
 
     @display(description="starts with")
     def start(self, key: ApiKey) -> str:
-        return shown.code(f"tsk_{key.prefix}_…")
+        return format_html('<span class="credits-code-short">tsk_{}_…</span>', key.prefix)
 
     @display(description="state")
     def state_label(self, key: ApiKey) -> str:

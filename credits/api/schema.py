@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import Direction, OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import (
+    Direction,
+    OpenApiExample,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+)
 from rest_framework import serializers
 
 from credits.api import answers, problems
@@ -98,7 +103,9 @@ def example(problem_type: ProblemType) -> dict[str, Any]:
 
 
 def answered(
-    output: type[serializers.Serializer[Any]], description: str, **examples: Any
+    output: type[serializers.Serializer[Any]] | PolymorphicProxySerializer,
+    description: str,
+    **examples: Any,
 ) -> OpenApiResponse:
     """Describe a good answer, with its examples by name."""
     return OpenApiResponse(

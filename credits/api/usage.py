@@ -6,14 +6,15 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credits import balances
-from credits.api import pages, problems, schema
+from credits.api import pages, problems, schema, usage_sums
 from credits.api.fields import AmountField, CodeField, FlagField, IdField, InstantField
+from credits.api.problems import Problem
 from credits.api.views import ApiView, PageView, not_found
 from credits.models import FREE_ACTIONS, FeatureType, Scope, UsageAction, UsageEvent
 from credits.reports.usage import with_integration_name
@@ -59,7 +60,14 @@ class UsageFilters(serializers.Serializer[Any]):
 
 
 class UsageParameters(UsageFilters, pages.PageParameters):
-    """Which usage, page by page."""
+    """Which usage, page by page; or all of it, added up."""
+
+    group_by = CodeField(
+        required=False,
+        choices=[(kind, kind) for kind in usage_sums.KINDS],
+        help_text="Add the usage up instead of listing it: one answer with every group, without "
+        "pages. Days are those of your company's zone.",
+    )
 
 
 class UsageOutput(serializers.Serializer[Any]):
@@ -124,17 +132,40 @@ class UsageView(PageView):
         parameters=[UsageParameters],
         responses={
             200: schema.answered(
-                UsagePage, "One page of usage.", usage={"items": [EXAMPLE], "next_cursor": None}
+                PolymorphicProxySerializer(
+                    component_name="UsageAnswer",
+                    serializers=[UsagePage, usage_sums.UsageSums],
+                    resource_type_field_name=None,
+                ),
+                "One page of usage; with `group_by`, its sums.",
+                usage={"items": [EXAMPLE], "next_cursor": None},
+                sums={"group_by": "tracker", "items": [usage_sums.EXAMPLE]},
             )
         },
     )
     def get(self, request: Request) -> Response:
         """One row per usage event, in ledger order, as in the credit usage report.
 
-        The range `since` ≤ t < `until` is half-open. An id of another company finds nothing.
+        The range `since` ≤ t < `until` is half-open. An id of another company finds nothing. With
+        `group_by`, one row per group, whose amounts add up to those of the rows.
         """
+        if by := self.values.get("group_by"):
+            return self._sums(by)
         balances.now(company=self.company)  # Settles what is due.
         return self.page(limited(usage_of(self), self.values))
+
+    def _sums(self, by: str) -> Response:
+        if errors := [
+            {"name": name, "detail": "Sums come without pages; leave it out."}
+            for name in self.request.query_params
+            if name in pages.PageParameters().fields
+        ]:
+            detail = f"{errors[0]['name']}: {errors[0]['detail']}"
+            raise Problem(problems.INVALID_PARAMETER, detail, errors=errors)
+        balances.now(company=self.company)  # Settles what is due.
+        rows = limited(UsageEvent.objects.filter(company=self.company), self.values)
+        found = usage_sums.sums(rows, by=by, company=self.company)
+        return Response(usage_sums.UsageSums({"group_by": by, "items": found}).data)
 
 
 class UsageEventView(ApiView):

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from credits import charging
+from credits.identifiers import new_id
 from credits.ledger import Use
 from credits.models import CreditGrant, Integration, UsageEvent
 from credits.rating import Work
@@ -21,12 +22,12 @@ def program(acme):
 
 
 def use(company, number: int) -> None:
-    """Something used by an integration of its own, paid from a grant of its own."""
+    """Something used by a tracker and an integration of its own, from a grant of its own."""
     statement.lot(company, f"lot {number}", "1")
     desk = Integration.objects.create(company=company, name=f"Desk {number}", kind="API")
     charging.charge(
         company=company,
-        use=Use("ASK", f"use {number}", None, "API_REQUEST", desk.pk),
+        use=Use("TRACKER", f"use {number}", new_id(), "BACKFILL", desk.pk),
         work=Work(emails_with_text=10),
         rates=people.rates(),
     )
@@ -50,6 +51,8 @@ def test_no_operation_asks_more_the_more_rows_there_are(acme, program):
         "grants?limit=200": 4,
         "ledger?limit=200": 5,
         "usage?limit=200": 4,
+        "usage?group_by=integration": 5,
+        "usage?group_by=tracker": 5,
         "purchases?limit=200": 4,
         "rate-card": 5,
         "ledger/1": 5,

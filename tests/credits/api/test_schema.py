@@ -171,9 +171,17 @@ def test_every_answer_is_what_the_document_says(document, program, busy):
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         assert answer.status_code == 200
         validator(document, schema).validate(answer.json())
-        assert set(answer.json()) == set(named(document, schema)["properties"])
+        shapes = named(document, schema).get("oneOf", [schema])
+        assert set(answer.json()) in [set(named(document, one)["properties"]) for one in shapes]
         asked += 1
     assert asked == 10
+
+
+def test_sums_are_what_the_document_says(document, program):
+    answer = program.get("/api/v1/usage", {"group_by": "day"})
+
+    validator(document, {"$ref": "#/components/schemas/UsageSums"}).validate(answer.json())
+    assert len(answer.json()["items"]) == 1
 
 
 def named(document, schema):
