@@ -140,8 +140,14 @@ def test_no_page_is_wider_than_the_screen(demo, width, dark):
 
 def test_the_screenshots_are_taken_anew_and_small(demo, tmp_path):
     done = subprocess.run(
-        [sys.executable, PROJECT / "docs" / "screenshots" / "make.py"]
-        + ["--address", demo.address, "--folder", tmp_path],
+        [
+            sys.executable,
+            PROJECT / "docs" / "screenshots" / "make.py",
+            "--address",
+            demo.address,
+            "--folder",
+            tmp_path,
+        ],
         capture_output=True,
         text=True,
     )
