@@ -14,6 +14,7 @@ from billing import allocations, purchases, seats
 from billing.models import Allocation, Contract, Period, SeatType, TopUp
 from billing.models.contracts import INTRODUCTORY_DAYS_DEFAULT, PURCHASE_MONTHS_DEFAULT
 from credits import grants
+from credits.amounts import ZERO
 from credits.ledger import Key
 from credits.models import Company, User
 
@@ -67,11 +68,15 @@ class Seats:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a change of the contract wrote: the periods, and what is owed for the running one."""
+    """What a change of the contract wrote: the periods, and what is owed for the running one.
+
+    ``introduced`` is the introductory credits it gave; 0 for none.
+    """
 
     contract: Contract
     written: tuple[Allocation, ...]
     owed: Decimal
+    introduced: Decimal
 
 
 def agree(
@@ -232,6 +237,13 @@ def _count(kind: SeatType, counted: Seats, by: User, now: datetime, note: str = 
 
 
 def _carry_out(contract: Contract, now: datetime) -> Outcome:
+    had_some = contract.introductory_grant_id is not None
     written = allocations.run(company=contract.company, now=now)
     contract.refresh_from_db(fields=["introductory_grant"])
-    return Outcome(contract=contract, written=tuple(written), owed=owed_now(contract, now))
+    given = None if had_some else contract.introductory_grant
+    return Outcome(
+        contract=contract,
+        written=tuple(written),
+        owed=owed_now(contract, now),
+        introduced=given.amount if given else ZERO,
+    )

@@ -47,7 +47,12 @@ def open_company(*, wish: Wish, by: User, now: datetime) -> Opened:
     :raises InvitationRefused: the admin cannot be invited.
     """
     with transaction.atomic():
-        company = companies.open_company(name=wish.name, slug=wish.slug, time_zone=wish.time_zone)
+        company = companies.open_company(
+            name=wish.name,
+            slug=wish.slug,
+            time_zone=wish.time_zone,
+            is_demo=_is_demo_database(),
+        )
         admin = invitations.invite(
             company=company, email=wish.admin_email, name=wish.admin_name, role=Role.TECH_ADMIN
         )
@@ -55,6 +60,15 @@ def open_company(*, wish: Wish, by: User, now: datetime) -> Opened:
             company=company, terms=wish.terms, seat_counts=wish.seats, by=by, now=now
         )
     return Opened(company=company, admin=admin, outcome=outcome)
+
+
+def _is_demo_database() -> bool:
+    """Tell whether all companies are made up: then one opened among them is, too.
+
+    The demo starts only in a database of its own, and would not start again beside a real one.
+    """
+    opened = Company.objects.all()
+    return opened.exists() and not opened.filter(is_demo=False).exists()
 
 
 def preview(*, wish: Wish, by: User, now: datetime) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import Sum
 
@@ -89,17 +90,28 @@ def count(
 
 def on(*, company: Company, day: date) -> tuple[Line, ...]:
     """Return the seats in force on a local day as known now, by type; types without one not."""
-    in_force = (
-        SeatCount.objects.filter(company=company, effective_on__lte=day)
+    return by_company({company.pk: day})[company.pk]
+
+
+def by_company(days: dict[int, date]) -> dict[int, tuple[Line, ...]]:
+    """Return the seats in force in each company on a day of its own, in one query."""
+    if not days:
+        return {}
+    rows = (
+        SeatCount.objects.filter(company__in=days, effective_on__lte=max(days.values()))
         .order_by("seat_type", "-effective_on", "-recorded_at", "-id")
-        .distinct("seat_type")
         .select_related("seat_type")
     )
-    return tuple(
-        Line(seat_type=row.seat_type, seats=row.count, credits=row.seat_type.credits)
-        for row in sorted(in_force, key=lambda row: (row.seat_type.name, row.seat_type.pk))
-        if row.count
-    )
+    latest: dict[UUID, SeatCount] = {}
+    for row in rows:
+        if row.effective_on <= days[row.company_id]:
+            latest.setdefault(row.seat_type_id, row)
+    found: dict[int, tuple[Line, ...]] = dict.fromkeys(days, ())
+    for row in sorted(latest.values(), key=lambda row: (row.seat_type.name, row.seat_type.pk)):
+        if row.count:
+            line = Line(seat_type=row.seat_type, seats=row.count, credits=row.seat_type.credits)
+            found[row.company_id] += (line,)
+    return found
 
 
 def owed(*, allocation: Allocation, today: date) -> Decimal:

@@ -14,7 +14,7 @@ CORRECTION_RULES = (
                   FROM credits_ledgerentry WHERE kind = 'REFUNDED'
                  GROUP BY company_id, corrects_sequence) r
             ON r.company_id = e.company_id AND r.corrects_sequence = e.sequence
-         WHERE r.total > -e.amount""",
+         WHERE e.kind = 'CONSUMED' AND r.total > -e.amount""",
     ),
     (
         "I11",

@@ -265,13 +265,6 @@ LOT_RULES = (
             GROUP BY company_id HAVING count(*) > 1""",
     ),
     (
-        "I9",
-        """SELECT company_id, 'usage ' || id, format('%s of a tracker costs %s', action, amount)
-          FROM credits_usageevent
-         WHERE feature_type = 'TRACKER' AND amount > 0
-           AND action NOT IN ('CONTINUOUS', 'BACKFILL')""",
-    ),
-    (
         "I18",
         """SELECT company_id, 'usage ' || id, format('%s costs %s', action, amount)
           FROM credits_usageevent

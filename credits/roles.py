@@ -27,6 +27,7 @@ class Act(StrEnum):
     VIEW_RESULTS = "see results"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
+    CORRECT_CREDITS = "cancel, void, adjust and refund credits"
     EDIT_RATES = "set rates"
     VIEW_COMPANIES = "see companies and people"
     EDIT_COMPANIES = "open and close companies and manage people"
@@ -63,8 +64,16 @@ _BUSINESS_ADMIN = _VIEWER | {
 # Integrations and API keys, which set a tech admin apart, come with their doors.
 MATRIX: dict[Standing, frozenset[Act]] = {
     Standing.VENDOR_STAFF: _READ
-    | {Act.EXPORT_REPORTS, Act.GRANT_CREDITS, Act.EDIT_RATES, Act.EDIT_COMPANIES}
-    | {Act.SELL_CREDITS, Act.APPROVE_PURCHASES, Act.EDIT_CONTRACTS},
+    | {
+        Act.EXPORT_REPORTS,
+        Act.GRANT_CREDITS,
+        Act.CORRECT_CREDITS,
+        Act.EDIT_RATES,
+        Act.EDIT_COMPANIES,
+        Act.SELL_CREDITS,
+        Act.APPROVE_PURCHASES,
+        Act.EDIT_CONTRACTS,
+    },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
     Standing.TECH_ADMIN: _BUSINESS_ADMIN,
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
-from unfold.widgets import UnfoldAdminPasswordInput
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from credits import sign_in
 from credits.models import User
@@ -53,7 +53,7 @@ class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     def __init__(self, user: User, data: Any = None) -> None:
         super().__init__(user, data)
         for field in self.fields.values():
-            field.widget = UnfoldAdminPasswordInput(attrs={"autocomplete": "new-password"})
+            field.widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
 
 
 @never_cache

@@ -47,10 +47,18 @@ class ActForm(forms.Form):
     """What one act asks for; its key goes through both steps and makes a second submit known."""
 
     key = forms.UUIDField(widget=forms.HiddenInput)
+    # Headings of a long form, each with the names of its fields; none for a short one.
+    sections: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
 
     def __init__(self, data: Any = None, *, company: Company | None) -> None:
         super().__init__(data, initial={"key": uuid.uuid4()})
         self.company = company
+
+    def grouped_fields(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Return the fields a person fills in, under their headings."""
+        if not self.sections:
+            return [("", self.visible_fields())]
+        return [(heading, [self[name] for name in names]) for heading, names in self.sections]
 
     def ledger_key(self, name: str) -> ledger.Key:
         """Return the form's key with the digest of what was typed."""

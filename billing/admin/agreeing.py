@@ -119,7 +119,10 @@ class SeatFields(forms.Form):
 class AgreeForm(SeatFields, TermsFields, ActForm):
     """A contract with its first seats."""
 
-    field_order = (*TermsFields.base_fields, *SeatFields.base_fields, "key")
+    sections = (
+        ("Contract", tuple(TermsFields.base_fields)),
+        ("Seats from the first day on", tuple(SeatFields.base_fields)),
+    )
 
 
 class TermsForm(TermsFields, ActForm):
@@ -281,7 +284,10 @@ class TopUp(ContractAct):
             return None
         return Plan(
             facts=(("Added now", shown.amount(owed, metric="owed")),),
-            notes=("The credits end with the running period.", form.cleaned_data["reason"]),
+            notes=(
+                "The credits end with the running period.",
+                f"Reason: {form.cleaned_data['reason']}",
+            ),
         )
 
     def do(self, form: ActForm) -> Done:
@@ -360,9 +366,8 @@ def notes_of(outcome: Outcome) -> tuple[str, ...]:
             f"{amounts.grouped(outcome.owed)} credits are owed for the running period; "
             "they are offered as a top-up."
         )
-    if outcome.contract.introductory_grant is not None:
-        amount = amounts.grouped(outcome.contract.introductory_grant.amount)
-        notes.append(f"{amount} introductory credits are given.")
+    if outcome.introduced:
+        notes.append(f"{amounts.grouped(outcome.introduced)} introductory credits are given.")
     return tuple(notes)
 
 

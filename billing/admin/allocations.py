@@ -29,6 +29,7 @@ class StatedInline(TabularInline):
 
     extra = 0
     can_delete = False
+    hide_title = True
     ordering = ("pk",)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -97,7 +98,9 @@ class AllocationAdmin(ReadOnlyAdmin):
         *("written", "cancelled", "grant_link"),
     )
     readonly_fields = fields
-    inlines = (LineInline, TopUpInline)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return (LineInline, TopUpInline) if obj and obj.top_ups.exists() else (LineInline,)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("lines")

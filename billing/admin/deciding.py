@@ -183,6 +183,10 @@ class ReasonForm(ActForm):
     reason = reason_field()
 
 
+def reason_note(form: ActForm) -> str:
+    return f"Reason: {form.cleaned_data['reason']}"
+
+
 class Cancel(PurchaseAct):
     """Withdraw a purchase that added nothing yet."""
 
@@ -199,7 +203,7 @@ class Cancel(PurchaseAct):
     def what_it_does(self, form: ActForm) -> Plan | None:
         return Plan(
             facts=self.facts(),
-            notes=("No credits were added, so none are taken back.", form.cleaned_data["reason"]),
+            notes=("No credits were added, so none are taken back.", reason_note(form)),
         )
 
     def do(self, form: ActForm) -> Done:
@@ -228,7 +232,9 @@ class Void(PurchaseAct):
         assert self.company is not None
         found = voiding.preview(purchase=self.purchase)
         before = balances.now(company=self.company).remaining
-        notes = [found.sentence, form.cleaned_data["reason"]]
+        notes = [found.sentence, reason_note(form)]
+        if found.taken and not found.leaves:
+            notes.insert(1, "They have not started, so the balance of today stays as it is.")
         if found.held:
             notes.insert(
                 1, "What work under way holds is taken back as soon as that work gives it back."

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -25,7 +26,7 @@ from billing.admin.agreeing import (
     notes_of,
     terms_facts,
 )
-from billing.admin.deciding import ReasonForm
+from billing.admin.deciding import ReasonForm, reason_note
 from billing.opening import Wish
 from credits import invitations, shown
 from credits.amounts import ZERO
@@ -33,6 +34,7 @@ from credits.companies import CompanyClosed
 from credits.models import Company, Membership, User
 from credits.roles import Act as Allowed
 
+CONSOLE = "django.core.mail.backends.console.EmailBackend"
 FOR_GOOD = (
     "API keys are revoked at once, and no allocation is issued any more. This cannot be undone. "
     "Ledger, usage and reports stay readable."
@@ -79,11 +81,11 @@ class CompanyFields(forms.Form):
 class OpenForm(CompanyFields, SeatFields, TermsFields, ActForm):
     """Everything a company needs to start."""
 
-    field_order = (
-        *("name", "slug", "time_zone"),
-        *TermsFields.base_fields,
-        *SeatFields.base_fields,
-        *("admin_email", "admin_name", "key"),
+    sections = (
+        ("Company", ("name", "slug", "time_zone")),
+        ("Contract", tuple(TermsFields.base_fields)),
+        ("Seats from the first day on", tuple(SeatFields.base_fields)),
+        ("First admin, who is invited by e-mail", ("admin_email", "admin_name")),
     )
 
 
@@ -203,7 +205,7 @@ class Close(Act):
             ),
             notes=(
                 FOR_GOOD,
-                form.cleaned_data["reason"],
+                reason_note(form),
             ),
         )
 
@@ -229,5 +231,12 @@ def send_invitation(request: HttpRequest, company: Company, user: User, now: dat
             f"The invitation to {user.email} could not be sent: the mail server did not take it. "
             "Check TALLYSTICK_EMAIL_URL, then send it again from the company's page.",
         )
-    else:
-        messages.success(request, f"An invitation was sent to {user.email}.")
+        return
+    if settings.EMAIL_BACKEND == CONSOLE:
+        messages.warning(
+            request,
+            f"The invitation to {user.email} was printed by the web process: no mail server is "
+            "set. Set TALLYSTICK_EMAIL_URL to have e-mails sent.",
+        )
+        return
+    messages.success(request, f"An invitation was sent to {user.email}.")

@@ -75,7 +75,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     change_form_template = "admin/billing/purchase_change_form.html"
     fields = (
         *("state_label", "credits", "first", "last", "order_reference", "note"),
-        *("asked", "approval", "limit", "fulfilment", "cancellation", "voiding"),
+        *("asked", "approval", "limit", "fulfilled", "cancellation", "voiding"),
         *("shown_grant", "left", "entries", "instead_of", "followed_by"),
     )
     readonly_fields = fields
@@ -124,7 +124,12 @@ class PurchaseAdmin(ReadOnlyAdmin):
         if (purchase := context.get("original")) is not None:
             scope = scope_of(request)
             context["acts"] = [
-                {"name": f"admin:billing_purchase_{name}", "act": act}
+                # A class is called by templates, so they get its words.
+                {
+                    "name": f"admin:billing_purchase_{name}",
+                    "heading": act.heading,
+                    "is_main": not act.is_danger,
+                }
                 for name, act in self.acts.items()
                 if scope.may(act.needs) and act.is_open(purchase)
             ]
@@ -143,11 +148,11 @@ class PurchaseAdmin(ReadOnlyAdmin):
         figure = shown.amount(purchase.amount, metric="purchase-amount")
         return format_html("<s>{}</s>", figure) if purchase.voided_at else figure
 
-    @display(description="availability start date")
+    @display(description="available from")
     def first(self, purchase: Purchase) -> str:
         return shown.NOTHING if purchase.starts_on is None else shown.day(purchase.starts_on)
 
-    @display(description="expiration date")
+    @display(description="last day")
     def last(self, purchase: Purchase) -> str:
         return shown.NOTHING if purchase.ends_on is None else shown.day(purchase.ends_on)
 
@@ -169,7 +174,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
         return shown.amount(purchase.approval_limit, metric="approval-limit")
 
     @display(description="fulfilled")
-    def fulfilment(self, purchase: Purchase) -> str:
+    def fulfilled(self, purchase: Purchase) -> str:
         return _step(purchase, "fulfilled")
 
     @display(description="cancelled")

@@ -17,10 +17,19 @@ from unfold.paginator import InfinitePaginator
 
 from credits import expirations, shown
 from credits.admin import reports
+from credits.admin.corrections import RefundingMixin
 from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
-from credits.models import Drawdown, EntryKind, Hold, LedgerEntry, Reservation, UsageEvent
+from credits.models import (
+    Correction,
+    Drawdown,
+    EntryKind,
+    Hold,
+    LedgerEntry,
+    Reservation,
+    UsageEvent,
+)
 from credits.reports.usage import CreditUsageReport, with_integration_name
 from credits.roles import Act
 
@@ -123,7 +132,7 @@ class LedgerEntryAdmin(SettledAdmin):
     )
     fields = (
         *("place", "occurred", "recorded", "action", "method", "credits", "before", "after"),
-        *("about", "cause_in_words", "cause_ref", "actor_ref", "hash_in_hex"),
+        *("about", "cause_in_words", "reason", "cause_ref", "actor_ref", "hash_in_hex"),
     )
     readonly_fields = fields
     inlines = (DrawdownInline,)
@@ -173,6 +182,11 @@ class LedgerEntryAdmin(SettledAdmin):
     def cause_in_words(self, entry: LedgerEntry) -> str:
         return entry.get_cause_display()
 
+    @display(description="reason")
+    def reason(self, entry: LedgerEntry) -> str:
+        correction: Correction | None = getattr(entry, "correction", None)
+        return shown.NOTHING if correction is None else correction.reason
+
     @display(description="hash")
     def hash_in_hex(self, entry: LedgerEntry) -> str:
         return shown.code(bytes(entry.hash).hex())
@@ -216,7 +230,7 @@ class DrawdownAdmin(SettledAdmin):
 
 
 @admin.register(UsageEvent)
-class UsageEventAdmin(ExportMixin, SettledAdmin):
+class UsageEventAdmin(RefundingMixin, ExportMixin, SettledAdmin):
     """Work that was done, newest first; its export is the credit usage report."""
 
     ordering = ("company", "-occurred_at", "-after_sequence", "-pk")

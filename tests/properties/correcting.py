@@ -14,6 +14,9 @@ from credits.models import CreditGrant, UsageEvent
 LOT_AMOUNTS = st.integers(2000, 12_000).map(lambda mills: credits_of(mills))
 LIVES = st.none() | st.sampled_from([180, 40, 15, 3, 0, -10])  # Minutes; the last two are refused.
 
+# Three times out of four.
+WANTS_FIT = st.sampled_from([True, True, True, False])
+
 
 def credits_of(mills: int) -> Decimal:
     return Decimal(mills) / 1000
@@ -64,14 +67,20 @@ class CorrectingActs:
     def adjust_down(self, data):
         """Of one lot or in spending order; all of it, a part, or a thousandth too much."""
         grant = None
-        if data.draw(st.booleans()):
-            grant = self._some_grant(data, lambda lot: lot.free > 0)
+        if self.model.lots and data.draw(st.booleans()):
+            wants_held = data.draw(st.booleans())
+            grant = self._some_grant(
+                data,
+                lambda lot: (lot.free > 0 and lot.held > 0) or (lot.free > 0 and not wants_held),
+            )
         self.model.settle()
-        free = self.model.available if grant is None else self.model.lots[grant.pk].free
-        mills = int(free * 1000)
-        amount = credits_of(
-            data.draw(st.sampled_from([max(1, mills // 3), max(1, mills), mills + 1]))
-        )
+        lot = self.model if grant is None else self.model.lots[grant.pk]
+        mills = int((self.model.available if grant is None else lot.free) * 1000)
+        is_held = (self.model.reserved if grant is None else lot.held) > 0
+        # Where something is held, one too many would take it.
+        too_many = [mills + 1] * (3 if is_held else 1)
+        amounts = [max(1, mills // 3), max(1, mills), *too_many]
+        amount = credits_of(data.draw(st.sampled_from(amounts)))
         outcome = self._outcome(
             lambda: grants.adjust(company=self.company, amount=-amount, grant=grant, **self._signed)
         )
@@ -80,10 +89,10 @@ class CorrectingActs:
 
     def refund(self, data):
         """All that is left, a part, or a thousandth too much; some of it long after."""
-        use = data.draw(st.sampled_from(self.uses[-6:]))
-        event = UsageEvent.objects.get(pk=use.pk)
-        mills = int(self.model.charges[use.pk].left * 1000)
-        amount = data.draw(st.sampled_from([None, max(1, mills // 2), max(1, mills), mills + 1]))
+        event = UsageEvent.objects.get(pk=data.draw(st.sampled_from(self._refundable(data))).pk)
+        mills = int(self.model.charges[event.pk].left * 1000)
+        amounts = [None, max(1, mills // 2), max(1, mills // 3), max(1, mills), mills + 1]
+        amount = data.draw(st.sampled_from(amounts))
         terms = {"amount": None if amount is None else credits_of(amount)}
         made, seen = [], []
         wants_more = data.draw(st.booleans())
@@ -104,8 +113,17 @@ class CorrectingActs:
         if replacement in self.model.lots:
             replacement = None
         self._agree(
-            outcome, lambda: self.model.refund(id=use.pk, replacement_id=replacement, **terms)
+            outcome, lambda: self.model.refund(id=event.pk, replacement_id=replacement, **terms)
         )
+
+    def _refundable(self, data):
+        """The last uses; mostly those of several lots with something left, begun ones first."""
+        charges = self.model.charges
+        several = [
+            use for use in self.uses if charges[use.pk].left and len(charges[use.pk].parts) > 1
+        ]
+        begun = [use for use in several if charges[use.pk].returned]
+        return (begun or several or self.uses)[-6:] if data.draw(WANTS_FIT) else self.uses[-6:]
 
     @property
     def _signed(self):
@@ -117,6 +135,6 @@ class CorrectingActs:
     def _some_grant(self, data, is_fit):
         """One that fits, if there is any, three times out of four."""
         fit = [id for id, lot in self.model.lots.items() if is_fit(lot)]
-        wants_fit = data.draw(st.integers(0, 3)) > 0
+        wants_fit = data.draw(WANTS_FIT)
         chosen = data.draw(st.sampled_from(fit if fit and wants_fit else list(self.model.lots)))
         return CreditGrant.objects.get(pk=chosen)

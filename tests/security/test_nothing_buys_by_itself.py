@@ -10,20 +10,24 @@ everybody, leaves an approved purchase unfulfilled, while the one page does fulf
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import shutil
 import subprocess
 import sys
 import uuid
+from contextlib import suppress
 
 import grimp
 import pytest
 from celery import current_app
 from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.management import get_commands, load_command_class
+from django.db import transaction
 from django.test import Client
-from django.urls import URLPattern, get_resolver, reverse
+from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 from django.utils.module_loading import import_string
 
 from billing.models import Purchase
@@ -223,7 +227,7 @@ def _addresses(patterns, namespaces, purchase):
             name = ":".join([*namespaces, pattern.name])
             try:
                 yield pattern.name, reverse(name, kwargs=values)
-            except Exception:
+            except NoReverseMatch:
                 yield pattern.name, ""
 
 
@@ -254,26 +258,29 @@ def test_no_address_fulfils_for_anybody_but_staff(approved, who):
 
 
 def test_of_all_addresses_only_the_page_that_fulfils_does_for_staff(approved):
-    """The canary: the same walk as staff, with the figures confirmed, is found by one address."""
-    acme, vera = approved.company, people.vera()
-    client = signed_in(vera, acme)
-    client.raise_request_exception = False
+    """The canary: the same walk as staff, who confirm what they see, is found by one address."""
+    vera = people.vera()
     fulfilled_by = []
 
     for name, url in addresses(approved):
-        if not url or name in ("logout", "choose_company", "billing_purchase_cancel"):
-            continue
-        form = form_for(approved) | {"order_reference": f"PO-{len(fulfilled_by)}"}
-        page = client.post(url, form)
-        seen = re.search(rb'name="seen" value="([^"]+)"', page.content if page.content else b"")
-        if seen:
-            client.post(url, form | {"seen": seen[1].decode()})
-        if Purchase.objects.get(pk=approved.pk).state == "FULFILLED":
-            fulfilled_by.append(name)
-            break
+        if url and name != "logout":
+            # Each address finds the purchase as it was, whatever the others did.
+            with transaction.atomic():
+                if confirms(signed_in(vera, approved.company), url, form_for(approved), approved):
+                    fulfilled_by.append(name)
+                transaction.set_rollback(True)
 
     assert fulfilled_by == [PAGE]
-    assert Purchase.objects.get(pk=approved.pk).fulfilled_by == vera
+
+
+def confirms(client, url: str, form: dict[str, str], purchase) -> bool:
+    """Go through both steps of an address; tell whether the purchase is fulfilled then."""
+    client.raise_request_exception = False
+    page = client.post(url, form)
+    seen = re.search(rb'name="seen" value="([^"]+)"', b"" if page.streaming else page.content)
+    if seen:
+        client.post(url, form | {"seen": seen[1].decode()})
+    return Purchase.objects.get(pk=purchase.pk).state == "FULFILLED"
 
 
 def test_looking_at_the_page_fulfils_nothing(approved):
@@ -292,10 +299,9 @@ def test_no_task_fulfils(approved):
     tasks = [task for name, task in current_app.tasks.items() if name.split(".")[0] in OURS]
 
     for task in tasks:
-        try:
-            task.run()
-        except TypeError:
-            task.run(*[str(approved.pk)] * (task.run.__code__.co_argcount))
+        wanted = inspect.signature(task.run).parameters
+        with suppress(ObjectDoesNotExist):
+            task.run(**dict.fromkeys(wanted, str(approved.pk)))
     periodic = [task.name for task in tasks]
 
     assert "billing.tasks.allocate" in periodic

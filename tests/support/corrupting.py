@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from credits.models import CreditGrant, LedgerEntry, UsageEvent
+from credits.models import Correction, CreditGrant, LedgerEntry, UsageEvent
 
 CHANGED = (
     "was changed after it was written, or its grant's terms or its use were: "
@@ -14,11 +14,11 @@ CHANGED = (
 
 def corrupt(company, *statements: str) -> dict:
     """Change rows as the tables' owner, with triggers and foreign keys off; return their names."""
-    names = {
-        "company": company.pk,
-        "march": CreditGrant.objects.get(company=company, reference="March").pk,
-        "lasting": CreditGrant.objects.get(company=company, reference="Lasting").pk,
-    }
+    names = {"company": company.pk}
+    for grant in CreditGrant.objects.filter(company=company):
+        names[grant.reference.lower()] = grant.pk
+    for correction in Correction.objects.filter(company=company):
+        names[f"c_{correction.kind.lower()}"] = correction.pk
     for entry in LedgerEntry.objects.filter(company=company):
         names[f"e{entry.sequence}"] = entry.pk
     for event in UsageEvent.objects.filter(company=company, entry__isnull=False):

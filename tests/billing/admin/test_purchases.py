@@ -244,6 +244,28 @@ def test_a_used_up_purchase_cannot_be_reversed_and_the_page_says_so(acme, vera, 
     assert 'value="confirm"' not in text_of(answer)
 
 
+def test_the_page_offers_what_can_be_done_in_its_state(acme, vera, client):
+    rows = {
+        "requested": contracts.requested(acme, vera, "1"),
+        "approved": contracts.approved(acme, vera, "2"),
+        "fulfilled": contracts.fulfilled(acme, vera, "3"),
+    }
+
+    offered = {
+        state: re.findall(
+            r'/purchase/[\w-]+/(?:approve|fulfil|cancel|void)/">(\w+)</a>',
+            text_of(client.get(reverse("admin:billing_purchase_change", args=[row.pk]))),
+        )
+        for state, row in rows.items()
+    }
+
+    assert offered == {
+        "requested": ["Approve", "Cancel"],
+        "approved": ["Fulfil", "Cancel"],
+        "fulfilled": ["Reverse"],
+    }
+
+
 def test_cancelling_needs_a_reason(acme, vera, client):
     purchase = contracts.requested(acme, vera)
     url = act("cancel", purchase)
