@@ -193,15 +193,17 @@ def test_features_of_two_types_without_a_reference_stay_apart(clock, berlin):
 
 def test_bars_stand_on_zero_and_pile_up_to_their_total(clock, berlin):
     clock.set(datetime(2026, 11, 10, 1, tzinfo=UTC))
-    charge(berlin, "Pricing", uuid.uuid4(), work=Work(long_calls=6))
+    charge(berlin, "Pricing", uuid.uuid4(), work=Work(long_calls=5))
     charge(berlin, "Competitors", uuid.uuid4(), work=Work(long_calls=2))
+    charge(berlin, "Renewals", uuid.uuid4(), work=Work(long_calls=1))
 
     chart = bar_charts.draw(use_of(berlin))
 
-    # 250 high from 14 to 264: 8 credits fill it, so 6 are 187.5 and 2 are 62.5.
+    # 250 high from 14 to 264: 8 credits fill it, so one of them is 31.25.
     assert [(part.number, part.y, part.height) for part in chart.bars[-1].parts] == [
-        (1, "76.5", "187.5"),
-        (2, "14", "62.5"),
+        (1, "107.75", "156.25"),
+        (2, "45.25", "62.5"),
+        (3, "14", "31.25"),
     ]
     assert [tick.text for tick in chart.amounts] == ["0", "2", "4", "6", "8"]
     assert [tick.at for tick in chart.amounts] == ["264", "201.5", "139", "76.5", "14"]

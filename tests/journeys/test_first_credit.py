@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import subprocess
+import sys
 import tempfile
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from config.embedded_postgres import PROJECT
 from tests.journeys import browser, product
 
 pytestmark = pytest.mark.chromium
@@ -134,3 +136,25 @@ def test_no_page_is_wider_than_the_screen(demo, width, dark):
 
     assert len(links) > 12
     assert too_wide == {}
+
+
+def test_the_screenshots_are_taken_anew_and_small(demo, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            PROJECT / "docs" / "screenshots" / "make.py",
+            "--address",
+            demo.address,
+            "--folder",
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+    kept = {path.name for path in (PROJECT / "docs" / "screenshots").glob("*.png")}
+    taken = {path.name: path.stat().st_size for path in tmp_path.glob("*.png")}
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(taken) == kept
+    assert len(kept) >= 6
+    assert max(taken.values()) <= 150_000
