@@ -39,8 +39,8 @@ REFUSALS = (
     invitations.InvitationRefused,
     CompanyClosed,
     grants.GrantExpiresBeforeItStarts,
-    ledger.IdempotencyConflict,
 )
+USED_BEFORE = "This form was used before with other values; open it anew to do more."
 
 
 class ActForm(forms.Form):
@@ -163,6 +163,8 @@ def view(page: ModelAdmin[Any], act: Act) -> HttpResponse:
         return _leave(request, act.do(form))
     except REFUSALS as refusal:
         form.add_error(None, str(refusal))
+    except ledger.IdempotencyConflict:
+        form.add_error(None, USED_BEFORE)
     return _form_page(page, act, form)
 
 
