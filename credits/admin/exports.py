@@ -141,14 +141,12 @@ def download(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpRespon
         messages.error(request, "The file is not in the folder of exports any more: run it again.")
         return redirect("admin:credits_exportjob_change", job.pk)
     extension = job.file_name.rpartition(".")[2]
-    answer = FileResponse(
+    return FileResponse(
         file,
         as_attachment=True,
         filename=exports.choice_of(job).file_name(job.company, extension),
         content_type=CONTENT_TYPES[extension],
     )
-    answer["Cache-Control"] = "private, no-store"
-    return answer
 
 
 def cancel(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpResponse:
