@@ -64,6 +64,8 @@ def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
         # A draft is published together with a backfill of its history.
         page.get_by_role("link", name="AI trackers", exact=True).click()
         page.get_by_role("link", name="Reference visit wanted").click()
+        expect(page.locator(".select2-search__field").first).to_be_visible()
+        expect(page.locator(".select2-search__field:not([aria-label])")).to_have_count(0)
         page.get_by_role("link", name="Publish", exact=True).click()
         expect(page.get_by_text("210.0 credits exactly, for 345 conversations")).to_be_visible()
         agreement = page.get_by_label("A month costs more than 10 % of what is left")
