@@ -67,7 +67,7 @@ def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
         expect(page.locator(".select2-search__field").first).to_be_visible()
         expect(page.locator(".select2-search__field:not([aria-label])")).to_have_count(0)
         page.get_by_role("link", name="Publish", exact=True).click()
-        expect(page.get_by_text("210.0 credits exactly, for 345 conversations")).to_be_visible()
+        expect(page.get_by_text("234.5 credits exactly, for 379 conversations")).to_be_visible()
         agreement = page.get_by_label("A month costs more than 10 % of what is left")
         if agreement.count():
             agreement.check()
@@ -78,11 +78,11 @@ def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
         bar = page.get_by_role("progressbar", name="Conversations finished")
         expect(bar).to_have_attribute("aria-valuenow", "100", timeout=120_000)
         expect(page.locator('[data-status="DONE"]')).to_be_visible(timeout=10_000)
-        assert figure(page, "charged") == Decimal("210.0")
+        assert figure(page, "charged") == Decimal("234.5")
 
         # The credits page and the report tell the same story.
         page.locator('a[href="/admin/credits/"]').first.click()
-        assert figure(page, "remaining") == remaining - Decimal("210.0")
+        assert figure(page, "remaining") == remaining - Decimal("234.5")
         used = figure(page, "used-30-days")
         page.get_by_role("link", name="Download credit reports", exact=True).click()
         page.get_by_label("All", exact=True).check()
@@ -99,10 +99,10 @@ def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
     assert list(rows[0]) == HEADERS
     backfilled = [row for row in rows if row["Feature name"] == "Reference visit wanted"]
     assert {row["Usage action"] for row in backfilled} == {"Backfill"}
-    assert sum(Decimal(row["Credits used"]) for row in backfilled) == Decimal("210.0")
-    # The trackers' own 912.7, counted by hand in tests/config/test_demo_seed.py, and the backfill.
-    assert sum(Decimal(row["Credits used"]) for row in rows) == Decimal("1122.7")
-    assert Decimal("210.0") < used < Decimal("1122.7")
+    assert sum(Decimal(row["Credits used"]) for row in backfilled) == Decimal("234.5")
+    # The trackers’ own 1,001.0, counted by hand in test_demo_seed.py, and the backfill.
+    assert sum(Decimal(row["Credits used"]) for row in rows) == Decimal("1235.5")
+    assert Decimal("234.5") < used < Decimal("1235.5")
 
 
 def test_the_books_are_right_afterwards(demo):
