@@ -67,7 +67,7 @@ def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
         assert page.locator('[data-status="scheduled"]').count() == 1
 
         # A draft is published together with a backfill of its history.
-        page.get_by_role("link", name="AI trackers", exact=True).click()
+        page.get_by_role("link", name="AI trackers").click()
         page.get_by_role("link", name="Reference visit wanted").click()
         expect(page.locator(".select2-search__field").first).to_be_visible()
         expect(page.locator(".select2-search__field:not([aria-label])")).to_have_count(0)
