@@ -16,9 +16,12 @@ from billing.models import Allocation, Purchase
 from config.demo import dataset, history, phrases, seeding, storytelling
 from config.demo.clock import seeded_clock
 from config.demo.dataset import Plan
+from config.demo.history import History
 from credits import balances, reconciliation
 from credits.models import Company, CreditGrant, LedgerEntry, UsageEvent
+from tests.support import people
 from tests.support.analyzers import ScriptedAnalyzer
+from tests.support.conversations import record
 from trackers import analyzers, scanning
 from trackers.models import Conversation, Scan, Tracker
 
@@ -267,6 +270,52 @@ def test_every_slot_and_category_is_known():
     assert {line.who for line in lines} == {"R", "C", "D"}
     assert all(line.text for line in lines)
     assert len(written) > 300
+
+
+@pytest.mark.django_db
+def test_a_tracker_published_between_two_calls_reads_all_from_the_second_on():
+    """The batches before it take longer than the minute between the calls."""
+    acme = people.company()
+    alice = people.alice(acme)
+    ten = at("2026-11-24 10:00")
+    records = [
+        record(f"call {minute}", team=f"Team {minute}", started_at=ten + timedelta(minutes=minute))
+        for minute in range(8)
+    ]
+    asked = {
+        "description": "",
+        "question": "Did the customer object to the price?",
+        "side": "CUSTOMER",
+        "kinds": ["call"],
+        "example_phrases": [],
+        "counter_examples": [],
+    }
+    contents = [
+        asked | {"name": "From the first", "published": 0.0},
+        asked | {"name": "From the fifth", "published": 0.5},
+    ]
+    now = at("2026-11-24 18:00")
+    with seeded_clock(ten - timedelta(hours=1)) as clock:
+        people.credits_for(acme, "50")
+        life = History(company=acme, by=alice, now=now, clock=clock, told=lambda count: None)
+        for content in contents:
+            life.plan_tracker(content, records, ten - timedelta(hours=1))
+        life.plan_conversations(records, history.cuts_of(contents, len(records)))
+        life.live()
+
+    read = Scan.objects.filter(state="DONE").order_by("conversation_started_at")
+    names = {
+        content["name"]: list(
+            read.filter(tracker__name=content["name"]).values_list(
+                "conversation__external_id", flat=True
+            )
+        )
+        for content in contents
+    }
+    assert names == {
+        "From the first": [f"call {minute}" for minute in range(8)],
+        "From the fifth": [f"call {minute}" for minute in range(4, 8)],
+    }
 
 
 def test_events_before_a_cut_meet_the_same_conversations():
