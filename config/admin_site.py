@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
+from credits import signing
+from credits.audit import Action
 from credits.current_company import scope_of
 
 # Every page carries the chooser; with more companies vendor people choose on the credits page.
@@ -64,4 +68,29 @@ class TallystickAdminSite(UnfoldAdminSite):
         if is_asked_again and not self.has_permission(request):
             context = self.each_context(request) | {"title": "No company yet"}
             return TemplateResponse(request, "credits/no_standing.html", context, status=403)
-        return super().login(request, extra_context)
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        with transaction.atomic():
+            response = super().login(request, extra_context)
+            if response.status_code == HTTPStatus.FOUND:
+                signing.record_sign_in(request, Action.SIGNED_IN)
+            else:
+                signing.record_refusal(request, email=request.POST.get("username", ""))
+        return response
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        with transaction.atomic():
+            if request.method == "POST" and request.user.is_authenticated:
+                signing.record_own(request, Action.SIGNED_OUT)
+            return super().logout(request, extra_context)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+                signing.record_own(request, Action.PASSWORD_CHANGED)
+        return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -161,6 +162,27 @@ HTTPS = env.boolean(
     default_is="`true` with `DATABASE_URL`, else `false`",
 )
 
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"TALLYSTICK_TRUSTED_PROXIES names no network: {error}. Write addresses such as "
+            "10.0.0.7 or 10.0.0.0/24, separated by commas."
+        ) from error
+
+
+# Whose X-Forwarded-For and X-Request-Id count. The web server itself must not read them first:
+# uvicorn is started with --no-proxy-headers.
+TRUSTED_PROXIES = _networks(
+    env.text(
+        "TALLYSTICK_TRUSTED_PROXIES",
+        "",
+        "Addresses or networks of your own reverse proxies, separated by commas.",
+    )
+)
+
 INSTALLED_APPS = [
     # Not plain "unfold": its default configuration would put its own site in the place of ours.
     "unfold.apps.BasicAppConfig",
@@ -185,6 +207,7 @@ INSTALLED_APPS = [
     "simple_history",
 ]
 MIDDLEWARE = [
+    "credits.origins.OriginMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

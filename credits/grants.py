@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from credits import ledger
 from credits.amounts import exact
@@ -33,12 +34,14 @@ def issue(
     reference: str = "",
     reason: str = "",
     key: Key | None = None,
+    grant_id: UUID | None = None,
 ) -> CreditGrant:
     """Give a company credits, usable in ``effective_at <= t < expires_at``.
 
     Without ``effective_at``, or with one already past, from now; without ``expires_at``, for
     ever. A later start writes no ledger entry until then. With a key the same request again
-    returns the first grant.
+    returns the first grant. ``grant_id`` is for a caller who has named the grant already, in the
+    audit trail.
 
     :raises InexactAmount: for a fourth decimal place.
     :raises ValueError: if the amount is not above 0.
@@ -49,7 +52,7 @@ def issue(
     amount = exact(amount)
     if amount <= 0:
         raise ValueError("Enter an amount above 0.")
-    grant_id = new_id()
+    grant_id = grant_id or new_id()
     answer = ledger.issue(
         company_id=company.pk,
         actor_ref=None if by is None else by.public_id,

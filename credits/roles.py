@@ -25,6 +25,7 @@ class Act(StrEnum):
     EDIT_TRACKERS = "change, publish and backfill trackers"
     VIEW_CONVERSATIONS = "see conversations"
     VIEW_RESULTS = "see results"
+    VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
     EDIT_RATES = "set rates"
@@ -51,6 +52,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
     Act.VIEW_CONVERSATIONS,
+    Act.VIEW_AUDIT,
 }
 
 # Integrations and API keys, which set a tech admin apart, come with their doors.

@@ -1,5 +1,5 @@
 """The admin pages of credits; importing this registers them."""
 
-from credits.admin import companies, grants, jobs, ledger, people, rates
+from credits.admin import audit, companies, grants, jobs, ledger, people, rates
 
-__all__ = ["companies", "grants", "jobs", "ledger", "people", "rates"]
+__all__ = ["audit", "companies", "grants", "jobs", "ledger", "people", "rates"]

@@ -18,6 +18,7 @@ from unfold.paginator import InfinitePaginator
 from credits import expirations, shown
 from credits.admin import reports
 from credits.admin.days import DaysFilter
+from credits.admin.exporting import AuditedExport
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.models import Drawdown, EntryKind, Hold, LedgerEntry, Reservation, UsageEvent
@@ -216,7 +217,7 @@ class DrawdownAdmin(SettledAdmin):
 
 
 @admin.register(UsageEvent)
-class UsageEventAdmin(ExportMixin, SettledAdmin):
+class UsageEventAdmin(AuditedExport, ExportMixin, SettledAdmin):
     """Work that was done, newest first; its export is the credit usage report."""
 
     ordering = ("company", "-occurred_at", "-after_sequence", "-pk")

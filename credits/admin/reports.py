@@ -19,6 +19,7 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from credits import expirations, shown
+from credits.admin import exporting
 from credits.admin.days import DayField
 from credits.current_company import scope_of
 from credits.models import Company
@@ -115,6 +116,12 @@ class CreditReportsView(View):
         today = timezone.now().astimezone(ZoneInfo(company.time_zone)).date()
         days = form.range(today)
         if "export" in request.GET:
+            details = {
+                "days": in_words(days),
+                "format": "CSV",
+                "free_use": form.cleaned_data["include_free_use"],
+            }
+            exporting.record(request, name=report.slug, label=report.title, details=details)
             return FileResponse(
                 files.as_csv(report, days),
                 as_attachment=True,

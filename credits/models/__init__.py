@@ -1,3 +1,4 @@
+from credits.models.audit import AuditAction, AuditActor, AuditEvent, AuditText, Door
 from credits.models.entries import (
     FREE_ACTIONS,
     AppendOnly,
@@ -28,10 +29,15 @@ __all__ = [
     "GENESIS_HASH",
     "LEASE_MAX",
     "AppendOnly",
+    "AuditAction",
+    "AuditActor",
+    "AuditEvent",
+    "AuditText",
     "Cause",
     "Company",
     "CreditGrant",
     "CreditPool",
+    "Door",
     "Drawdown",
     "EntryKind",
     "FeatureType",

@@ -21,10 +21,10 @@ def test_every_function_in_the_database_is_the_one_in_the_files():
         for name, body in FUNCTION.findall(path.read_text())
     }
     with connection.cursor() as cursor:
-        cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'ledger\\_%'")
+        cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname ~ '^(ledger|audit)_'")
         installed = {name: body.strip() for name, body in cursor.fetchall()}
 
-    assert len(written) == 26
+    assert len(written) == 28
     assert installed == written
 
 
