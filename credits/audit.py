@@ -164,7 +164,8 @@ def subject_of(subject: Model | Subject) -> Subject:
     if isinstance(subject, Subject):
         return subject
     ref = subject.public_id if isinstance(subject, User) else subject.pk
-    return Subject(type_of(type(subject)), str(ref), str(subject))
+    # Not type(): a request's user is known only by what it says of itself.
+    return Subject(type_of(subject.__class__), str(ref), str(subject))
 
 
 def _actor(by: User | Actor | None) -> Actor:
