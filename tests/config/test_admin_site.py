@@ -95,6 +95,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
             "Reservations",
             "Rate cards",
         ],
+        "System": ["Audit trail"],
     }
 
     assert sidebar(client, people.bob(acme)) == offered
@@ -108,7 +109,7 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
         "Reports": ["Credit reports", "Usage", "Ledger", "Drawdowns", "Grants", "Reservations"],
         "Vendor": ["Companies", "People", "Memberships", "Rate cards"],
-        "System": ["Jobs &amp; schedule"],
+        "System": ["Audit trail", "Jobs &amp; schedule"],
     }
 
     assert sidebar(client, people.vera()) == everything

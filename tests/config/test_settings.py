@@ -26,7 +26,7 @@ BROKER_HINT = (
 ALL = (
     "CELERY_BROKER_URL, DATABASE_URL, TALLYSTICK_ALLOWED_HOSTS, TALLYSTICK_ANALYZER, "
     "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_HOME, TALLYSTICK_HTTPS, "
-    "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY."
+    "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY, TALLYSTICK_TRUSTED_PROXIES."
 )
 
 WRONG = {
@@ -63,6 +63,14 @@ WRONG = {
     "an unknown log level": (
         {"TALLYSTICK_LOG_LEVEL": "LOUD"},
         "TALLYSTICK_LOG_LEVEL is “LOUD”; write one of: DEBUG, INFO, WARNING, ERROR.",
+    ),
+    "a proxy that is no address": (
+        {"TALLYSTICK_TRUSTED_PROXIES": "10.0.0.7, proxy.example.com"},
+        (
+            "TALLYSTICK_TRUSTED_PROXIES names no network: 'proxy.example.com' does not appear to "
+            "be an IPv4 or IPv6 network. Write addresses such as 10.0.0.7 or 10.0.0.0/24, "
+            "separated by commas."
+        ),
     ),
     "a folder that cannot be made": (
         {"TALLYSTICK_HOME": "/proc/tallystick"},

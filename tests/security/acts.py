@@ -314,7 +314,7 @@ COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
     "list_settings": "prints",
     "benchmark_trackers": "works in a database of its own, which it removes",
-    "demo": "makes a company up in an empty database, by operations that leave their lines",
+    "demo": "makes a company up in an empty database; what its people did is nobody's act",
 }
 TASKS_WITHOUT_A_LINE = {
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
