@@ -1,0 +1,214 @@
+"""When credits run out at the present pace: histories short enough to work out by hand."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from credits import forecasts
+from credits.forecasts import Lot
+from credits.metering import DayUse, Feature
+from credits.models import FeatureType
+
+LONDON = ZoneInfo("Europe/London")
+# A Monday, in winter, when London's days are those of UTC.
+TODAY = date(2026, 11, 23)
+MIDNIGHT = datetime(2026, 11, 23, tzinfo=UTC)
+ALICE = uuid.UUID(int=1)
+BOB = uuid.UUID(int=2)
+
+
+def used(amounts: dict[int, str]) -> list[DayUse]:
+    """Make a history: what was used so many days ago."""
+    feature = Feature(FeatureType.TRACKER, ALICE)
+    return [
+        DayUse(TODAY - timedelta(days=ago), feature, "Pricing", 1, 0, Decimal(amount))
+        for ago, amount in amounts.items()
+    ]
+
+
+def every_day(amount: str, *, days: int = 28) -> dict[int, str]:
+    return dict.fromkeys(range(1, days + 1), amount)
+
+
+def lot(amount: str, *, starts_in: float = -1, expires_in: float | None = None, ref=ALICE) -> Lot:
+    return Lot(
+        ref=ref,
+        free=Decimal(amount),
+        starts_at=MIDNIGHT + timedelta(days=starts_in),
+        expires_at=None if expires_in is None else MIDNIGHT + timedelta(days=expires_in),
+    )
+
+
+def forecast(history: dict[int, str], *lots: Lot, instant=MIDNIGHT, zone=LONDON, **kwargs):
+    return forecasts.of(
+        lots=lots,
+        pace=forecasts.pace(uses=used(history), today=TODAY),
+        waiting=kwargs.pop("waiting", Decimal(0)),
+        instant=instant,
+        zone=zone,
+        **kwargs,
+    )
+
+
+def test_a_steady_pace_runs_out_on_the_day_that_lacks_a_credit():
+    # Ten a day from Monday the 23rd: the 95 last through Wednesday 2 December's first half.
+    found = forecast(every_day("10"), lot("95"))
+
+    assert found.per_day == Decimal(10)
+    assert found.history_days == 28
+    assert found.runs_out_on == date(2026, 12, 2)
+    assert (found.earliest, found.latest) == (date(2026, 12, 2), date(2026, 12, 2))
+
+
+def test_credits_that_last_exactly_to_midnight_run_out_the_day_after():
+    found = forecast(every_day("10"), lot("90"))
+
+    assert found.runs_out_on == date(2026, 12, 2)
+
+
+def test_each_weekday_has_its_own_average():
+    # Only Mondays use anything, 7 and 9 in turn: 8 on the 23rd, the 30th, 7 and 14 December.
+    mondays = {7: "7", 14: "9", 21: "7", 28: "9"}
+
+    found = forecast(mondays, lot("25"))
+
+    assert found.per_day == Decimal("32") / 28
+    assert found.runs_out_on == date(2026, 12, 14)
+
+
+def test_fewer_than_three_full_days_of_use_are_not_enough():
+    two_days = forecasts.pace(uses=used({0: "5", 1: "10", 2: "10"}), today=TODAY)
+
+    assert forecast({0: "5", 1: "10", 2: "10"}, lot("95")) is None
+    assert len(two_days.daily) == 2
+    assert forecast({1: "10", 2: "10", 3: "10"}, lot("95")) is not None
+
+
+def test_quiet_days_after_the_first_use_count_as_days_of_no_use():
+    found = forecast({4: "40"}, lot("95"))
+
+    assert found.history_days == 4
+    assert found.per_day == Decimal(10)
+
+
+def test_a_weekday_not_seen_yet_uses_the_average_of_all_days():
+    # Friday, Saturday, Sunday used 12 each; Monday has not been seen.
+    found = forecast({1: "12", 2: "12", 3: "12"}, lot("30"))
+
+    assert found.runs_out_on == date(2026, 11, 25)
+
+
+def test_use_older_than_28_days_is_not_looked_at():
+    found = forecast(every_day("10") | {29: "1000", 40: "1000"}, lot("95"))
+
+    assert found.per_day == Decimal(10)
+
+
+def test_what_today_used_already_is_not_expected_again():
+    # Today used 8 of its 10, so 2 more today, then 10 a day: 32 end with the 26th.
+    found = forecast(every_day("10") | {0: "8"}, lot("32.5"))
+
+    assert found.runs_out_on == date(2026, 11, 27)
+
+
+def test_an_expiry_takes_what_is_left_and_says_how_much_is_wasted():
+    # 100 expire after five days of 10: 50 are wasted, and the other lot's 20 last two days.
+    expiring = lot("100", expires_in=5)
+    other = lot("20", ref=BOB)
+
+    found = forecast(every_day("10"), expiring, other)
+
+    assert found.runs_out_on == date(2026, 11, 30)
+    assert found.wasted == (
+        forecasts.Waste(ALICE, Decimal("50.000"), MIDNIGHT + timedelta(days=5)),
+    )
+    assert found.wasted_of([ALICE]) == Decimal("50.000")
+    assert found.wasted_of([BOB]) == 0
+
+
+def test_lots_are_drawn_in_the_order_given_so_the_soonest_expiry_wastes_less():
+    found = forecast(every_day("10"), lot("40", expires_in=5), lot("100", ref=BOB))
+
+    assert found.wasted == ()
+    assert found.runs_out_on == date(2026, 12, 7)
+
+
+def test_a_lot_that_ends_at_noon_serves_half_of_that_day():
+    # Half a day uses 5 of the 20; then 10 a day from the second lot.
+    found = forecast(every_day("10"), lot("20", expires_in=0.5), lot("10", ref=BOB))
+
+    assert found.wasted[0].credits == Decimal("15.000")
+    assert found.runs_out_on == date(2026, 11, 24)
+
+
+def test_a_scheduled_lot_helps_only_from_its_start():
+    late = forecast(every_day("10"), lot("50"), lot("1000", starts_in=6, ref=BOB))
+    in_time = forecast(every_day("10"), lot("50"), lot("1000", starts_in=5, ref=BOB))
+
+    assert late.runs_out_on == date(2026, 11, 28)
+    assert in_time.runs_out_on == date(2027, 3, 8)
+
+
+def test_what_waits_counts_as_used_already():
+    found = forecast(every_day("10"), lot("95"), waiting=Decimal("40"))
+
+    assert found.runs_out_on == date(2026, 11, 28)
+
+
+def test_nothing_left_runs_out_today():
+    found = forecast(every_day("10"))
+
+    assert found.runs_out_on == TODAY
+
+
+def test_credits_that_outlast_the_horizon_have_no_day():
+    found = forecast(every_day("10"), lot("3660"))
+    just_not = forecast(every_day("10"), lot("3659.9"))
+
+    assert (found.runs_out_on, found.earliest, found.latest) == (None, None, None)
+    assert just_not.runs_out_on == date(2027, 11, 23)
+
+
+def test_a_change_under_consideration_moves_the_day():
+    cheaper = forecast(every_day("10"), lot("95"), more_per_day=Decimal("-5"))
+    dearer = forecast(every_day("10"), lot("95"), more_per_day=Decimal("9"))
+
+    assert cheaper.runs_out_on == date(2026, 12, 12)
+    assert dearer.runs_out_on == date(2026, 11, 28)
+
+
+def test_an_uneven_pace_gives_a_range_around_the_day_and_the_same_one_each_time():
+    uneven = {ago: ("4", "16")[ago // 7 % 2] for ago in range(1, 29)}
+
+    first = forecast(uneven, lot("300"))
+    second = forecast(uneven, lot("300"))
+
+    assert first == second
+    assert first.earliest < first.runs_out_on < first.latest
+    assert first.earliest == date(2026, 12, 19)
+    assert first.latest == date(2026, 12, 27)
+
+
+def test_days_are_local_and_one_of_25_hours_is_one_day():
+    # Berlin's 25 October 2026 has 25 hours; ten a day from the 24th's midnight.
+    berlin = ZoneInfo("Europe/Berlin")
+    start = datetime(2026, 10, 23, 22, tzinfo=UTC)
+    history = [
+        DayUse(date(2026, 10, 24) - timedelta(days=ago), Feature(FeatureType.ASK, None), "Ask",
+               1, 0, Decimal(10))
+        for ago in range(1, 29)
+    ]  # fmt: skip
+    pace = forecasts.pace(uses=history, today=date(2026, 10, 24))
+    two_days = Lot(ALICE, Decimal("20"), start, None)
+    short = Lot(ALICE, Decimal("19.9"), start, None)
+
+    lasting = forecasts.of(
+        lots=[two_days], pace=pace, waiting=Decimal(0), instant=start, zone=berlin
+    )
+    lacking = forecasts.of(lots=[short], pace=pace, waiting=Decimal(0), instant=start, zone=berlin)
+
+    assert lasting.runs_out_on == date(2026, 10, 26)
+    assert lacking.runs_out_on == date(2026, 10, 25)
