@@ -31,12 +31,17 @@ class TallystickAdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         # Imported here and not above: the admin pages register themselves on this very site.
-        from credits.admin import overview
+        from credits.admin import entries, overview
 
         return [
             path("credits/", self.admin_view(overview.credits_page), name="credits_page"),
             # Unlike Django's, for people without a standing too: they are signed in as well.
             path("logout/", self.logout, name="logout"),
+            path(
+                "ledger/<slug:company_slug>/<int:sequence>/",
+                self.admin_view(entries.permalink),
+                name="ledger_entry",
+            ),
             path("company/", self.admin_view(overview.choose_company), name="choose_company"),
         ]
 

@@ -16,7 +16,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from credits import expirations, shown
-from credits.admin import reports
+from credits.admin import entries, reports
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import AuditedExport
 from credits.admin.scoped import ReadOnlyAdmin
@@ -123,11 +123,46 @@ class LedgerEntryAdmin(SettledAdmin):
         ("usage_event__action", ChoicesFieldListFilter),
     )
     fields = (
-        *("place", "occurred", "recorded", "action", "method", "credits", "before", "after"),
-        *("about", "cause_in_words", "cause_ref", "actor_ref", "hash_in_hex"),
+        *("place", "permalink", "occurred", "recorded", "action", "method"),
+        *("credits", "before", "after", "work", "cause_in_words", "corrections", "actor"),
+        *("hash_in_hex", "previous_hash"),
     )
     readonly_fields = fields
     inlines = (DrawdownInline,)
+
+    class Media:
+        js: ClassVar = ("credits/copy.js",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return entries.EntryChangeList
+
+    @display(description="link to this entry")
+    def permalink(self, entry: LedgerEntry) -> str:
+        return entries.copy_link(entry)
+
+    @display(description="for")
+    def work(self, entry: LedgerEntry) -> str:
+        return entries.work(entry)
+
+    @display(description="cause")
+    def cause_in_words(self, entry: LedgerEntry) -> str:
+        return entries.cause(entry)
+
+    @display(description="corrections")
+    def corrections(self, entry: LedgerEntry) -> str:
+        return entries.corrections(entry)
+
+    @display(description="by")
+    def actor(self, entry: LedgerEntry) -> str:
+        return entries.actor(entry)
+
+    @display(description="hash")
+    def hash_in_hex(self, entry: LedgerEntry) -> str:
+        return shown.code(bytes(entry.hash).hex())
+
+    @display(description="hash before it")
+    def previous_hash(self, entry: LedgerEntry) -> str:
+        return entries.previous_hash(entry)
 
     @display(description="entry")
     def place(self, entry: LedgerEntry) -> str:
@@ -170,14 +205,6 @@ class LedgerEntryAdmin(SettledAdmin):
             return shown.link(entry.grant, f"{entry.grant.get_source_display()} grant")
         return shown.NOTHING
 
-    @display(description="cause")
-    def cause_in_words(self, entry: LedgerEntry) -> str:
-        return entry.get_cause_display()
-
-    @display(description="hash")
-    def hash_in_hex(self, entry: LedgerEntry) -> str:
-        return shown.code(bytes(entry.hash).hex())
-
 
 @admin.register(Drawdown)
 class DrawdownAdmin(SettledAdmin):
@@ -197,7 +224,7 @@ class DrawdownAdmin(SettledAdmin):
 
     @display(description="entry")
     def entry_link(self, drawdown: Drawdown) -> str:
-        return shown.link(drawdown.entry, f"#{drawdown.entry.sequence}")
+        return shown.entry_link(drawdown.company, drawdown.entry.sequence)
 
     @display(description="time")
     def occurred(self, drawdown: Drawdown) -> str:
@@ -294,7 +321,7 @@ class UsageEventAdmin(AuditedExport, ExportMixin, SettledAdmin):
     def entry_link(self, event: UsageEvent) -> str:
         if event.entry is None:
             return "free"
-        return shown.link(event.entry, f"#{event.entry.sequence}")
+        return shown.entry_link(event.company, event.entry.sequence)
 
 
 @admin.register(Reservation)
