@@ -114,7 +114,12 @@ def test_nobody_meets_another_company_s_rows(companies, watch, standing):
     assert [place for canary in forbidden for place in walk.met[canary]] == []
     assert walk.broken == []
     assert walk.unaudited == []
-    assert contents(target) == before
+    after = contents(target)
+    if standing == "vendor staff":
+        # Companies are the vendor's own rows: whatever they work in, they may rename any.
+        before.pop("Company")
+        after.pop("Company")
+    assert after == before
     assert len(walk.statuses) >= ROUTES_MIN
     assert walk.count >= REQUESTS_MIN
 
