@@ -6,7 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from config.celery import app
 from config.embedded_postgres import PROJECT, Server
 
 TEMPLATE_PREFIX = "tallystick_template_"
+LOCK_POLL_SECONDS = 0.2
 
 
 def embedded_server() -> Server:
@@ -61,8 +63,9 @@ def named(database_dsn: str, name: str) -> str:
 
 
 def create(database_dsn: str, name: str, *, template: str = "template1") -> None:
-    """Create a database unless it exists."""
+    """Create a database unless it exists; of two that want it at once, one finds it made."""
     with _maintenance(database_dsn) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"tallystick create {name}"])
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if found.fetchone() is None:
             connection.execute(
@@ -105,6 +108,24 @@ def scratch(database_dsn: str, name: str, *, keep: bool = False) -> Iterator[str
     finally:
         if not keep:
             drop(database_dsn, name)
+
+
+@contextmanager
+def held(database_dsn: str, what: str, *, on_wait: Callable[[], object]) -> Iterator[None]:
+    """Be the only one on this server who does that with this database; wait until we are.
+
+    Calls ``on_wait`` once if somebody else does it now. The lock ends with its process, however
+    that ends, and outlives the database it is about: it is held in the maintenance one.
+    """
+    name = conninfo_to_dict(database_dsn)["dbname"]
+    with _maintenance(database_dsn) as connection:
+        is_waiting = False
+        while not _try_lock(connection, f"tallystick {what} {name}"):
+            if not is_waiting:
+                on_wait()
+                is_waiting = True
+            time.sleep(LOCK_POLL_SECONDS)
+        yield
 
 
 @contextmanager
@@ -180,6 +201,11 @@ def _build_template(database_dsn: str, name: str) -> None:
                 sql.Identifier(part), sql.Identifier(name)
             )
         )
+
+
+def _try_lock(connection: psycopg.Connection, name: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
+    return row is not None and bool(row[0])
 
 
 @contextmanager

@@ -66,6 +66,14 @@ def make_home(folder: Path) -> None:
             path.chmod(0o755)
 
 
+def unusable_home(folder: Path, error: OSError) -> str:
+    """Return the sentence about a data folder that cannot be made or written to."""
+    return (
+        f"The data folder {folder} cannot be used ({error.strerror}). "
+        "Set TALLYSTICK_HOME to a folder that this user may write to."
+    )
+
+
 @dataclass(frozen=True)
 class Server:
     """One PostgreSQL cluster below ``home``; ``options`` are ``postgresql.conf`` settings."""
@@ -137,7 +145,12 @@ class Server:
             yield
 
     def _make_home(self) -> None:
-        make_home(self.home)
+        try:
+            make_home(self.home)
+            with open(self.home / "start.lock", "a"):
+                pass
+        except OSError as error:
+            raise ServerDidNotStart(unusable_home(self.home.parent, error)) from error
         enter: list[StrPath] = ["test", "-x", self.home]
         if os.geteuid() == 0 and subprocess.run(enter, **_as_server_user()).returncode:
             raise ServerDidNotStart(

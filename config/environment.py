@@ -30,24 +30,24 @@ class Environment:
         self.declared: dict[str, Setting] = {}
 
     def text(self, name: str, default: str, purpose: str, *, default_is: str = "") -> str:
-        """Return the variable's text, or the default when it is missing or empty.
+        """Return the variable's text, or the default when it is missing, empty or blank.
 
         ``default_is`` describes a default that differs between machines, for the reference.
         """
         described = default_is or (f"`{default}`" if default else "")
         self.declared[name] = Setting(name, described, purpose)
-        return self.variables.get(name) or default
+        return self.variables.get(name, "").strip() or default
 
     def choice(self, name: str, default: str, options: tuple[str, ...], purpose: str) -> str:
-        """Return one of the options.
+        """Return one of the options, which are upper case; the variable may be lower case.
 
         :raises ImproperlyConfigured: for any other text.
         """
         text = self.text(name, default, purpose)
-        if text not in options:
+        if text.upper() not in options:
             known = ", ".join(options)
             raise ImproperlyConfigured(f"{name} is “{text}”; write one of: {known}.")
-        return text
+        return text.upper()
 
     def boolean(self, name: str, default: bool, purpose: str, *, default_is: str = "") -> bool:
         """Return true for 1, true, yes or on, false for 0, false, no or off.
@@ -59,14 +59,18 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is “{text}”; write true or false.")
         return text.lower() in TRUE
 
-    def number(self, name: str, default: int, purpose: str) -> int:
-        """Return a whole number of at least 0.
+    def number(self, name: str, default: int, purpose: str, *, maximum: int) -> int:
+        """Return a whole number from 0 to the maximum.
 
         :raises ImproperlyConfigured: for any other text.
         """
         text = self.text(name, str(default), purpose)
-        if not text.isdecimal():
-            raise ImproperlyConfigured(f"{name} is “{text}”; write a whole number, such as 10.")
+        # The length first: Python refuses to read numbers of thousands of digits.
+        is_short = len(text) <= len(str(maximum))
+        if not (is_short and text.isdecimal() and int(text) <= maximum):
+            raise ImproperlyConfigured(
+                f"{name} is “{text}”; write a whole number from 0 to {maximum}."
+            )
         return int(text)
 
     def refuse_unknown(self) -> None:

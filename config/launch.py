@@ -6,6 +6,7 @@ import signal
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
@@ -38,7 +39,7 @@ def run(arguments: list[str]) -> int:
     except (ImproperlyConfigured, ServerDidNotStart) as error:
         print(f"Not started: {error}", file=sys.stderr)
         return 2
-    except OperationalError as error:
+    except (OperationalError, psycopg.OperationalError) as error:
         reason = " ".join(str(error).split())
         print(f"The database does not answer: {reason} Check DATABASE_URL.", file=sys.stderr)
         return 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import ipaddress
 import os
 import secrets
@@ -12,10 +11,9 @@ from typing import Any
 
 import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
-from config import embedded_postgres
+from config import addresses, embedded_postgres
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -47,24 +45,27 @@ CELERY_BROKER_URL = env.text(
     default_is="the same PostgreSQL",
 )
 DATABASE_POOL_SIZE = env.number(
-    "TALLYSTICK_DATABASE_POOL_SIZE", 0, "Connections the web process keeps; 0 opens one a request."
+    "TALLYSTICK_DATABASE_POOL_SIZE",
+    0,
+    "Connections the web process keeps, at most 100; 0 opens one a request.",
+    maximum=100,
 )
 EMBEDDED = not DATABASE_URL
-BROKER_SCHEMES = ("amqp", "amqps", "redis", "rediss")
 
 
 def _secret_key() -> str:
     given = env.text(
         "TALLYSTICK_SECRET_KEY",
         "",
-        "Signs sessions; 50 random characters.",
+        "Signs sessions; at least 50 random characters.",
         default_is="made and kept beside the embedded database; required with `DATABASE_URL`",
     )
-    if given:
+    if given and not _is_guessable(given):
         return given
-    if not EMBEDDED:
+    if given or not EMBEDDED:
+        problem = "is too easy to guess" if given else "is missing"
         raise ImproperlyConfigured(
-            "TALLYSTICK_SECRET_KEY is missing. Set it to 50 random characters, for example the "
+            f"TALLYSTICK_SECRET_KEY {problem}. Set it to 50 random characters, for example the "
             "output of: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
         )
     # The embedded database is for one machine, which keeps its own key beside the data.
@@ -72,12 +73,20 @@ def _secret_key() -> str:
     try:
         if not key_file.exists():
             _write_once(key_file, secrets.token_urlsafe(50))
-        return key_file.read_text()
+        kept = key_file.read_text()
     except OSError as error:
+        raise ImproperlyConfigured(embedded_postgres.unusable_home(HOME, error)) from error
+    if _is_guessable(kept):
         raise ImproperlyConfigured(
-            f"The data folder {HOME} cannot be used ({error.strerror}). "
-            "Set TALLYSTICK_HOME to a folder that this user may write to."
-        ) from error
+            f"The key in {key_file} is too easy to guess. Remove that file: the next start makes "
+            "a new one, and everybody signs in again."
+        )
+    return kept
+
+
+def _is_guessable(key: str) -> bool:
+    """Judge as Django's own deployment check does, which nobody has to run."""
+    return len(key) < 50 or len(set(key)) < 5
 
 
 def _write_once(key_file: Path, key: str) -> None:
@@ -89,36 +98,6 @@ def _write_once(key_file: Path, key: str) -> None:
     with contextlib.suppress(FileExistsError):
         os.link(part, key_file)
     part.unlink()
-
-
-def _refuse_unusable_broker(url: str) -> None:
-    scheme, separator, _ = url.partition("://")
-    if not separator or scheme not in BROKER_SCHEMES:
-        raise ImproperlyConfigured(
-            "CELERY_BROKER_URL is not the address of RabbitMQ or Redis. Write "
-            "amqp://user:password@host:5672// or redis://host:6379/0, or leave it out to use "
-            "the database."
-        )
-    # RabbitMQ's client comes with Celery; that of Redis is no dependency of ours.
-    if scheme.startswith("redis") and importlib.util.find_spec("redis") is None:
-        raise ImproperlyConfigured(
-            "CELERY_BROKER_URL names Redis, whose Python client is not installed. "
-            "Install it with: pip install 'redis>=6.4,<9'"
-        )
-
-
-def _database_address() -> dict[str, Any]:
-    url = DATABASE_URL or embedded_postgres.Server(HOME / "postgres").url("tallystick")
-    try:
-        address = dict(conninfo_to_dict(url))
-    except ProgrammingError:
-        address = {}
-    if not url.startswith(("postgres://", "postgresql://")) or not address.get("dbname"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL is not the address of a PostgreSQL database. "
-            "Write postgres://user:password@host:5432/name, or leave it out for the embedded one."
-        )
-    return address
 
 
 def _database(address: dict[str, Any]) -> dict[str, Any]:
@@ -144,17 +123,14 @@ SECRET_KEY = _secret_key()
 DEBUG = env.boolean(
     "TALLYSTICK_DEBUG", False, "Shows tracebacks in the browser; never in production."
 )
-ALLOWED_HOSTS = env.text(
-    "TALLYSTICK_ALLOWED_HOSTS",
-    "localhost,127.0.0.1" if EMBEDDED else "",
-    "Host names the web process answers to, separated by commas.",
-    default_is="`localhost,127.0.0.1`; required with `DATABASE_URL`",
-).split(",")
-if ALLOWED_HOSTS == [""]:
-    raise ImproperlyConfigured(
-        "TALLYSTICK_ALLOWED_HOSTS is missing. Set it to this site's host name, such as "
-        "credits.example.com."
+ALLOWED_HOSTS = addresses.hosts(
+    env.text(
+        "TALLYSTICK_ALLOWED_HOSTS",
+        "localhost,127.0.0.1" if EMBEDDED else "",
+        "Host names the web process answers to, separated by commas.",
+        default_is="`localhost,127.0.0.1`; required with `DATABASE_URL`",
     )
+)
 HTTPS = env.boolean(
     "TALLYSTICK_HTTPS",
     not EMBEDDED,
@@ -235,7 +211,9 @@ TEMPLATES = [
     }
 ]
 
-DATABASE_ADDRESS = _database_address()
+DATABASE_ADDRESS = addresses.database(
+    DATABASE_URL or embedded_postgres.Server(HOME / "postgres").url("tallystick")
+)
 DATABASES = {"default": _database(DATABASE_ADDRESS)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -281,7 +259,7 @@ PGMQ_OPTIONS = {
     "visibility_timeout": 1800,
 }
 if CELERY_BROKER_URL:
-    _refuse_unusable_broker(CELERY_BROKER_URL)
+    addresses.refuse_unusable_broker(CELERY_BROKER_URL)
 else:
     CELERY_BROKER_URL = PGMQ_URL
     CELERY_BROKER_TRANSPORT_OPTIONS = PGMQ_OPTIONS | {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import uuid
+from contextlib import ExitStack
 
 import pytest
 
@@ -21,17 +23,31 @@ def pytest_configure(config):
         return
     if config.option.help or config.option.collectonly:
         return
-    server = test_databases.start_server()
-    config.stash[SERVER_KEY] = server
-    dsn = test_databases.address(server)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup a terminal that closes is none of our business.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    stack = config.stash[SERVER_KEY] = ExitStack()
+    dsn = test_databases.address(stack.enter_context(test_databases.own_server()))
     test_databases.tell_processes(dsn)
     databases.point_at(dsn)
     databases.template(dsn)
 
 
 def pytest_unconfigure(config):
-    if server := config.stash.get(SERVER_KEY, None):
-        test_databases.remove_server(server)
+    if stack := config.stash.get(SERVER_KEY, None):
+        stack.close()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is _interrupt:
+                signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number, frame):
+    """End as by Ctrl-C: fixtures and the server are cleared away. Once: clearing takes a while."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        # Not SIG_IGN, which the processes we start would inherit.
+        signal.signal(one, lambda number, frame: None)
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session")

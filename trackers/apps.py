@@ -8,4 +8,9 @@ class TrackersConfig(AppConfig):
     verbose_name = "Trackers"
 
     def ready(self) -> None:
-        from trackers import checks  # noqa: F401 - registers the system checks.
+        from trackers import (
+            analyzers,
+            checks,  # noqa: F401 - registers the system checks.
+        )
+
+        analyzers.refuse_unusable()

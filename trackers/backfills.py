@@ -202,19 +202,24 @@ def pause_at_zero(*, backfill_id: UUID) -> None:
     )
 
 
-def end_at_ceiling(*, backfill_id: UUID, now: datetime) -> None:
-    """Stop a backfill whose next conversation would go above its ceiling.
+def end_at_ceiling(*, backfill_id: UUID, needed: Decimal, now: datetime) -> None:
+    """Stop a backfill whose next conversation, of price ``needed``, would go above its ceiling.
 
-    While another worker still reads a batch of it, nothing happens: that batch was within the
-    ceiling and may write, and its worker comes here itself when it claims again. What it could
-    not read gives its room back.
+    Inside the caller's transaction, which holds the backfill, so that nothing of it is claimed
+    meanwhile. While another worker still reads a batch of it, nothing happens: that batch was
+    within the ceiling and may write, and its worker comes here itself when it claims again. What
+    it could not read gives its room back.
     """
-    with transaction.atomic():
-        backfill = _locked(backfill_id)
-        if backfill.state != BackfillState.RUNNING:
-            return
-        if not Scan.objects.filter(backfill=backfill, state=ScanState.RUNNING).exists():
-            _stop(backfill, by=None, now=now, reason="The ceiling was reached.")
+    backfill = Backfill.objects.get(pk=backfill_id)
+    if backfill.state != BackfillState.RUNNING:
+        return
+    # One statement, so of one instant: a batch may fail, and give its room back, at any moment.
+    found = Scan.objects.filter(backfill=backfill).aggregate(
+        running=Count("pk", filter=Q(state=ScanState.RUNNING)),
+        charged=Sum("price", filter=Q(state=ScanState.DONE), default=ZERO),
+    )
+    if not found["running"] and found["charged"] + needed > backfill.ceiling:
+        _stop(backfill, by=None, now=now, reason="The ceiling was reached.")
 
 
 def finish_if_done(*, backfill_id: UUID, now: datetime) -> None:

@@ -7,31 +7,24 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
-from django.utils.module_loading import import_string
+from django.core.checks import CheckMessage, Warning, register  # noqa: A004
+
+from trackers import analyzers
 
 
 @register("trackers")
 def check_analyzer(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Find the analyzer that cannot be used, or only in part.
+    """Find the offline analyzer that can be used only in part.
 
-    Words alone are a lesser analyzer and no reason to stand still, so that is a warning.
+    Words alone are a lesser analyzer and no reason to stand still, so that is a warning. One that
+    cannot be used at all is refused before any check.
     """
-    try:
-        analyzer = import_string(settings.ANALYZER)
-    except ImportError as error:
-        return [
-            Error(
-                f"The analyzer “{settings.ANALYZER}” cannot be imported: {error}",
-                hint="Set TALLYSTICK_ANALYZER to the dotted path of an analyzer, or leave it out.",
-                id="trackers.E001",
-            )
-        ]
+    if settings.ANALYZER != analyzers.OFFLINE:
+        return []
     # Imported here: a web process, which checks nothing, need not load what reads the weights.
     from trackers.analyzers.offline import embedding
-    from trackers.analyzers.offline.analyzer import OfflineAnalyzer
 
-    if analyzer is OfflineAnalyzer and (problem := embedding.problem()) is not None:
+    if (problem := embedding.problem()) is not None:
         return [
             Warning(
                 f"The offline analyzer compares words alone, and finds less: {problem}",

@@ -18,7 +18,7 @@ from credits.identifiers import new_id
 from credits.ledger import InsufficientCredits, Use
 from credits.models import Company, FeatureType, Reservation, UsageAction
 from credits.rating import Rates, Work
-from trackers import backfills, filters
+from trackers import backfills, filters, requeuing
 from trackers.models import (
     Backfill,
     BackfillState,
@@ -107,12 +107,13 @@ def claim(
             of=("self",), skip_locked=True, no_key=True
         )
         version = TrackerVersion.objects.select_related("tracker__company").get(pk=version_id)
-        leased = list(same_team[:BATCH_SIZE_MAX])
-        items = _within(room, _priced(leased, version.side, rates))
+        leased = requeuing.with_current_text(list(same_team[:BATCH_SIZE_MAX]), now=now)
+        priced = _priced(leased, version.side, rates)
+        items = _within(room, priced)
         token = new_id()
         _lease(items, token, now)
-    if leased and not items and backfill_id is not None:
-        backfills.end_at_ceiling(backfill_id=backfill_id, now=now)
+        if priced and not items and backfill_id is not None:
+            backfills.end_at_ceiling(backfill_id=backfill_id, needed=priced[0].price, now=now)
     if not items:
         return None
     return Batch(
@@ -143,26 +144,26 @@ def hold_credits(batch: Batch) -> None:
         except InsufficientCredits as refusal:
             _leave_waiting(batch, _payable(batch.items, refusal.available))
             continue
-        _of(batch).update(reservation_ref=batch.reservation.pk)
+        still_leased(batch).update(reservation_ref=batch.reservation.pk)
         return
     _leave_waiting(batch, [item for item in batch.items if item.price == 0])
 
 
 def hand_back(batch: Batch, scan_ids: Collection[UUID], *, counts_as_attempt: bool) -> None:
     """Queue leased scans again at once, as they were before the claim."""
-    _of(batch).filter(pk__in=scan_ids).update(
+    still_leased(batch).filter(pk__in=scan_ids).update(
         **_unleased(ScanState.PENDING, counts_as_attempt=counts_as_attempt)
     )
 
 
 def heartbeat(batch: Batch, *, now: datetime) -> None:
     """Keep the lease of a batch that takes long, and the credits held for it."""
-    _of(batch).update(leased_until=now + LEASE)
+    still_leased(batch).update(leased_until=now + LEASE)
     if batch.reservation is not None:
         charging.extend(reservation=batch.reservation)
 
 
-def _of(batch: Batch) -> QuerySet[Scan]:
+def still_leased(batch: Batch) -> QuerySet[Scan]:
     """Return the batch's scans that are still leased to it."""
     return Scan.objects.filter(
         pk__in=[item.scan_id for item in batch.items],
@@ -257,7 +258,7 @@ def _leave_waiting(batch: Batch, stay: list[Item]) -> None:
     leaving = [item.scan_id for item in batch.items if item.scan_id not in staying]
     is_live = batch.backfill_id is None
     state = ScanState.WAITING if is_live else ScanState.PENDING
-    _of(batch).filter(pk__in=leaving).update(**_unleased(state, counts_as_attempt=False))
+    still_leased(batch).filter(pk__in=leaving).update(**_unleased(state, counts_as_attempt=False))
     batch.items = stay
     if leaving and batch.backfill_id is not None:
         backfills.pause_at_zero(backfill_id=batch.backfill_id)

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from credits.rating import Rates
-from trackers import filters, locks, wakes
+from trackers import filters, locks, requeuing, wakes
 from trackers.batches import batches
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -27,7 +27,6 @@ from trackers.models import (
     ConversationKind,
     Participant,
     Scan,
-    ScanState,
     Tracker,
     TrackerState,
     Utterance,
@@ -135,7 +134,7 @@ def _write(
     for conversation in revised:
         conversation.save()
     _write_text(directory, [(item, records[item.external_id]) for item in (*created, *revised)])
-    _requeue_with_new_text(revised)
+    requeuing.read_new_texts(revised, now=now)
     report.created += len(created)
     report.revised += len(revised)
     return created
@@ -226,14 +225,6 @@ def _write_participants(
         update_fields=["name", "email", "affiliation", "team_member"],
     )
     return {(person.conversation_id, person.external_id): person for person in written}
-
-
-def _requeue_with_new_text(revised: list[Conversation]) -> None:
-    """Point work that has not begun to the new text; work that is done keeps the old one."""
-    for conversation in revised:
-        Scan.objects.filter(
-            conversation=conversation, state__in=[ScanState.PENDING, ScanState.WAITING]
-        ).update(revision=conversation.text_revision, price=None)
 
 
 def _published(company: Company) -> list[Tracker]:

@@ -13,16 +13,16 @@ from credits import audit, balances
 from credits.amounts import ZERO
 from credits.audit import Action
 from credits.models import User
-from trackers import backfills, filters
+from trackers import backfills, filters, requeuing
 from trackers.backfills import Plan
 from trackers.models import (
     Scan,
-    ScanState,
     Tracker,
     TrackerState,
     TrackerVersion,
 )
 
+REASON_REPLACED = "A new version was published."
 REASON_UNPUBLISHED = "The tracker was unpublished."
 REASON_LENGTH_MAX = 100  # Characters, as the history's own column has.
 
@@ -63,8 +63,10 @@ def publish(
 ) -> Tracker:
     """Begin to scan new conversations with the tracker's newest version.
 
-    A version of before stops: its running backfill ends, its queued scans are skipped. History
-    costs nothing until a backfill takes it; with a plan for it, both happen or neither does.
+    A version of before stops: its running backfill ends, and what it had queued of new
+    conversations is queued for the new version instead. What a worker reads just then goes on in
+    the same way, unless it was written before. History costs nothing until a backfill takes it;
+    with a plan for it, both happen or neither does.
 
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
     :raises AlreadyPublished: nothing to publish.
@@ -87,7 +89,7 @@ def publish(
             in_force = tracker.current_version
             before = {"version": in_force.number, "question": in_force.question}
         if draft is not None:
-            _retire(tracker, by=by, now=now, reason="A new version was published.")
+            backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=REASON_REPLACED)
             draft.published_at = now
             draft.save(update_fields=["published_at"])
             tracker.current_version = draft
@@ -104,6 +106,10 @@ def publish(
             before=before,
             after={"version": version.number, "question": version.question},
         )
+        if draft is not None:
+            requeuing.retire(
+                tracker=tracker, scans=_queued(tracker), now=now, reason=REASON_REPLACED
+            )
         if history is not None:
             backfills.start(tracker=tracker, plan=history, available=available, by=by, now=now)
     return tracker
@@ -119,11 +125,14 @@ def unpublish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) ->
         tracker = lock(tracker_id, edit_number)
         if tracker.state != TrackerState.PUBLISHED:
             raise NotPublished(NotPublished.__doc__)
-        _retire(tracker, by=by, now=now, reason=REASON_UNPUBLISHED)
+        backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=REASON_UNPUBLISHED)
         tracker.state = TrackerState.UNPUBLISHED
         tracker.unpublished_at = now
         save(tracker, by=by, now=now)
         audit.record(action=Action.UNPUBLISHED, by=by, company=tracker.company_id, subject=tracker)
+        requeuing.retire(
+            tracker=tracker, scans=_queued(tracker), now=now, reason=REASON_UNPUBLISHED
+        )
     return tracker
 
 
@@ -184,9 +193,7 @@ def _who_changed(tracker: Tracker) -> str:
     )
 
 
-def _retire(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
-    """End what the version in force has under way; its results stay."""
-    backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=reason)
-    Scan.objects.filter(tracker=tracker, state__in=[ScanState.PENDING, ScanState.WAITING]).update(
-        state=ScanState.SKIPPED, finished_at=now, reason=reason
-    )
+def _queued(tracker: Tracker) -> list[Scan]:
+    """Lock what the tracker has queued and no worker has begun."""
+    queued = Scan.objects.filter(tracker=tracker, state__in=requeuing.QUEUED)
+    return list(queued.select_for_update(no_key=True).order_by("pk"))

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from credits import charging, rating
 from credits.identifiers import new_id
-from trackers import analyzers, backfills, calibrating, claiming, locks
+from trackers import analyzers, backfills, calibrating, claiming, locks, requeuing
 from trackers.analyzers.base import Calibration, Finding
 from trackers.claiming import Batch
 from trackers.models import Backfill, Quote, Scan, ScanState, Tracker, TrackerState
@@ -100,15 +100,15 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
                 written = _write_findings(batch, findings.found, usage_id, now)
                 _write_failures(batch, findings.failed, now)
                 _charge(batch, written, usage_id)
+            else:
+                _discard(batch, now)
     except (charging.ReservationLapsed, charging.AlreadyReleased):
         # The worker slept longer than its hold lasted: nothing was written, nothing charged.
         logger.warning("The credits held for batch %s lapsed before it was written.", batch.token)
         ids = [item.scan_id for item in batch.items]
         claiming.hand_back(batch, ids, counts_as_attempt=True)
         return
-    if not wanted:
-        _discard(batch, now)
-    elif not written:
+    if not (wanted and written):
         _release(batch)
     begun = findings.found.keys() | findings.failed.keys()
     rest = [item.scan_id for item in batch.items if item.scan_id not in begun]
@@ -208,20 +208,17 @@ def _charge(batch: Batch, written: set[UUID], usage_id: UUID) -> None:
 
 def _discard(batch: Batch, now: datetime) -> None:
     """Throw the results away: meanwhile the backfill was stopped, the tracker unpublished, or a
-    new version published.
+    new version published, which then reads the conversations instead.
+
+    In the transaction that found it so: a tracker published a moment later must not lose them.
     """
-    Scan.objects.filter(
-        pk__in=[item.scan_id for item in batch.items],
-        lease_token=batch.token,
-        state=ScanState.RUNNING,
-    ).update(
-        state=ScanState.SKIPPED,
+    locks.share(Tracker, [batch.tracker.pk])
+    requeuing.retire(
+        tracker=Tracker.objects.select_related("current_version").get(pk=batch.tracker.pk),
+        scans=list(claiming.still_leased(batch).select_for_update(no_key=True).order_by("pk")),
+        now=now,
         reason="Stopped while it ran; nothing was charged.",
-        finished_at=now,
-        lease_token=None,
-        leased_until=None,
     )
-    _release(batch)
 
 
 def _release(batch: Batch) -> None:

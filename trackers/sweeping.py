@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from credits import balances, charging
 from credits.models import Company, Reservation
-from trackers import backfills, locks, wakes
+from trackers import backfills, locks, requeuing, wakes
 from trackers.models import Backfill, BackfillState, Scan, ScanState, Tracker, TrackerState
 from trackers.scanning import ATTEMPTS_MAX
 
@@ -81,28 +81,36 @@ def recover(*, now: datetime) -> int:
 def skip_unwanted(*, now: datetime) -> int:
     """Skip what nobody will read any more: its backfill was stopped, its tracker unpublished, or
     a newer version published, while a worker had it that then died or handed it back.
+
+    What was live goes on as a scan of the newer version.
     """
     skipped = 0
-    for state in (ScanState.PENDING, ScanState.WAITING):
+    for state in requeuing.QUEUED:
         with transaction.atomic():
             # Held still: a tracker published again meanwhile has its work wanted again.
             trackers = set(_unwanted(state)[:SKIP_MAX].values_list("tracker", flat=True))
             locks.share(Tracker, trackers)
-            unwanted = _unwanted(state).filter(tracker__in=trackers)[:SKIP_MAX]
-            ids = list(unwanted.values_list("pk", flat=True))
-            skipped += Scan.objects.filter(pk__in=ids, state=state).update(
-                state=ScanState.SKIPPED, finished_at=now, reason="Stopped; nothing was charged."
-            )
+            unwanted = _free(_unwanted(state).filter(tracker__in=trackers), SKIP_MAX)
+            for tracker in Tracker.objects.filter(pk__in=trackers).select_related(
+                "current_version"
+            ):
+                requeuing.retire(
+                    tracker=tracker,
+                    scans=[scan for scan in unwanted if scan.tracker_id == tracker.pk],
+                    now=now,
+                    reason="Stopped; nothing was charged.",
+                )
+            skipped += len(unwanted)
     return skipped
 
 
 def skip_long_waiting(*, now: datetime) -> int:
     """Skip, visibly, what has waited for credits longer than 30 days."""
-    return Scan.objects.filter(state=ScanState.WAITING, created_at__lt=now - WAITING_MAX).update(
-        state=ScanState.SKIPPED,
-        finished_at=now,
-        reason="Waited 30 days for credits.",
-    )
+    with transaction.atomic():
+        waited = Scan.objects.filter(state=ScanState.WAITING, created_at__lt=now - WAITING_MAX)
+        ids = [scan.pk for scan in _free(waited, SKIP_MAX)]
+        requeuing.skip(ids, now=now, reason="Waited 30 days for credits.")
+    return len(ids)
 
 
 def resume_waiting(*, now: datetime) -> int:
@@ -157,8 +165,12 @@ def _finished_backfills() -> list[UUID]:
 def _resume(company: Company, now: datetime) -> int:
     available = balances.now(company=company).available
     queues: dict[UUID, list[Scan]] = {}
+    # Only what can itself be paid: a thousand dear ones in front must not hide a cheap one.
     waiting = Scan.objects.filter(
-        company=company, state=ScanState.WAITING, tracker__catch_up=True
+        Q(price=None) | Q(price__lte=available),
+        company=company,
+        state=ScanState.WAITING,
+        tracker__catch_up=True,
     ).order_by("conversation_started_at", "pk")
     for scan in waiting[:RESUME_MAX]:
         queues.setdefault(scan.tracker_id, []).append(scan)
@@ -171,9 +183,16 @@ def _resume(company: Company, now: datetime) -> int:
             if scan.price is None or scan.price <= available:
                 chosen.append(scan.pk)
                 available -= scan.price or 0
-    return Scan.objects.filter(pk__in=chosen, state=ScanState.WAITING).update(
-        state=ScanState.PENDING, due_at=now
-    )
+    with transaction.atomic():
+        waiting = Scan.objects.filter(pk__in=chosen, state=ScanState.WAITING)
+        ids = [scan.pk for scan in _free(waiting, RESUME_MAX)]
+        return Scan.objects.filter(pk__in=ids).update(state=ScanState.PENDING, due_at=now)
+
+
+def _free(scans: QuerySet[Scan], at_most: int) -> list[Scan]:
+    """Lock those of the scans that nobody else has locked; the rest is left to the next sweep."""
+    locked = scans.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    return list(locked.order_by("pk")[:at_most])
 
 
 def _release(reservation_id: UUID) -> None:

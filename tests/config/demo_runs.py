@@ -105,7 +105,15 @@ class Demo:
 
 @contextmanager
 def demo(home: Path, port: int, *arguments: str) -> Iterator[Demo]:
-    """Start the demo and wait until it is ready; kill what a failed test leaves of it."""
+    """Start the demo and wait until it is ready; end what a failed test leaves of it."""
+    with begun(home, port, *arguments) as running:
+        running.wait_until_ready()
+        yield running
+
+
+@contextmanager
+def begun(home: Path, port: int, *arguments: str) -> Iterator[Demo]:
+    """Start the demo; end what the test leaves of it."""
     output = home.parent / f"output-{time.monotonic_ns()}"
     with open(output, "w") as file:
         process = subprocess.Popen(
@@ -116,10 +124,8 @@ def demo(home: Path, port: int, *arguments: str) -> Iterator[Demo]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    running = Demo(home, port, process, output)
     try:
-        running.wait_until_ready()
-        yield running
+        yield Demo(home, port, process, output)
     finally:
         if process.poll() is None:
             process.terminate()

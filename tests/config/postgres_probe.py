@@ -38,7 +38,11 @@ def postmaster(server) -> psutil.Process:
 
 
 def left_of(server, family) -> list[str]:
-    """What a clean stop leaves running or lying about: nothing."""
+    """What a clean stop leaves running or lying about: nothing.
+
+    pg_ctl is content when the server has removed its file, a moment before it has ended.
+    """
+    psutil.wait_procs(family, timeout=5)
     files = [server.data / "postmaster.pid", *server.socket.glob(".s.PGSQL*")]
     return [str(path) for path in files if path.exists()] + [
         str(process) for process in family if is_alive(process)

@@ -11,12 +11,13 @@ import socket
 import urllib.request
 from dataclasses import dataclass
 
+import psycopg
 import pytest
 
 from config import databases
 from tests.config.demo_runs import Demo, demo, free_port, interrupted_after
 from tests.support import people
-from tests.support.commands import manage, open_folder
+from tests.support.commands import SECRET_KEY, manage, open_folder
 
 AMOUNTS = {"GRANTED": "82.500", "CONSUMED": "-30.500"}
 STOPPED = "\nStopped. The data is kept; start again with the same command.\n"
@@ -217,7 +218,7 @@ def test_a_database_of_real_companies_is_refused_and_not_touched(committed, argu
         f"--port={free_port()}",
         *arguments,
         DATABASE_URL=databases.url(committed),
-        TALLYSTICK_SECRET_KEY="tests only",
+        TALLYSTICK_SECRET_KEY=SECRET_KEY,
         TALLYSTICK_ALLOWED_HOSTS="localhost",
     )
 
@@ -227,3 +228,32 @@ def test_a_database_of_real_companies_is_refused_and_not_touched(committed, argu
         "Nothing was changed.\n"
     )
     assert list(type(acme).objects.values_list("slug", flat=True)) == [acme.slug]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--reset",)], ids=["start", "reset"])
+def test_a_database_with_somebody_else_s_tables_is_refused_and_not_touched(committed, arguments):
+    """Beside those of Django, which another project may have, too."""
+    address = databases.named(committed, "somebody_else")
+    databases.create(committed, "somebody_else")
+    with psycopg.connect(address) as theirs:
+        theirs.execute("CREATE TABLE django_migrations (id int)")
+        theirs.execute("CREATE TABLE auth_user (id int)")
+
+    done = manage(
+        "demo",
+        f"--port={free_port()}",
+        *arguments,
+        DATABASE_URL=databases.url(address),
+        TALLYSTICK_SECRET_KEY=SECRET_KEY,
+        TALLYSTICK_ALLOWED_HOSTS="localhost",
+    )
+
+    with psycopg.connect(address) as theirs:
+        tables = theirs.execute("SELECT relname FROM pg_stat_user_tables ORDER BY 1").fetchall()
+    databases.drop(committed, "somebody_else")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "This database holds somebody else's tables; the demo needs a database of its own. "
+        "Nothing was changed.\n"
+    )
+    assert tables == [("auth_user",), ("django_migrations",)]

@@ -8,17 +8,32 @@ import pytest
 
 from config import settings
 from config.embedded_postgres import PROJECT
-from tests.support.commands import manage
+from tests.config.demo_runs import free_port
+from tests.support.commands import SECRET_KEY, manage
 
 OWN_DATABASE = {
     "DATABASE_URL": "postgres://user:secret@127.0.0.1:1/credits",
-    "TALLYSTICK_SECRET_KEY": "tests only",
+    "TALLYSTICK_SECRET_KEY": SECRET_KEY,
     "TALLYSTICK_ALLOWED_HOSTS": "credits.example.com",
 }
 URL_HINT = (
     "DATABASE_URL is not the address of a PostgreSQL database. "
     "Write postgres://user:password@host:5432/name, or leave it out for the embedded one."
 )
+HOST_HINT = (
+    "DATABASE_URL names no host. Write postgres://user:password@host:5432/name; a folder with a "
+    "Unix socket is a host, too, as %2Frun%2Fpostgresql."
+)
+KEY_HINT = (
+    "Set it to 50 random characters, for example the "
+    "output of: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+)
+HOSTS_HINT = (
+    "TALLYSTICK_ALLOWED_HOSTS is missing. Set it to this site's host name, such as "
+    "credits.example.com."
+)
+POOL_HINT = "write a whole number from 0 to 100."
+ANALYZER_HINT = "Write the dotted path of an analyzer class, or leave it out."
 BROKER_HINT = (
     "CELERY_BROKER_URL is not the address of RabbitMQ or Redis. Write "
     "amqp://user:password@host:5672// or redis://host:6379/0, or leave it out to use the database."
@@ -50,11 +65,19 @@ WRONG = {
     ),
     "a number in words": (
         {"TALLYSTICK_DATABASE_POOL_SIZE": "ten"},
-        "TALLYSTICK_DATABASE_POOL_SIZE is “ten”; write a whole number, such as 10.",
+        f"TALLYSTICK_DATABASE_POOL_SIZE is “ten”; {POOL_HINT}",
     ),
     "a negative number": (
         {"TALLYSTICK_DATABASE_POOL_SIZE": "-1"},
-        "TALLYSTICK_DATABASE_POOL_SIZE is “-1”; write a whole number, such as 10.",
+        f"TALLYSTICK_DATABASE_POOL_SIZE is “-1”; {POOL_HINT}",
+    ),
+    "a pool larger than any server": (
+        {"TALLYSTICK_DATABASE_POOL_SIZE": "101"},
+        f"TALLYSTICK_DATABASE_POOL_SIZE is “101”; {POOL_HINT}",
+    ),
+    "a number too long to read": (
+        {"TALLYSTICK_DATABASE_POOL_SIZE": "9" * 5000},
+        f"TALLYSTICK_DATABASE_POOL_SIZE is “{'9' * 5000}”; {POOL_HINT}",
     ),
     "neither true nor false": (
         {"TALLYSTICK_DEBUG": "perhaps"},
@@ -87,18 +110,95 @@ WRONG = {
     ),
     "a broker that is none": ({"CELERY_BROKER_URL": "kafka://host"}, BROKER_HINT),
     "a broker without a scheme": ({"CELERY_BROKER_URL": "rabbit"}, BROKER_HINT),
+    "an address without a host": (
+        OWN_DATABASE | {"DATABASE_URL": "postgres:///credits"},
+        HOST_HINT,
+    ),
+    "a user and no host": (OWN_DATABASE | {"DATABASE_URL": "postgres://user@/credits"}, HOST_HINT),
+    "a port in words": (
+        OWN_DATABASE | {"DATABASE_URL": "postgres://host:abc/credits"},
+        "DATABASE_URL has the port “abc”; write a number, such as 5432.",
+    ),
+    "a port that cannot be": (
+        OWN_DATABASE | {"DATABASE_URL": "postgres://host:70000/credits"},
+        "DATABASE_URL has the port “70000”; write a number, such as 5432.",
+    ),
+    "a broker without a host": ({"CELERY_BROKER_URL": "amqp://"}, BROKER_HINT),
+    "a broker with a user and no host": ({"CELERY_BROKER_URL": "redis://user@/0"}, BROKER_HINT),
+    "a broker's port in words": ({"CELERY_BROKER_URL": "amqp://host:abc//"}, BROKER_HINT),
+    "a second broker without a host": (
+        {"CELERY_BROKER_URL": "amqp://host:5672//;amqp://"},
+        BROKER_HINT,
+    ),
     "an own database and no secret key": (
         OWN_DATABASE | {"TALLYSTICK_SECRET_KEY": ""},
-        (
-            "TALLYSTICK_SECRET_KEY is missing. Set it to 50 random characters, for example the "
-            "output of: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        ),
+        f"TALLYSTICK_SECRET_KEY is missing. {KEY_HINT}",
+    ),
+    "an own database and a blank secret key": (
+        OWN_DATABASE | {"TALLYSTICK_SECRET_KEY": " " * 50},
+        f"TALLYSTICK_SECRET_KEY is missing. {KEY_HINT}",
+    ),
+    "a secret key of one letter": (
+        OWN_DATABASE | {"TALLYSTICK_SECRET_KEY": "x"},
+        f"TALLYSTICK_SECRET_KEY is too easy to guess. {KEY_HINT}",
+    ),
+    "one letter fifty times, with the embedded database": (
+        {"TALLYSTICK_SECRET_KEY": "x" * 50},
+        f"TALLYSTICK_SECRET_KEY is too easy to guess. {KEY_HINT}",
     ),
     "an own database and no host names": (
         OWN_DATABASE | {"TALLYSTICK_ALLOWED_HOSTS": ""},
+        HOSTS_HINT,
+    ),
+    "host names that are a comma": ({"TALLYSTICK_ALLOWED_HOSTS": " , "}, HOSTS_HINT),
+    "an address for a host name": (
+        {"TALLYSTICK_ALLOWED_HOSTS": "localhost,https://credits.example.com"},
         (
-            "TALLYSTICK_ALLOWED_HOSTS is missing. Set it to this site's host name, such as "
-            "credits.example.com."
+            "TALLYSTICK_ALLOWED_HOSTS has “https://credits.example.com”; write host names alone, "
+            "separated by commas, such as credits.example.com."
+        ),
+    ),
+    "a host name with a port": (
+        {"TALLYSTICK_ALLOWED_HOSTS": "localhost:8000"},
+        (
+            "TALLYSTICK_ALLOWED_HOSTS has “localhost:8000”; write host names alone, "
+            "separated by commas, such as credits.example.com."
+        ),
+    ),
+    "an analyzer nowhere": (
+        {"TALLYSTICK_ANALYZER": "trackers.nowhere.Analyzer"},
+        (
+            "TALLYSTICK_ANALYZER is “trackers.nowhere.Analyzer”, which cannot be imported "
+            f"(No module named 'trackers.nowhere'). {ANALYZER_HINT}"
+        ),
+    ),
+    "an analyzer without a dot": (
+        {"TALLYSTICK_ANALYZER": "offline"},
+        (
+            "TALLYSTICK_ANALYZER is “offline”, which cannot be imported "
+            f"(offline doesn't look like a module path). {ANALYZER_HINT}"
+        ),
+    ),
+    "an analyzer with a dot too many": (
+        {"TALLYSTICK_ANALYZER": ".Analyzer"},
+        (
+            "TALLYSTICK_ANALYZER is “.Analyzer”, which cannot be imported "
+            f"(Empty module name). {ANALYZER_HINT}"
+        ),
+    ),
+    "a class that is no analyzer": (
+        {"TALLYSTICK_ANALYZER": "pathlib.Path"},
+        f"TALLYSTICK_ANALYZER is “pathlib.Path”, which is no analyzer. {ANALYZER_HINT}",
+    ),
+    "a function for an analyzer": (
+        {"TALLYSTICK_ANALYZER": "os.path.join"},
+        f"TALLYSTICK_ANALYZER is “os.path.join”, which is no analyzer. {ANALYZER_HINT}",
+    ),
+    "a folder that is a file": (
+        {"TALLYSTICK_HOME": "/etc/passwd"},
+        (
+            "The data folder /etc/passwd cannot be used (Not a directory). "
+            "Set TALLYSTICK_HOME to a folder that this user may write to."
         ),
     ),
 }
@@ -137,9 +237,29 @@ def test_redis_without_its_client_says_how_to_install_it(home):
         OWN_DATABASE,
         {"CELERY_BROKER_URL": "amqp://guest:guest@127.0.0.1:1//"},
         {"TALLYSTICK_DATABASE_POOL_SIZE": "4", "TALLYSTICK_DEBUG": "on"},
-        {"DATABASE_URL": "", "CELERY_BROKER_URL": "", "TALLYSTICK_DEBUG": ""},
+        {"DATABASE_URL": "", "CELERY_BROKER_URL": " ", "TALLYSTICK_DEBUG": ""},
+        {"TALLYSTICK_ALLOWED_HOSTS": "a.example, .b.example,[::1],*,"},
+        OWN_DATABASE | {"DATABASE_URL": "postgresql://%2Frun%2Fpostgresql/credits"},
+        OWN_DATABASE | {"DATABASE_URL": "postgres:///credits?host=/run/postgresql"},
+        OWN_DATABASE | {"DATABASE_URL": "postgres://one:5432,two/credits?sslmode=require"},
+        {"CELERY_BROKER_URL": "amqp://one//;amqp://[::1]:5673//", "TALLYSTICK_LOG_LEVEL": "info"},
+        {"TALLYSTICK_ANALYZER": "tests.support.analyzers.ScriptedAnalyzer"},
+        {"TALLYSTICK_DATABASE_POOL_SIZE": "100", "TALLYSTICK_SECRET_KEY": SECRET_KEY},
     ],
-    ids=["none at all", "an own database", "RabbitMQ", "values", "empty ones count as missing"],
+    ids=[
+        "none at all",
+        "an own database",
+        "RabbitMQ",
+        "values",
+        "empty and blank ones count as missing",
+        "hosts of every kind",
+        "a socket as the host",
+        "a socket as an option",
+        "two database servers",
+        "two brokers, a log level in small letters",
+        "an analyzer of one's own",
+        "the largest pool, the embedded database with a given key",
+    ],
 )
 def test_sound_settings_start(variables, home):
     done = manage("check", **(home | variables))
@@ -180,6 +300,52 @@ def test_the_generated_secret_key_stays_and_is_private(home, tmp_path):
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert f"SECRET_KEY = '{key_file.read_text()}'" in first
     assert first == again
+
+
+def test_a_kept_secret_key_that_was_shortened_is_one_sentence(home, tmp_path):
+    key_file = tmp_path / "home" / "secret_key"
+    manage("check", **home)
+    key_file.write_text("x")
+
+    done = manage("check", **home)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Not started: The key in {key_file} is too easy to guess. Remove that file: the next "
+        "start makes a new one, and everybody signs in again.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["check_ledger", "demo"])
+def test_a_data_folder_that_is_a_file_is_one_sentence_with_a_given_key_too(command, tmp_path):
+    """The settings have no reason to look into the folder then; the embedded server has."""
+    file = tmp_path / "file"
+    file.touch()
+    arguments = [f"--port={free_port()}"] if command == "demo" else []
+
+    done = manage(command, *arguments, TALLYSTICK_HOME=str(file), TALLYSTICK_SECRET_KEY=SECRET_KEY)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Not started: The data folder {file} cannot be used (Not a directory). "
+        "Set TALLYSTICK_HOME to a folder that this user may write to.\n"
+    )
+
+
+def test_a_log_level_in_small_letters_and_blanks_around_values_are_understood(home):
+    show = (
+        "from django.conf import settings as s;"
+        "print(s.LOGGING['root']['level'], s.ALLOWED_HOSTS, s.DATABASE_POOL_SIZE)"
+    )
+    variables = {
+        "TALLYSTICK_LOG_LEVEL": " info ",
+        "TALLYSTICK_ALLOWED_HOSTS": "a.example, b.example,",
+        "TALLYSTICK_DATABASE_POOL_SIZE": " 7\n",
+    }
+
+    done = manage("shell", "-v0", "-c", show, **home, **OWN_DATABASE | variables)
+
+    assert done.stdout == "INFO ['a.example', 'b.example'] 7\n", done.stderr
 
 
 def test_the_reference_is_what_the_settings_say():

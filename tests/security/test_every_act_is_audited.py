@@ -30,7 +30,7 @@ from tests.security.acts import (
 from tests.security.routes import every_route
 from tests.support import people
 from tests.support.browsing import signed_in
-from tests.support.watching import APPS, Watch
+from tests.support.changes import APPS, Watch
 
 pytestmark = pytest.mark.django_db
 # What Django gives every model's pages; whether a person may add, change or delete is asked.

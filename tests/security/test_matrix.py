@@ -21,7 +21,7 @@ from tests.security.walking import crafted
 from tests.support import people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.browsing import signed_in
-from tests.support.watching import Watch
+from tests.support.changes import Watch
 from trackers import analyzers
 
 pytestmark = pytest.mark.django_db

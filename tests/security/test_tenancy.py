@@ -23,7 +23,7 @@ from tests.security.routes import every_route, rows_of
 from tests.security.walking import METHODS, OTHER, OWN, Walk, contents
 from tests.support import people
 from tests.support.analyzers import ScriptedAnalyzer
-from tests.support.watching import Watch
+from tests.support.changes import Watch
 from trackers import analyzers
 
 pytestmark = pytest.mark.django_db

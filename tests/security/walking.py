@@ -11,7 +11,7 @@ from credits.models import AuditEvent, Company, User
 from tests.security import seeding
 from tests.security.routes import Route, every_route, rows_of
 from tests.support.browsing import signed_in
-from tests.support.watching import Watch
+from tests.support.changes import Watch
 
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
 # Finds both, and is neither when a page repeats what was searched for.

@@ -14,6 +14,7 @@ from pathlib import Path
 from config.embedded_postgres import PROJECT
 
 MANAGE = (sys.executable, "manage.py")
+SECRET_KEY = "for tests only; sixty characters that nobody else would choose"
 
 
 def bare_environment(**variables: str) -> dict[str, str]:

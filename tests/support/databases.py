@@ -11,23 +11,31 @@ from pathlib import Path
 
 from config import databases
 from config.embedded_postgres import Server
+from tests.support import watching
+from tests.support.commands import SECRET_KEY
 
 # Nothing in this cluster outlives the run, so it need not survive a power cut.
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def start_server(options: dict[str, str] | None = None) -> Server:
-    """Start a server in a temporary folder that others may enter but not write to."""
+@contextmanager
+def own_server() -> Iterator[Server]:
+    """Run a server in a temporary folder that others may enter but not write to.
+
+    It ends with the block, or soon after this process, however that ends. What a test that was
+    interrupted left running ends then, too: the watcher stays until this process has gone.
+    """
     home = Path(tempfile.mkdtemp(prefix="tallystick-tests-"))
     home.chmod(0o755)
-    server = Server(home, FAST_AND_FORGETFUL if options is None else options)
-    server.start()
-    return server
-
-
-def remove_server(server: Server) -> None:
-    server.stop("immediate")
-    shutil.rmtree(server.home, ignore_errors=True)
+    watching.start(home)
+    os.environ[watching.MARK] = str(home)
+    server = Server(home, FAST_AND_FORGETFUL)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def address(server: Server, name: str = "postgres") -> str:
@@ -39,7 +47,7 @@ def tell_processes(dsn: str) -> None:
     os.environ.update(
         {
             "DATABASE_URL": databases.url(dsn),
-            "TALLYSTICK_SECRET_KEY": "tests only",
+            "TALLYSTICK_SECRET_KEY": SECRET_KEY,
             "TALLYSTICK_ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
             "TALLYSTICK_HTTPS": "false",
         }

@@ -12,7 +12,7 @@ from credits import balances, reconciliation
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, scanning
+from trackers import analyzers, backfills, claiming, scanning
 from trackers.models import Backfill, Scan
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +148,33 @@ def test_the_ceiling_waits_for_a_batch_that_another_worker_is_reading(
     assert balances.now(company=acme).remaining == Decimal("8.000")
     assert balances.now(company=acme).reserved == Decimal("0.000")
     assert reconciliation.check() == []
+
+
+def test_the_ceiling_does_not_end_a_backfill_whose_batch_failed_just_then(
+    acme, tracker, alice, now, analyzer, monkeypatch
+):
+    """EMEA's batch gives its room back after Support found none, before that is acted upon."""
+    backfill = launch(tracker, alice, now, ceiling=Decimal("2.2"))
+    asked = {"version_id": backfill.version_id, "backfill_id": backfill.pk, "now": now}
+    emea = claiming.claim(rates=people.rates(), **asked)
+    end_at_ceiling = backfills.end_at_ceiling
+
+    def fail_just_then(**arguments):
+        claiming.hand_back(emea, [item.scan_id for item in emea.items], counts_as_attempt=True)
+        end_at_ceiling(**arguments)
+
+    monkeypatch.setattr(backfills, "end_at_ceiling", fail_just_then)
+    assert claiming.claim(rates=people.rates(), **asked) is None
+
+    backfill.refresh_from_db()
+    assert (backfill.state, states(backfill)) == ("RUNNING", ["PENDING"] * 6)
+    monkeypatch.undo()
+    monkeypatch.setattr(analyzers, "in_use", lambda: analyzer)
+    while run(backfill):
+        pass
+    backfill.refresh_from_db()
+    assert (backfill.state, backfill.end_reason) == ("STOPPED", "The ceiling was reached.")
+    assert sorted(states(backfill)) == ["DONE"] * 4 + ["SKIPPED"] * 2
 
 
 def test_progress_is_counted_from_the_scans_of_each_backfill(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.core.management.base import SystemCheckError
 
 from trackers.analyzers.offline import embedding
 
@@ -23,17 +22,6 @@ def found() -> dict:
 
 def test_an_analyzer_that_can_be_used_gives_no_message():
     assert found() == {}
-
-
-def test_trackers_e001_an_analyzer_that_cannot_be_imported(settings):
-    settings.ANALYZER = "trackers.analyzers.nowhere.Analyzer"
-
-    message = found()["trackers.E001"]
-
-    assert "“trackers.analyzers.nowhere.Analyzer” cannot be imported" in message.msg
-    assert "TALLYSTICK_ANALYZER" in message.hint
-    with pytest.raises(SystemCheckError):
-        call_command("check")
 
 
 @pytest.mark.usefixtures("fresh_load")

@@ -40,38 +40,45 @@ def replace_version(tracker):
         published_at=NOW,
     )
     Tracker.objects.filter(pk=tracker.pk).update(current_version=newer)
+    return newer
 
 
 @pytest.mark.parametrize("state", ["PENDING", "WAITING"])
-def test_work_of_a_version_that_was_replaced_is_skipped(acme, tracker, state):
+def test_work_of_a_version_that_was_replaced_is_queued_for_the_version_in_force(tracker, state):
     Scan.objects.update(state=state)
-    replace_version(tracker)
+    newer = replace_version(tracker)
 
     swept = sweeping.sweep(now=NOW)
 
-    assert (swept.skipped, swept.woken) == (2, 0)
+    assert (swept.skipped, swept.woken) == (2, 1 if state == "PENDING" else 0)
+    assert {(scan.state, scan.reason) for scan in Scan.objects.exclude(version=newer)} == {
+        ("SKIPPED", "A new version was published; it reads this instead.")
+    }
+    assert [scan.state for scan in newer.scans.all()] == [state] * 2
+
+
+def test_work_of_a_tracker_that_was_unpublished_is_skipped(acme, tracker):
+    Scan.objects.filter(conversation__external_id="b").update(state="WAITING")
+    Tracker.objects.filter(pk=tracker.pk).update(state="UNPUBLISHED")
+
+    assert sweeping.sweep(now=NOW).skipped == 2
     assert {(scan.state, scan.reason) for scan in Scan.objects.all()} == {
         ("SKIPPED", "Stopped; nothing was charged.")
     }
     assert demand.waiting(company=acme) == []
 
 
-def test_work_of_a_tracker_that_was_unpublished_is_skipped(tracker):
-    Tracker.objects.filter(pk=tracker.pk).update(state="UNPUBLISHED")
-
-    assert sweeping.sweep(now=NOW).skipped == 2
-
-
-def test_a_lost_lease_of_a_version_that_was_replaced_is_taken_back_and_skipped(tracker):
+def test_a_lost_lease_of_a_version_that_was_replaced_is_taken_back_and_replaced(tracker):
     Scan.objects.update(
         state="RUNNING", lease_token=tracker.pk, leased_until=NOW - timedelta(seconds=1)
     )
-    replace_version(tracker)
+    newer = replace_version(tracker)
 
     swept = sweeping.sweep(now=NOW)
 
     assert (swept.recovered, swept.skipped) == (2, 2)
-    assert {scan.state for scan in Scan.objects.all()} == {"SKIPPED"}
+    assert {scan.state for scan in Scan.objects.exclude(version=newer)} == {"SKIPPED"}
+    assert [scan.state for scan in newer.scans.all()] == ["PENDING", "PENDING"]
 
 
 def test_work_of_the_version_in_force_stays_queued_and_is_woken(tracker):
@@ -79,3 +86,17 @@ def test_work_of_the_version_in_force_stays_queued_and_is_woken(tracker):
 
     assert (swept.skipped, swept.woken) == (0, 1)
     assert {scan.state for scan in Scan.objects.all()} == {"PENDING"}
+
+
+def test_what_is_cheap_is_resumed_behind_more_dear_ones_than_a_sweep_looks_at(
+    acme, tracker, monkeypatch
+):
+    monkeypatch.setattr(sweeping, "RESUME_MAX", 2)
+    Scan.objects.update(state="WAITING", price="1.000")
+    conversations.ingest(acme, record("later", started_at=NOW + timedelta(hours=1)), now=NOW)
+    Scan.objects.filter(state="PENDING").update(state="WAITING", price="0.500")
+    people.credits_for(acme, "0.9")
+
+    assert sweeping.resume_waiting(now=NOW) == 1
+
+    assert Scan.objects.get(state="PENDING").conversation.external_id == "later"

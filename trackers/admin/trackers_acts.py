@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from credits import balances, rating, shown, zones
 from credits.rating import Rates
-from trackers import backfills, estimates, publishing
+from trackers import backfills, estimates, publishing, requeuing
 from trackers.admin import trackers_shown
 from trackers.admin.forms import HistoryForm, ShownForm
 from trackers.backfills import BackfillRefused, Plan
@@ -112,7 +112,7 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         with_history=with_history,
         month=trackers_shown.month_in_words(month),
         replaced=in_force,
-        under_way=_under_way(tracker) if in_force else None,
+        **(_replaced(page) if in_force else {}),
     )
 
 
@@ -275,6 +275,18 @@ def _under_way(tracker: Tracker) -> dict[str, Any]:
         "waiting": shown.count(counts["waiting"], metric="waiting"),
         "backfill": live,
         "progress": live and backfills.progress(live),
+    }
+
+
+def _replaced(page: Confirmation) -> dict[str, Any]:
+    """Count what ends with the version in force, and price what the new one reads instead."""
+    taken_over = requeuing.estimate_replacing(
+        tracker=page.tracker, version=page.version, rates=page.rates
+    )
+    return {
+        "under_way": _under_way(page.tracker),
+        "taken_over_count": shown.count(taken_over.conversations, metric="taken_over"),
+        "taken_over_credits": shown.amount(taken_over.credits, metric="taken_over_credits"),
     }
 
 

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from config import databases
@@ -77,9 +78,14 @@ class Command(BaseCommand):
         raise KeyboardInterrupt
 
     def _run(self, port: int, *, reset: bool) -> None:
-        company = self._prepare(reset=reset)
-        with supervisor.running(port) as processes:
-            supervisor.wait_until_ready(port, processes)
+        with ExitStack() as stack:
+            # Held to the first page, so that whoever waited finds our port taken and our
+            # database in use, not about to be.
+            with databases.held(databases.dsn(), "demo start", on_wait=self._waiting):
+                supervisor.refuse_busy_port(port)
+                company = self._prepare(reset=reset)
+                processes = stack.enter_context(supervisor.running(port))
+                supervisor.wait_until_ready(port, processes)
             self._welcome(company, port)
             while not self.is_interrupted:
                 time.sleep(0.5)
@@ -99,6 +105,9 @@ class Command(BaseCommand):
             self._say("Keeping the data of the last start.")
             return company
         return seeding.seed(now=timezone.now(), on_progress=self._seeded)
+
+    def _waiting(self) -> None:
+        self._say("Another start is setting this demo up; waiting for it …")
 
     def _seeded(self, count: int, total: int) -> None:
         if self.is_interrupted:
@@ -136,9 +145,12 @@ def _port(text: str) -> int:
 
 def _refuse_real_companies() -> None:
     """Check, before anything is changed, that the database is empty or the demo's own."""
-    tables = connection.introspection.table_names()
+    tables = set(connection.introspection.table_names())
     if Company._meta.db_table not in tables:
-        if tables:
+        # The first tables of a migration that was killed are Django's own, and ours to finish.
+        ours = {MigrationRecorder.Migration._meta.db_table}
+        ours |= set(connection.introspection.django_table_names())
+        if tables - ours:
             raise CommandError(
                 "This database holds somebody else's tables; the demo needs a database of its "
                 "own. Nothing was changed."

@@ -18,7 +18,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfills, scanning
-from trackers.models import Backfill, Scan, Tracker, TrackerVersion
+from trackers.models import Backfill, Scan, Tracker, TrackerFilter, TrackerVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -242,6 +242,33 @@ def test_a_new_version_says_what_of_the_old_one_ends(page, acme, alice, now):
 
     old, new = Backfill.objects.order_by("version__number")
     assert (old.state, new.state, new.version.number) == ("STOPPED", "RUNNING", 2)
+
+
+def test_a_new_version_says_what_it_reads_instead_of_the_old_one_and_its_price(
+    page, acme, alice, now
+):
+    """Three new calls are queued; what the filters of today leave out is not read."""
+    people.credits_for(acme, "200")
+    tracker = conversations.published(acme, alice, now=now)
+    long = {"started_at": now, "duration_seconds": 900}
+    other = {"account": {"name": "Initech", "type": "customer"}}
+    conversations.ingest(
+        acme,
+        *(record(f"new-{n}", **long) for n in range(2)),
+        record("other", **long, **other),
+        now=now,
+    )
+    TrackerFilter.objects.create(
+        company=acme, tracker=tracker, field="ACCOUNT_TYPE", text="prospect"
+    )
+    TrackerVersion.objects.create(company=acme, tracker=tracker, number=2, question="Too dear?")
+
+    shown = page.get(url("publish", tracker))
+    assert (value(shown, "waiting"), value(shown, "taken_over")) == ("3", "2")
+    assert Decimal(value(shown, "taken_over_credits")) == Decimal("2.000")
+    confirm(page, url("publish", tracker), accepted="1")
+
+    assert Scan.objects.filter(version__number=2, state="PENDING").count() == 2
 
 
 def test_unpublishing_says_what_ends_and_then_skips_it(page, acme, alice, now):

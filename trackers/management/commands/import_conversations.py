@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import stat
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -100,15 +101,16 @@ def _record(action: Action, company: Company, figures: dict[str, object]) -> Non
 
 
 def _size(file: Path) -> int:
-    if file.is_fifo() or file.is_char_device() or file.is_socket():
-        # It is read twice: to say the price, then to import.
-        raise CommandError(
-            f"{file} is a pipe or a device; save it as a file first. Nothing was written.",
-            returncode=2,
-        )
     try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            # It is read twice: to say the price, then to import. Opening a pipe may never end.
+            raise CommandError(
+                f"{file} is a pipe or a device; save it as a file first. Nothing was written.",
+                returncode=2,
+            )
         with file.open("rb"):
-            return file.stat().st_size
+            return found.st_size
     except OSError as error:
         raise CommandError(
             f"{file} cannot be read: {error.strerror}. Nothing was written.", returncode=2
