@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from credits import audit
@@ -64,6 +66,24 @@ def test_a_grant_and_its_line_are_one_act(acme, vera):
         {"field": "source", "before": None, "after": "Adjustment"},
     ]
     assert text_of(event).reason == "Goodwill for the outage"
+
+
+def test_the_line_comes_before_the_ledger_s_call_and_nothing_is_written_after_it(acme, vera):
+    """The ledger's call holds the company's pool until the commit (DESIGN §3)."""
+    client = signed_in(vera, acme)
+    add = reverse("admin:credits_creditgrant_add")
+    form = grant_form(client)
+    seen = client.post(add, form).context["seen"]
+
+    with CaptureQueriesContext(connection) as captured:
+        client.post(add, form | {"step": "confirm", "seen": seen})
+
+    statements = [query["sql"] for query in captured]
+    line = next(n for n, sql in enumerate(statements) if 'INTO "credits_audittext"' in sql)
+    call = next(n for n, sql in enumerate(statements) if "ledger_issue" in sql)
+    end = next(n for n, sql in enumerate(statements) if n > call and sql.startswith("RELEASE"))
+    assert line < call
+    assert not [sql for sql in statements[call + 1 : end] if not sql.startswith("SELECT")]
 
 
 def test_a_second_submit_of_a_grant_is_no_second_act(acme, vera):
