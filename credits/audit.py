@@ -164,8 +164,12 @@ def subject_of(subject: Model | Subject) -> Subject:
     if isinstance(subject, Subject):
         return subject
     ref = subject.public_id if isinstance(subject, User) else subject.pk
+    # A row without a name of its own calls itself by its id, which needs no second telling.
+    label = str(subject)
     # Not type(): a request's user is known only by what it says of itself.
-    return Subject(type_of(subject.__class__), str(ref), str(subject))
+    return Subject(
+        type_of(subject.__class__), str(ref), "" if label.endswith(f" {subject.pk}") else label
+    )
 
 
 def _actor(by: User | Actor | None) -> Actor:

@@ -28,6 +28,7 @@ from credits.roles import Act
 
 PEOPLE_MAX = 200
 CHANGES_SHOWN_MAX = 3
+ID_SHOWN = 12
 ERASED = "(erased)"
 SUBJECTS = {"report": "report", "session": "", "conversations": ""}
 TONES = {AuditAction.SIGN_IN_REFUSED: shown.WARNING, AuditAction.DELETED: shown.WARNING}
@@ -151,7 +152,7 @@ class AuditEventAdmin(AuditedExport, ExportMixin, ReadOnlyAdmin):
         named = (
             format_html('<a class="credits-link" href="{}">{}</a>', url, label) if url else label
         )
-        return format_html("{} {}", kind, named) if kind else named
+        return format_html("<span>{} {}</span>", kind, named) if kind else named
 
     @display(description="before → after")
     def changes(self, event: AuditEvent) -> str:
@@ -160,7 +161,8 @@ class AuditEventAdmin(AuditedExport, ExportMixin, ReadOnlyAdmin):
             lines.append(format_html("and {} more", more))
         if not lines:
             return ERASED if event.changed_fields else shown.NOTHING
-        return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
+        each = format_html_join("", "<div>{}</div>", ((line,) for line in lines))
+        return format_html("<div>{}</div>", each)
 
     @display(description="before → after")
     def all_changes(self, event: AuditEvent) -> str:
@@ -227,8 +229,12 @@ def kind_of(event: AuditEvent) -> str:
 
 
 def label_of(event: AuditEvent) -> str:
+    """Return what the subject was called; the end of its id where it had no name."""
     text: AuditText = event.text
-    return text.subject_label or (ERASED if text.erased_at else event.subject_id)
+    if text.subject_label or text.erased_at:
+        return text.subject_label or ERASED
+    short = event.subject_id[-ID_SHOWN:]
+    return short if short == event.subject_id else f"…{short}"
 
 
 def words(field: str) -> str:

@@ -1,5 +1,5 @@
 // “Copy link”: puts the page's permanent address on the clipboard, and says so.
-(() => {
+document.addEventListener("DOMContentLoaded", () => {
   const button = document.querySelector("[data-copy-link]");
   const link = document.querySelector("[data-copied-link]");
   const told = document.querySelector("[data-copy-told]");
@@ -14,4 +14,4 @@
       told.textContent = " Not copied: the browser refused. Copy the address beside the button.";
     }
   });
-})();
+});
