@@ -32,7 +32,9 @@ def exact(value: Decimal | int | str) -> Decimal:
         rounded = amount.quantize(QUANTUM)
     except InvalidOperation as error:
         raise InexactAmount(f"“{value}” is not an amount of credits.") from error
-    if not amount.is_finite() or rounded != amount:
+    if not amount.is_finite():
+        raise InexactAmount(f"“{value}” is not an amount of credits.")
+    if rounded != amount:
         raise InexactAmount(f"Credits have at most three decimal places; {value} has more.")
     return rounded
 

@@ -81,16 +81,17 @@ def at(*, company: Company, instant: datetime) -> BalanceAt:
 
 def _settled_at(company: Company, instant: datetime) -> Decimal:
     live = Q(expires_at=None) | Q(expires_at__gt=instant)
-    grants = CreditGrant.objects.filter(company=company, cancelled_at=None)
+    grants = CreditGrant.objects.filter(company=company, cancelled_at=None, voided_at=None)
     granted = grants.filter(live, granted_at__isnull=False).aggregate(sum=Sum("remaining"))
     coming = grants.filter(live, granted_at=None, effective_at__lte=instant).aggregate(
         sum=Sum("amount")
     )
-    # A reservation still open then keeps what it holds on a grant that has expired by then.
+    # A reservation still open then keeps what it holds on a grant that has expired by then, or
+    # that was voided.
     kept = Hold.objects.filter(
+        Q(grant__voided_at__isnull=False) | Q(grant__expires_at__lte=instant),
         company=company,
         reservation__state=ReservationState.OPEN,
         reservation__lapses_at__gt=instant,
-        grant__expires_at__lte=instant,
     ).aggregate(sum=Sum("amount"))
     return sum((part["sum"] or ZERO for part in (granted, coming, kept)), ZERO)

@@ -1,4 +1,4 @@
-"""Spend credits: estimate, reserve, capture, release, charge (SPEC §2).
+"""Spend credits: estimate, reserve, capture, release, charge; refund a charge (SPEC §2).
 
 Work that takes time reserves its full price first, works with no transaction open, then captures
 what succeeded. Nothing here starts, waits for or asks an AI.
@@ -17,6 +17,13 @@ from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key, Outcome, Use
 from credits.models import LEASE_MAX, Company, Reservation, ReservationState, UsageEvent, User
 from credits.rating import Rates, Work
+
+# A refund is a charge undone, and callers find it beside the charge.
+from credits.refunds import AlreadyRefunded as AlreadyRefunded
+from credits.refunds import NothingCharged as NothingCharged
+from credits.refunds import RefundExceedsCharge as RefundExceedsCharge
+from credits.refunds import refund as refund
+from credits.refunds import refund_preview as refund_preview
 
 LEASE_DEFAULT = timedelta(minutes=15)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from credits.models import Company, CreditPool
+from credits import ledger
+from credits.models import Company
 
 
 def open_company(*, name: str, slug: str, time_zone: str, is_demo: bool = False) -> Company:
@@ -16,5 +17,5 @@ def open_company(*, name: str, slug: str, time_zone: str, is_demo: bool = False)
     company.full_clean()
     with transaction.atomic():
         company.save()
-        CreditPool.objects.create(company=company)
+        ledger.open_pool(company_id=company.pk)
     return company

@@ -4,6 +4,8 @@ Each finds rows (company_id, subject, detail). What a constraint already refuses
 again, because a restored backup or a hand with triggers switched off is not refused.
 """
 
+from credits.correction_invariants import CORRECTION_RULES
+
 # Σ over entries, over lots, and the pool agree (I1); what is held agrees (I2).
 POOL_RULES = (
     (
@@ -56,6 +58,15 @@ POOL_RULES = (
           LEFT JOIN (SELECT company_id, sum(amount) AS total FROM credits_reservation
                       WHERE state = 'OPEN' GROUP BY company_id) r USING (company_id)
          WHERE p.reserved <> coalesce(r.total, 0)""",
+    ),
+    # Settling looks at next_due_at first: too late an instant would let the expired be spent.
+    (
+        "I7",
+        """SELECT company_id, 'pool', format('next settles at %s, though something is due at %s',
+               coalesce(next_due_at::text, 'no time'), due)
+          FROM (SELECT company_id, next_due_at, ledger_next_due(company_id) AS due
+                  FROM credits_creditpool) p
+         WHERE due IS NOT NULL AND (next_due_at IS NULL OR next_due_at > due)""",
     ),
 )
 
@@ -128,6 +139,20 @@ EFFECT_RULES = (
     ),
     (
         "I5",
+        """SELECT r.company_id, 'reservation ' || r.id, format(
+               'captured %s at %s; its usage %s is of %s at %s, or of another feature',
+               r.captured, r.closed_at, u.id, u.amount, u.occurred_at)
+          FROM credits_reservation r JOIN credits_usageevent u ON u.id = r.usage_event_id
+         WHERE (r.captured, r.closed_at, r.rate_card_id, r.feature_type, r.feature_name,
+                r.feature_ref, r.action, r.integration_ref, r.api_key_ref, r.user_ref, r.team_ref,
+                r.request_id)
+               IS DISTINCT FROM
+               (u.amount, u.occurred_at, u.rate_card_id, u.feature_type, u.feature_name,
+                u.feature_ref, u.action, u.integration_ref, u.api_key_ref, u.user_ref, u.team_ref,
+                u.request_id)""",
+    ),
+    (
+        "I5",
         """SELECT company_id, format('%s %s', kind, cause_ref), format('%s entries', count(*))
           FROM credits_ledgerentry
          GROUP BY company_id, kind, cause, cause_ref, grant_id HAVING count(*) > 1""",
@@ -138,17 +163,6 @@ EFFECT_RULES = (
                format('%s EXPIRED entries of %s', count(*), cause)
           FROM credits_ledgerentry WHERE kind = 'EXPIRED'
          GROUP BY company_id, grant_id, cause, cause_ref HAVING count(*) > 1""",
-    ),
-    (
-        "I11",
-        """SELECT e.company_id, 'entry #' || e.sequence, format('charged %s, refunded %s',
-               -e.amount, r.total)
-          FROM credits_ledgerentry e
-          JOIN (SELECT company_id, corrects_sequence, sum(amount) AS total
-                  FROM credits_ledgerentry WHERE kind = 'REFUNDED'
-                 GROUP BY company_id, corrects_sequence) r
-            ON r.company_id = e.company_id AND r.corrects_sequence = e.sequence
-         WHERE r.total > -e.amount""",
     ),
 )
 
@@ -173,13 +187,36 @@ LOT_RULES = (
          WHERE g.remaining <> coalesce(d.total, 0)""",
     ),
     (
+        "I6",
+        """SELECT g.company_id, 'grant ' || g.id, format(
+               'voided %s and corrected down %s, its entries say %s and %s', g.voided,
+               g.corrected_down, coalesce(d.voided, 0), coalesce(d.corrected_down, 0))
+          FROM credits_creditgrant g
+          LEFT JOIN (SELECT d.grant_id,
+                            -sum(d.amount) FILTER (WHERE e.kind = 'VOIDED') AS voided,
+                            -sum(d.amount) FILTER (WHERE e.kind = 'ADJUSTED' AND d.amount < 0)
+                                AS corrected_down
+                       FROM credits_drawdown d JOIN credits_ledgerentry e ON e.id = d.entry_id
+                      WHERE e.kind IN ('VOIDED', 'ADJUSTED')
+                      GROUP BY d.grant_id) d ON d.grant_id = g.id
+         WHERE (g.voided, g.corrected_down)
+               IS DISTINCT FROM (coalesce(d.voided, 0), coalesce(d.corrected_down, 0))""",
+    ),
+    (
+        "I7",
+        """SELECT company_id, 'grant ' || id, format(
+               'has expired or was voided, and keeps %s of which %s is held', remaining, held)
+          FROM credits_creditgrant
+         WHERE (expired_at IS NOT NULL OR voided_at IS NOT NULL) AND remaining <> held""",
+    ),
+    (
         "I7",
         """SELECT e.company_id, 'entry #' || e.sequence, format(
                'at %s draws on grant %s, usable from %s until %s', e.occurred_at, g.id,
                g.effective_at, g.expires_at)
           FROM credits_drawdown d
-          JOIN credits_ledgerentry e ON e.id = d.entry_id
-               AND e.kind = 'CONSUMED' AND e.cause = 'CHARGE'
+          JOIN credits_ledgerentry e ON e.id = d.entry_id AND d.amount < 0
+               AND e.cause IN ('CHARGE', 'ADJUST')
           JOIN credits_creditgrant g ON g.id = d.grant_id
          WHERE e.occurred_at < g.effective_at OR e.occurred_at >= g.expires_at""",
     ),
@@ -216,8 +253,9 @@ LOT_RULES = (
         "I1",
         """SELECT g.company_id, 'grant ' || g.id, 'is granted without its entry, or the reverse'
           FROM credits_creditgrant g
-          LEFT JOIN credits_ledgerentry e ON e.cause_ref = g.id AND e.kind = 'GRANTED'
-               AND e.amount = g.amount
+          LEFT JOIN credits_ledgerentry e ON e.cause_ref = g.id AND e.amount = g.amount
+               AND (e.kind = 'GRANTED' AND e.cause = 'ISSUE'
+                    OR g.source = 'ADJUSTMENT' AND e.kind = 'ADJUSTED' AND e.cause = 'ADJUST')
          WHERE (g.granted_at IS NOT NULL) <> (e.id IS NOT NULL)""",
     ),
     (
@@ -234,36 +272,54 @@ LOT_RULES = (
     ),
 )
 
-# The chain of hashes: the first entry of a company whose bytes no longer give its hash, and the
-# guards of the append-only tables (I10); exact decimals (I17).
+# The chain of hashes: the first entry of a company whose bytes no longer give its hash. An entry
+# is of version 2, which covers the terms of the grant it made effective or the use it paid for;
+# those written before there was a version 2 are of version 1, and none of them follows one of
+# version 2. Then exact decimals (I17).
 INTEGRITY_RULES = (
     (
         "I10",
         """SELECT DISTINCT ON (company_id) company_id, 'entry #' || sequence,
-               'was changed after it was written: its hash does not follow'
-          FROM (SELECT e.company_id, e.sequence, e.hash, ledger_entry_hash(
-                       e.company_id, e.sequence, e.kind, e.amount, e.balance_before,
-                       e.balance_after, e.occurred_at, e.recorded_at, e.cause, e.cause_ref,
-                       e.grant_id, e.corrects_sequence, e.actor_ref, d.digest,
-                       coalesce(lag(e.hash) OVER w, decode(repeat('00', 32), 'hex'))) AS expected
-                  FROM credits_ledgerentry e
-                  LEFT JOIN (SELECT entry_id, ledger_drawdown_digest(
-                                    array_agg(grant_id ORDER BY id),
-                                    array_agg(amount ORDER BY id)) AS digest
-                               FROM credits_drawdown GROUP BY entry_id) d ON d.entry_id = e.id
-                WINDOW w AS (PARTITION BY e.company_id ORDER BY e.sequence)) chain
-         WHERE hash IS DISTINCT FROM expected
+               'was changed after it was written, or its grant''s terms or its use were: '
+               'its hash does not follow'
+          FROM (SELECT company_id, sequence, is_second, is_first
+                       AND NOT coalesce(bool_or(is_second) OVER w, false) AS is_early
+                  FROM (SELECT e.company_id, e.sequence, e.hash IS NOT DISTINCT FROM
+                               ledger_entry_hash('2', e.company_id, e.sequence, e.kind, e.amount,
+                                   e.balance_before, e.balance_after, e.occurred_at,
+                                   e.recorded_at, e.cause, e.cause_ref, e.grant_id,
+                                   e.corrects_sequence, e.actor_ref, ledger_content_digest(
+                                       d.grants, d.amounts, CASE
+                                       WHEN g.id IS NOT NULL THEN ledger_terms_text(g)
+                                       WHEN u.id IS NOT NULL THEN ledger_usage_text(u.id,
+                                           ROW(u.feature_type, u.feature_name, u.feature_ref,
+                                               u.action, u.integration_ref, u.api_key_ref,
+                                               u.user_ref, u.team_ref, u.request_id)::ledger_use,
+                                           ROW(u.rate_card_id, u.calls, u.emails,
+                                               u.web_searches, u.request_count)::ledger_work)
+                                       END), e.previous) AS is_second,
+                               e.hash IS NOT DISTINCT FROM
+                               ledger_entry_hash('1', e.company_id, e.sequence, e.kind, e.amount,
+                                   e.balance_before, e.balance_after, e.occurred_at,
+                                   e.recorded_at, e.cause, e.cause_ref, e.grant_id,
+                                   e.corrects_sequence, e.actor_ref,
+                                   ledger_drawdown_digest(d.grants, d.amounts), e.previous)
+                               AS is_first
+                          FROM (SELECT *, coalesce(lag(hash) OVER (
+                                        PARTITION BY company_id ORDER BY sequence),
+                                       decode(repeat('00', 32), 'hex')) AS previous
+                                  FROM credits_ledgerentry) e
+                          LEFT JOIN (SELECT entry_id, array_agg(grant_id ORDER BY id) AS grants,
+                                            array_agg(amount ORDER BY id) AS amounts
+                                       FROM credits_drawdown GROUP BY entry_id) d
+                               ON d.entry_id = e.id
+                          LEFT JOIN credits_creditgrant g ON g.id = e.cause_ref
+                               AND e.cause IN ('ISSUE', 'ADJUST')
+                          LEFT JOIN credits_usageevent u ON u.entry_id = e.id) hashed
+                WINDOW w AS (PARTITION BY company_id ORDER BY sequence
+                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) chain
+         WHERE NOT is_second AND NOT is_early
          ORDER BY company_id, sequence""",
-    ),
-    (
-        "I10",
-        """SELECT NULL::bigint, 'table ' || name, 'has lost an append-only trigger'
-          FROM unnest(ARRAY['credits_ledgerentry', 'credits_drawdown', 'credits_usageevent'])
-            AS name
-         WHERE (SELECT count(*) FROM pg_trigger
-                 WHERE tgrelid = name::regclass AND tgenabled IN ('O', 'A')
-                   AND tgname IN (name || '_is_append_only', name || '_is_never_truncated'))
-               <> 2""",
     ),
     (
         "I17",
@@ -276,4 +332,11 @@ INTEGRITY_RULES = (
     ),
 )
 
-RULES = (*POOL_RULES, *ENTRY_RULES, *EFFECT_RULES, *LOT_RULES, *INTEGRITY_RULES)
+RULES = (
+    *POOL_RULES,
+    *ENTRY_RULES,
+    *EFFECT_RULES,
+    *CORRECTION_RULES,
+    *LOT_RULES,
+    *INTEGRITY_RULES,
+)

@@ -92,6 +92,46 @@ class Key:
         return cls(text=text, body_sha256=digest.digest())
 
 
+class Signature(NamedTuple):
+    """Who corrects the books and why, under the correction's new id; ``actor_ref`` is on entries.
+
+    The first three are the SQL type ``ledger_signature``.
+    """
+
+    correction_id: UUID
+    reason: str
+    by_id: int | None
+    actor_ref: UUID | None
+
+
+class Voidable(NamedTuple):
+    """What a void would do: the outcome, and figures of the grant as it is."""
+
+    outcome: str
+    amount: Decimal
+    used: Decimal
+    held: Decimal
+    taken: Decimal
+
+
+class Refundable(NamedTuple):
+    """What can be refunded of a use; ``amount`` is what was asked for, or all that is left."""
+
+    outcome: str
+    charge_sequence: int
+    charged: Decimal
+    refunded: Decimal
+    amount: Decimal
+
+
+class RefundPart(NamedTuple):
+    """What of a refund goes to one grant, and its fate there: KEPT, EXPIRED or VOIDED."""
+
+    grant_id: UUID
+    amount: Decimal
+    fate: str
+
+
 class InsufficientCredits(Exception):
     """There are not enough credits: says how many are needed and how many are available."""
 
@@ -220,6 +260,98 @@ def read(*, company_id: int) -> Outcome:
     return _call("ledger_read", company_id)
 
 
+def open_pool(*, company_id: int) -> None:
+    """Give a new company its empty pool."""
+    _rows("ledger_open_pool", company_id)
+
+
+def cancel(*, company_id: int, grant_id: UUID, signature: Signature, key: Key | None) -> Outcome:
+    return _call("ledger_cancel", company_id, signature.actor_ref, grant_id, signature, key)
+
+
+def void(*, company_id: int, grant_id: UUID, signature: Signature, key: Key | None) -> Outcome:
+    return _call("ledger_void", company_id, signature.actor_ref, grant_id, signature, key)
+
+
+def voidable(*, company_id: int, grant_id: UUID) -> Voidable:
+    """Answer for a void as of now; the caller has settled what is due."""
+    return Voidable(*_rows("ledger_voidable", company_id, grant_id)[0])
+
+
+def adjust_up(
+    *,
+    company_id: int,
+    grant_id: UUID,
+    amount: Decimal,
+    expires_at: datetime | None,
+    priority: int,
+    signature: Signature,
+    key: Key | None,
+) -> Outcome:
+    return _call(
+        "ledger_adjust_up",
+        company_id,
+        signature.actor_ref,
+        grant_id,
+        amount,
+        expires_at,
+        priority,
+        signature,
+        key,
+    )
+
+
+def adjust_down(
+    *,
+    company_id: int,
+    grant_id: UUID | None,
+    amount: Decimal,
+    signature: Signature,
+    key: Key | None,
+) -> Outcome:
+    return _call(
+        "ledger_adjust_down", company_id, signature.actor_ref, grant_id, amount, signature, key
+    )
+
+
+def refund(
+    *,
+    company_id: int,
+    usage_id: UUID,
+    amount: Decimal | None,
+    signature: Signature,
+    replacement_id: UUID | None,
+    replacement: Signature | None,
+    priority: int,
+    key: Key | None,
+) -> Outcome:
+    return _call(
+        "ledger_refund",
+        company_id,
+        signature.actor_ref,
+        usage_id,
+        amount,
+        signature,
+        replacement_id,
+        replacement,
+        priority,
+        key,
+    )
+
+
+def refundable(*, company_id: int, usage_id: UUID, amount: Decimal | None) -> Refundable:
+    """Answer for a refund as of now; the caller has settled what is due."""
+    return Refundable(*_rows("ledger_refundable", company_id, usage_id, amount)[0])
+
+
+def refund_parts(
+    *, company_id: int, charge_sequence: int, amount: Decimal, instant: datetime
+) -> list[RefundPart]:
+    """Return where a refund would go, in that order."""
+    rows = _rows("ledger_refund_parts", company_id, charge_sequence, amount, instant)
+    return [RefundPart(*row[1:]) for row in rows]
+
+
 def fields_of(use: Use) -> dict[str, Any]:
     """Return the use as the columns of a usage event or a reservation."""
     return asdict(use)
@@ -230,7 +362,12 @@ def _work(work: Work, rate_card_id: int) -> _Work:
 
 
 def _call(function: str, *arguments: Any) -> Outcome:
-    """Run one function in one statement; a ``Use`` or ``_Work`` is passed as its SQL row type.
+    """Run one operation in one statement."""
+    return Outcome(*_rows(function, *arguments)[0])
+
+
+def _rows(function: str, *arguments: Any) -> list[tuple[Any, ...]]:
+    """Run one function; a ``Use``, ``_Work`` or ``Signature`` is passed as its SQL row type.
 
     A ``Key`` is its text and its digest; the digest's default, NULL, goes with a key of None.
     """
@@ -244,6 +381,9 @@ def _call(function: str, *arguments: Any) -> Outcome:
             case _Work():
                 places.append("ROW(%s,%s,%s,%s,%s)::ledger_work")
                 values += argument
+            case Signature():
+                places.append("ROW(%s,%s,%s)::ledger_signature")
+                values += argument[:3]
             case Key():
                 places += ["%s", "%s"]
                 values += [argument.text, argument.body_sha256]
@@ -252,4 +392,4 @@ def _call(function: str, *arguments: Any) -> Outcome:
                 values.append(argument)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {function}({', '.join(places)})", values)
-        return Outcome(*cursor.fetchone())
+        return cursor.fetchall()

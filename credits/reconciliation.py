@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from credits import invariants
+from credits import guards, invariants
 
 CLOCK_BODY = "SELECT clock_timestamp()"
 BREACHES_PER_RULE_MAX = 100
@@ -43,12 +43,15 @@ class Rule(NamedTuple):
 def check(*, company_id: int | None = None) -> list[Breach]:
     """Return every breach found, at most 100 for each rule; an empty list means all is well.
 
-    Includes what other apps contribute by the setting ``CREDIT_CHECKS``.
+    Includes what other apps contribute by the setting ``CREDIT_CHECKS``, and without a company
+    the database's own guards: functions, triggers, constraints.
     """
     found: list[Breach] = []
     with _one_snapshot():
         for invariant, statement in (*invariants.RULES, *_same_company_rules()):
             found += _breaches(Rule(invariant, statement), company_id)
+        if company_id is None:
+            found += [Breach("GUARD", None, *gap) for gap in guards.gaps()]
         for path in settings.CREDIT_CHECKS:
             contributed: Callable[..., Iterable[Breach]] = import_string(path)
             found += contributed(company_id=company_id)
@@ -81,24 +84,16 @@ def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
 
 
 def _same_company_rules() -> list[Rule]:
-    """One rule for each composite key there is: no row names a row of another company."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT conrelid::regclass::text, confrelid::regclass::text,"
-            " (SELECT attname FROM pg_attribute WHERE attrelid = conrelid AND attnum = conkey[2])"
-            " FROM pg_constraint WHERE contype = 'f' AND conname LIKE '%\\_same\\_company'"
-            " ORDER BY conname"
-        )
-        keys = cursor.fetchall()
+    """One rule for each composite key: no row names a row of another company."""
     return [
         Rule(
             "I16",
-            f"SELECT r.company_id, '{table} ' || r.id, '{column} is not a row of its company'"
-            f" FROM {table} r LEFT JOIN {target} t"
-            f" ON t.id = r.{column} AND t.company_id = r.company_id"
-            f" WHERE r.{column} IS NOT NULL AND t.id IS NULL",
+            f"SELECT r.company_id, '{key.table} ' || r.id, '{key.column} is not a row of its"
+            f" company' FROM {key.table} r LEFT JOIN {key.target} t"
+            f" ON t.id = r.{key.column} AND t.company_id = r.company_id"
+            f" WHERE r.{key.column} IS NOT NULL AND t.id IS NULL",
         )
-        for table, target, column in keys
+        for key in guards.composite_keys()
     ]
 
 

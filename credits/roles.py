@@ -28,6 +28,7 @@ class Act(StrEnum):
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
+    CORRECT_CREDITS = "cancel, void, adjust and refund credits"
     EDIT_RATES = "set rates"
     VIEW_COMPANIES = "see companies and people"
     EDIT_COMPANIES = "open companies and manage people"
@@ -58,7 +59,13 @@ _BUSINESS_ADMIN = _VIEWER | {
 # Integrations and API keys, which set a tech admin apart, come with their doors.
 MATRIX: dict[Standing, frozenset[Act]] = {
     Standing.VENDOR_STAFF: _READ
-    | {Act.EXPORT_REPORTS, Act.GRANT_CREDITS, Act.EDIT_RATES, Act.EDIT_COMPANIES},
+    | {
+        Act.EXPORT_REPORTS,
+        Act.GRANT_CREDITS,
+        Act.CORRECT_CREDITS,
+        Act.EDIT_RATES,
+        Act.EDIT_COMPANIES,
+    },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
     Standing.TECH_ADMIN: _BUSINESS_ADMIN,
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,

@@ -31,6 +31,15 @@ RULES = (
                (coalesce(s.total, 0), coalesce(s.calls, 0), coalesce(s.emails, 0))""",
     ),
     Rule(
+        "I9",
+        """SELECT u.company_id, 'usage ' || u.id, format(
+               'is %s by %s; it paid for scans, which are continuous or a backfill',
+               u.feature_type, u.action)
+          FROM credits_usageevent u
+         WHERE (u.feature_type <> 'TRACKER' OR u.action NOT IN ('CONTINUOUS', 'BACKFILL'))
+           AND EXISTS (SELECT 1 FROM trackers_scan s WHERE s.usage_event_id = u.id)""",
+    ),
+    Rule(
         "I5",
         """SELECT company_id, 'conversation ' || conversation_id, format(
                '%s scans of version %s at revision %s', count(*), version_id, revision)

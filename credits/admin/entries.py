@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin
@@ -16,6 +16,8 @@ from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from credits import expirations, shown
 from credits.current_company import scope_of
@@ -151,3 +153,41 @@ def _found(*named: Any) -> str | None:
         except NoReverseMatch:
             continue
     return None
+
+
+class EntryPage(ModelAdmin):
+    """What the page of one entry says beyond its figures."""
+
+    class Media:
+        js: ClassVar = ("credits/copy.js",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return EntryChangeList
+
+    @display(description="link to this entry")
+    def permalink(self, entry: LedgerEntry) -> str:
+        return copy_link(entry)
+
+    @display(description="for")
+    def work(self, entry: LedgerEntry) -> str:
+        return work(entry)
+
+    @display(description="cause")
+    def cause_in_words(self, entry: LedgerEntry) -> str:
+        return cause(entry)
+
+    @display(description="corrections")
+    def corrections(self, entry: LedgerEntry) -> str:
+        return corrections(entry)
+
+    @display(description="by")
+    def actor(self, entry: LedgerEntry) -> str:
+        return actor(entry)
+
+    @display(description="hash")
+    def hash_in_hex(self, entry: LedgerEntry) -> str:
+        return shown.code(bytes(entry.hash).hex())
+
+    @display(description="hash before it")
+    def previous_hash(self, entry: LedgerEntry) -> str:
+        return previous_hash(entry)

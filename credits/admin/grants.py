@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 
 from credits import shown
-from credits.admin import granting
+from credits.admin import correcting, granting
+from credits.admin.corrections import AdjustPage, CancelPage, VoidPage
 from credits.admin.days import DaysFilter
 from credits.admin.ledger import SettledAdmin
 from credits.current_company import scope_of
@@ -97,6 +100,57 @@ class CreditGrantAdmin(SettledAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         return granting.view(request, self)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("adjust/", wrap(self.adjust_view), name="credits_creditgrant_adjust"),
+            path("<uuid:pk>/cancel/", wrap(self.cancel_view), name="credits_creditgrant_cancel"),
+            path("<uuid:pk>/void/", wrap(self.void_view), name="credits_creditgrant_void"),
+            *super().get_urls(),
+        ]
+
+    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        grant, back = self._grant(request, pk)
+        return correcting.answer(request, self.admin_site, CancelPage(grant=grant, back=back))
+
+    def void_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        grant, back = self._grant(request, pk)
+        return correcting.answer(request, self.admin_site, VoidPage(grant=grant, back=back))
+
+    def adjust_view(self, request: HttpRequest) -> HttpResponse:
+        back = reverse("admin:credits_creditgrant_changelist")
+        company = scope_of(request).company
+        if company is None and scope_of(request).may(Act.CORRECT_CREDITS):
+            messages.warning(request, "Choose a company first: an adjustment belongs to one.")
+            return HttpResponseRedirect(back)
+        if company is None:
+            raise Http404
+        page = AdjustPage(company=company, back=back)
+        page.initial = {"grant": request.GET.get("grant")}
+        return correcting.answer(request, self.admin_site, page)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        grant = kwargs.get("obj")
+        may = scope_of(request).may(Act.CORRECT_CREDITS)
+        is_live = grant is not None and grant.is_open
+        context |= {
+            "may_correct": may,
+            "may_cancel": grant is not None and not grant.granted_at and not grant.cancelled_at,
+            "may_void": is_live,
+            "may_take": is_live and scope_of(request).company is not None,
+            "corrections": [] if grant is None else correcting.corrections_shown(grant=grant),
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _grant(self, request: HttpRequest, pk: UUID) -> tuple[CreditGrant, str]:
+        """Find a grant in scope, and its page."""
+        grant = self.get_queryset(request).select_related("company").filter(pk=pk).first()
+        if grant is None:
+            raise Http404
+        return grant, reverse("admin:credits_creditgrant_change", args=[pk])
 
     def name_of(self, row: CreditGrant) -> str:
         return f"{row.get_source_display()} grant"

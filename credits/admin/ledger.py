@@ -17,11 +17,20 @@ from unfold.paginator import InfinitePaginator
 
 from credits import expirations, shown
 from credits.admin import entries, reports
+from credits.admin.corrections import RefundingMixin
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import AuditedExport
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
-from credits.models import Drawdown, EntryKind, Hold, LedgerEntry, Reservation, UsageEvent
+from credits.models import (
+    Correction,
+    Drawdown,
+    EntryKind,
+    Hold,
+    LedgerEntry,
+    Reservation,
+    UsageEvent,
+)
 from credits.reports.usage import CreditUsageReport, with_integration_name
 from credits.roles import Act
 
@@ -109,7 +118,7 @@ class HoldInline(LotsInline):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(SettledAdmin):
+class LedgerEntryAdmin(entries.EntryPage, SettledAdmin):
     """The balance's history, newest first."""
 
     ordering = ("company", "-sequence")
@@ -124,45 +133,11 @@ class LedgerEntryAdmin(SettledAdmin):
     )
     fields = (
         *("place", "permalink", "occurred", "recorded", "action", "method"),
-        *("credits", "before", "after", "work", "cause_in_words", "corrections", "actor"),
+        *("credits", "before", "after", "work", "cause_in_words", "reason", "corrections", "actor"),
         *("hash_in_hex", "previous_hash"),
     )
     readonly_fields = fields
     inlines = (DrawdownInline,)
-
-    class Media:
-        js: ClassVar = ("credits/copy.js",)
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return entries.EntryChangeList
-
-    @display(description="link to this entry")
-    def permalink(self, entry: LedgerEntry) -> str:
-        return entries.copy_link(entry)
-
-    @display(description="for")
-    def work(self, entry: LedgerEntry) -> str:
-        return entries.work(entry)
-
-    @display(description="cause")
-    def cause_in_words(self, entry: LedgerEntry) -> str:
-        return entries.cause(entry)
-
-    @display(description="corrections")
-    def corrections(self, entry: LedgerEntry) -> str:
-        return entries.corrections(entry)
-
-    @display(description="by")
-    def actor(self, entry: LedgerEntry) -> str:
-        return entries.actor(entry)
-
-    @display(description="hash")
-    def hash_in_hex(self, entry: LedgerEntry) -> str:
-        return shown.code(bytes(entry.hash).hex())
-
-    @display(description="hash before it")
-    def previous_hash(self, entry: LedgerEntry) -> str:
-        return entries.previous_hash(entry)
 
     @display(description="entry")
     def place(self, entry: LedgerEntry) -> str:
@@ -205,6 +180,11 @@ class LedgerEntryAdmin(SettledAdmin):
             return shown.link(entry.grant, f"{entry.grant.get_source_display()} grant")
         return shown.NOTHING
 
+    @display(description="reason")
+    def reason(self, entry: LedgerEntry) -> str:
+        correction: Correction | None = getattr(entry, "correction", None)
+        return shown.NOTHING if correction is None else correction.reason
+
 
 @admin.register(Drawdown)
 class DrawdownAdmin(SettledAdmin):
@@ -244,7 +224,7 @@ class DrawdownAdmin(SettledAdmin):
 
 
 @admin.register(UsageEvent)
-class UsageEventAdmin(AuditedExport, ExportMixin, SettledAdmin):
+class UsageEventAdmin(RefundingMixin, AuditedExport, ExportMixin, SettledAdmin):
     """Work that was done, newest first; its export is the credit usage report."""
 
     ordering = ("company", "-occurred_at", "-after_sequence", "-pk")

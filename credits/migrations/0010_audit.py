@@ -12,7 +12,7 @@ from credits.sql_files import run_sql_file
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0003_rates_and_groups"),
+        ("credits", "0005_ledger_acts"),
     ]
 
     operations = [

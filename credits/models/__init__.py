@@ -1,4 +1,5 @@
 from credits.models.audit import AuditAction, AuditActor, AuditEvent, AuditText, Door
+from credits.models.corrections import REASON_LENGTH_MIN, Correction, CorrectionKind
 from credits.models.entries import (
     FREE_ACTIONS,
     AppendOnly,
@@ -13,7 +14,7 @@ from credits.models.entries import (
 from credits.models.integrations import Integration, IntegrationKind
 from credits.models.jobs import JobRun
 from credits.models.people import Company, Membership, Role, SignInLink, User
-from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source
+from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source, WrittenByTheLedger
 from credits.models.rates import Rate, RateCard, RateItem
 from credits.models.reservations import (
     LEASE_MAX,
@@ -28,6 +29,7 @@ __all__ = [
     "FREE_ACTIONS",
     "GENESIS_HASH",
     "LEASE_MAX",
+    "REASON_LENGTH_MIN",
     "AppendOnly",
     "AuditAction",
     "AuditActor",
@@ -35,6 +37,8 @@ __all__ = [
     "AuditText",
     "Cause",
     "Company",
+    "Correction",
+    "CorrectionKind",
     "CreditGrant",
     "CreditPool",
     "Door",
@@ -60,4 +64,5 @@ __all__ = [
     "UsageAction",
     "UsageEvent",
     "User",
+    "WrittenByTheLedger",
 ]

@@ -69,7 +69,9 @@ class LedgerEntry(AppendOnlyModel):
 
     ``occurred_at`` is when it took effect and never decreases along the sequence;
     ``recorded_at`` is the instant of the act that wrote it. ``grant`` is set where the entry is
-    about one grant. ``hash`` covers every other column, the drawdowns and the hash before.
+    about one grant. A refund names the charge's entry in ``corrects_sequence``. ``hash`` covers
+    every other column, the drawdowns, the terms of the grant that it made effective or the usage
+    event that it paid, and the hash before.
     """
 
     company = CompanyKey(related_name="entries")
@@ -144,6 +146,13 @@ class LedgerEntry(AppendOnlyModel):
         indexes: ClassVar = [
             # Reports of a date range, and the balance at an instant.
             models.Index("company", "occurred_at", "sequence", name="entry_by_instant"),
+            # What was refunded of a charge so far.
+            models.Index(
+                "company",
+                "corrects_sequence",
+                condition=Q(corrects_sequence__isnull=False),
+                name="entry_refunds_of_a_charge",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
@@ -15,11 +15,29 @@ from credits.tenancy import CompanyKey, target_of_composite_keys
 GENESIS_HASH = b"\x00" * 32
 
 
-class CreditPool(models.Model):
+class WrittenByTheLedger(Exception):
+    """Only the ledger's acts write this row; call one of them, such as grants.issue."""
+
+
+class WrittenByTheLedgerModel(models.Model):
+    """Refuses in Python what would be a second writer; triggers refuse it on pools and grants."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise WrittenByTheLedger(WrittenByTheLedger.__doc__)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise WrittenByTheLedger(WrittenByTheLedger.__doc__)
+
+
+class CreditPool(WrittenByTheLedgerModel):
     """One company's credits, and the row every write to its ledger locks first.
 
-    Written by the SQL functions of the ledger only. ``next_due_at`` is no later than the next
-    instant at which something falls due by itself; null means nothing ever will.
+    Written by the SQL functions of the ledger only; a trigger refuses others. ``next_due_at`` is
+    no later than the next instant at which something falls due by itself; null means nothing
+    ever will.
     """
 
     company = models.OneToOneField(
@@ -58,11 +76,13 @@ SOURCE_RANKS = {source: rank for rank, source in enumerate(Source.values, start=
 PRIORITY_DEFAULT = 100
 
 
-class CreditGrant(models.Model):
+class CreditGrant(WrittenByTheLedgerModel):
     """A lot of credits, usable in ``effective_at <= t < expires_at`` (null: without end).
 
     Before its effective date it holds nothing (``remaining`` 0) and has no entry; ``granted_at``
-    is set together with the GRANTED entry. ``is_open`` is true while new work may draw on it.
+    is set together with its entry, GRANTED or, for an adjustment, ADJUSTED. Its terms (source,
+    amount, dates, priority) never change; its figures change in the ledger's acts only.
+    ``is_open`` is true while new work may draw on it.
     An effective date already past when the grant was made counts from then; the date that was
     asked for stays in ``requested_effective_at``.
     """

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from credits.amounts import ZERO, AmountField
 from credits.identifiers import new_id
 from credits.models.entries import FeatureType, FeatureUse, UsageAction, UsageEvent
-from credits.models.pool import CreditGrant
+from credits.models.pool import CreditGrant, WrittenByTheLedgerModel
 from credits.models.rates import RateCard
 from credits.tenancy import CompanyKey, TenantKey, TenantOneToOne, target_of_composite_keys
 
@@ -27,7 +27,7 @@ class ReservationState(models.TextChoices):
     LAPSED = "LAPSED", "Lapsed"
 
 
-class Reservation(FeatureUse):
+class Reservation(WrittenByTheLedgerModel, FeatureUse):
     """Credits of named lots held for work under way, until captured, released or lapsed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -96,7 +96,7 @@ class Reservation(FeatureUse):
         return f"Reservation {self.pk}"
 
 
-class Hold(models.Model):
+class Hold(WrittenByTheLedgerModel):
     """How much of one grant a reservation holds; it counts while the reservation is open."""
 
     company = CompanyKey(related_name="+", db_constraint=False)
@@ -122,6 +122,10 @@ class Operation(models.TextChoices):
     CHARGE = "CHARGE", "Charge"
     RESERVE = "RESERVE", "Reserve"
     ISSUE = "ISSUE", "Issue"
+    CANCEL = "CANCEL", "Cancel"
+    VOID = "VOID", "Void"
+    ADJUST = "ADJUST", "Adjust"
+    REFUND = "REFUND", "Refund"
 
 
 class IdempotencyRecord(models.Model):

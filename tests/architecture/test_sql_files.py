@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
+from django.core.management import call_command
 from django.db import connection
 
-from tests.support.planting import SQL
+from credits import sql_files
 
-FUNCTION = re.compile(r"CREATE FUNCTION (\w+)\(.*?\$\$(.*?)\$\$;", re.DOTALL)
+FUNCTION_COUNT = 47
+
+
+def installed() -> dict[str, str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'ledger\\_%'")
+        return {name: body.strip() for name, body in cursor.fetchall()}
 
 
 @pytest.mark.django_db
 def test_every_function_in_the_database_is_the_one_in_the_files():
-    written = {
-        name: body.strip()
-        for path in sorted(SQL.glob("*.sql"))
-        if ".reverse." not in path.name
-        for name, body in FUNCTION.findall(path.read_text())
-    }
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE proname ~ '^(ledger|audit)_'")
-        installed = {name: body.strip() for name, body in cursor.fetchall()}
+    written = {name: one.body for name, one in sql_files.written().functions.items()}
 
-    assert len(written) == 28
-    assert installed == written
+    assert len(written) == FUNCTION_COUNT
+    assert installed() == {name: body for name, body in written.items() if name[:7] == "ledger_"}
 
 
 def test_the_migrations_go_back_and_forth(committed):
-    from django.core.management import call_command
+    newest = installed()
+    call_command("migrate", "credits", "0004", verbosity=0)
+    before_corrections = installed()
 
     call_command("migrate", "trackers", "0001", verbosity=0)
     call_command("migrate", "credits", "0001", verbosity=0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_proc WHERE proname LIKE 'ledger\\_%'")
-        assert cursor.fetchone() == (0,)
-
+    without = installed()
+    call_command("migrate", "credits", "0004", verbosity=0)
+    again = installed()
     call_command("migrate", verbosity=0)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_proc WHERE proname LIKE 'ledger\\_%'")
-        assert cursor.fetchone() == (26,)
+
+    assert len(before_corrections) == 26
+    assert "FOR NO KEY UPDATE" in before_corrections["ledger_begin"]
+    assert "ledger.act" not in before_corrections["ledger_begin"]
+    assert without == {}
+    assert again == before_corrections
+    assert installed() == newest

@@ -19,7 +19,7 @@ from tests.config.demo_runs import Demo, demo, free_port, interrupted_after
 from tests.support import people
 from tests.support.commands import SECRET_KEY, manage, open_folder
 
-AMOUNTS = {"GRANTED": "82.500", "CONSUMED": "-30.500"}
+AMOUNTS = {"GRANTED": "80.000", "ADJUSTED": "2.500", "CONSUMED": "-30.500"}
 STOPPED = "\nStopped. The data is kept; start again with the same command.\n"
 STOP_SECONDS_MAX = 10
 SECOND_START_SECONDS_MAX = 15

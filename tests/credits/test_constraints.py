@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 
-from credits import charging
+from credits import charging, grants
 from credits.identifiers import new_id
 from credits.ledger import Key, Use
 from credits.models import (
+    Correction,
     Drawdown,
     Hold,
     IdempotencyRecord,
@@ -167,10 +168,6 @@ def test_the_grant_s_figures_hold_each_other(grant):
     assert update_refused_by(grant, held="11") == within
     assert update_refused_by(grant, held="-1") == within
     assert update_refused_by(grant, remaining="10.001") == within
-    assert update_refused_by(grant, amount="0", remaining="0", is_open=False) in (
-        "grant_amount_is_positive",
-        within,
-    )
     assert update_refused_by(grant, voided="1") in (
         "grant_withdrawals_are_within_amount",
         "grant_voided_amount_has_its_instant",
@@ -183,7 +180,8 @@ def test_the_grant_s_figures_hold_each_other(grant):
 
 def test_the_grant_s_dates_and_state_hold_each_other(grant):
     assert (
-        update_refused_by(grant, expires_at=grant.effective_at) == "grant_expires_after_it_starts"
+        copy_refused_by(grant, id=new_id(), expires_at=grant.effective_at)
+        == "grant_expires_after_it_starts"
     )
     assert (
         update_refused_by(grant, granted_at=None, is_open=False)
@@ -197,7 +195,7 @@ def test_the_grant_s_dates_and_state_hold_each_other(grant):
         update_refused_by(grant, cancelled_at=grant.effective_at, is_open=False)
         == "grant_is_cancelled_only_before_it_is_granted"
     )
-    assert update_refused_by(grant, source="GIFT") == "grant_source_is_known"
+    assert copy_refused_by(grant, id=new_id(), source="GIFT") == "grant_source_is_known"
 
 
 def test_a_grant_of_nothing_is_refused(grant):
@@ -271,6 +269,56 @@ def test_a_drawdown_is_of_one_grant_and_of_something(entry):
 )
 def test_usage_says_what_it_cost_and_why(charged, changes, constraint):
     assert copy_refused_by(charged, id=new_id(), **changes) == constraint
+
+
+@pytest.fixture
+def refunded(acme, charged):
+    """A correction of the kind that names most: its entry, its use, its person."""
+    charging.refund(usage_event=charged, by=people.vera(), reason="It answered nothing")
+    return Correction.objects.get(company=acme)
+
+
+@pytest.mark.parametrize(
+    ("changes", "constraint"),
+    [
+        ({"kind": "REGRETTED"}, "correction_kind_is_known"),
+        ({"reason": "mistake"}, "correction_says_why"),
+        ({"reason": "   mistake     "}, "correction_says_why"),
+        ({"by_id": None}, "correction_names_its_person"),
+        ({"amount": "0"}, "correction_has_an_entry_when_it_moves_credits"),
+        ({"entry_id": None}, "correction_has_an_entry_when_it_moves_credits"),
+        ({"usage_event_id": None}, "correction_names_what_it_corrects"),
+        ({"kind": "VOIDED"}, "correction_names_what_it_corrects"),
+        ({"kind": "ADJUSTED"}, "correction_names_what_it_corrects"),
+    ],
+)
+def test_a_correction_says_what_it_did_why_and_who(refunded, changes, constraint):
+    assert update_refused_by(refunded, **changes) == constraint
+
+
+def test_an_entry_has_one_correction(refunded):
+    assert copy_refused_by(refunded, id=new_id()) == "credits_correction_entry_id_key"
+
+
+def test_a_correction_names_rows_of_its_own_company_only(acme, refunded):
+    foreign = people.credits_for(people.company("Globex"), "5")
+    april = people.credits_for(acme, "1", effective_at=datetime(2100, 1, 1, tzinfo=UTC))
+    grants.cancel(grant=april, by=None, reason="Seats changed")
+    cancelled = Correction.objects.get(kind="CANCELLED")
+    foreign_entry = LedgerEntry.objects.get(company_id=foreign.company_id)
+    event = charging.charge(
+        company=foreign.company, use=use(), work=Work(long_calls=1), rates=people.rates()
+    )
+
+    assert [
+        update_refused_by(cancelled, grant_id=foreign.pk),
+        update_refused_by(refunded, entry_id=foreign_entry.pk),
+        update_refused_by(refunded, usage_event_id=event.pk),
+    ] == [
+        "credits_correction_grant_id_same_company",
+        "credits_correction_entry_id_same_company",
+        "credits_correction_usage_event_id_same_company",
+    ]
 
 
 def test_a_key_has_one_effect(acme, grant):

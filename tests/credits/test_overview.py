@@ -95,9 +95,9 @@ def test_reading_settles_what_time_has_done(clock):
     assert seen.remaining == Decimal("7.000")
     assert seen.total == Decimal("7.000")
     assert [(e.sequence, e.kind, e.amount, e.occurred_at) for e in seen.entries] == [
-        (3, "GRANTED", Decimal("7.000"), SEPTEMBER + people.days(8)),
+        (3, "ADJUSTED", Decimal("7.000"), SEPTEMBER + people.days(8)),
         (2, "EXPIRED", Decimal("-60.000"), SEPTEMBER + people.days(5)),
-        (1, "GRANTED", Decimal("60.000"), SEPTEMBER),
+        (1, "ADJUSTED", Decimal("60.000"), SEPTEMBER),
     ]
 
 

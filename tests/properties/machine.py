@@ -7,6 +7,7 @@ something is due, at its instant, a microsecond after.
 
 from __future__ import annotations
 
+import copy
 import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,18 +18,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from credits import balances, charging, companies, expirations, grants, reconciliation
 from credits.ledger import InsufficientCredits, Use
-from credits.models import CreditGrant, LedgerEntry, RateItem, Reservation, Source
+from credits.models import (
+    CreditGrant,
+    LedgerEntry,
+    RateItem,
+    Reservation,
+    Source,
+    User,
+)
 from credits.rating import Rates, Work
-from tests.properties.reference import ZERO, ReferenceLedger, Refused
+from tests.properties.correcting import LIVES, LOT_AMOUNTS, CorrectingActs, credits_of
+from tests.properties.reference import ReferenceLedger, Refused
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-# Lots of 2 to 12 credits against work of up to 3: most work can be paid, and lots run out.
-LOT_AMOUNTS = st.integers(2000, 12_000).map(lambda mills: _credits(mills))
 WORK_MILLS = st.integers(1, 3000)
 SOURCES = st.sampled_from([Source.ALLOCATION, Source.PURCHASE, Source.ADJUSTMENT])
 MINUTES = st.integers(1, 60).map(lambda count: timedelta(minutes=count))
 STARTS = st.sampled_from([0, 0, 0, -30, 5, 45, 120])  # Minutes from now; most start now.
-LIVES = st.none() | st.sampled_from([180, 40, 15, 3, 0, -10])  # Minutes; the last two are refused.
 
 # How often each act is tried, out of their sum. One rule draws from this list, because
 # Hypothesis would otherwise switch whole rules off for an example.
@@ -41,6 +47,11 @@ WEIGHTS = {
     "capture_nothing": 1,
     "capture_too_much": 1,
     "release": 3,
+    "cancel": 4,
+    "void": 2,
+    "adjust_up": 1,
+    "adjust_down": 3,
+    "refund": 6,
     "extend": 2,
     "step": 3,
     "step_to_a_boundary": 6,
@@ -57,10 +68,20 @@ ERRORS = {
     charging.CaptureExceedsReservation: "EXCEEDS",
     InsufficientCredits: "INSUFFICIENT",
     grants.GrantExpiresBeforeItStarts: "EXPIRES_BEFORE_IT_STARTS",
+    grants.GrantAlreadyStarted: "STARTED",
+    grants.GrantNotStarted: "NOT_STARTED",
+    grants.AlreadyCancelled: "CANCELLED",
+    grants.AlreadyVoided: "VOIDED",
+    grants.GrantExpired: "EXPIRED",
+    grants.GrantUsedUp: "USED_UP",
+    grants.AdjustmentExceedsAvailable: "INSUFFICIENT",
+    charging.NothingCharged: "FREE",
+    charging.AlreadyRefunded: "REFUNDED",
+    charging.RefundExceedsCharge: "EXCEEDS",
 }
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
     """Set ``clock`` to the seeded clock of the database before running."""
 
     clock = None
@@ -74,6 +95,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.company = companies.open_company(name="Machine", slug=slug, time_zone="UTC")
         self.model = ReferenceLedger(START)
         self.reservations = []
+        self.uses = []
+        self.vera = User.objects.create(email=f"vera@{slug}.example", name="Vera")
         # A thousandth a piece makes any amount chargeable.
         self.card = Rates(card_id=1, amounts=dict.fromkeys(RateItem.values, Decimal("0.001")))
         for _ in range(2):
@@ -83,6 +106,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def act(self, act, data):
         if not self.reservations and act in NEED_A_RESERVATION:
             act = "reserve"
+        if not self.model.lots and act in ("cancel", "void"):
+            act = "issue"
+        if not self.uses and act == "refund":
+            act = "charge"
         self.is_sound = False
         getattr(self, act)(data)
         self.is_sound = True
@@ -120,13 +147,18 @@ class LedgerMachine(RuleBasedStateMachine):
     def charge(self, data):
         mills = data.draw(WORK_MILLS)
         work = Work(emails_with_text=mills)
+        made = []
         outcome = self._outcome(
-            lambda: charging.charge(company=self.company, use=_use(), work=work, rates=self.card)
+            lambda: made.append(
+                charging.charge(company=self.company, use=_use(), work=work, rates=self.card)
+            )
         )
-        self._agree(outcome, lambda: self.model.charge(amount=Decimal(mills) / 1000))
+        self.uses += made
+        usage_id = made[0].pk if made else None
+        self._agree(outcome, lambda: self.model.charge(id=usage_id, amount=credits_of(mills)))
 
     def reserve(self, data):
-        terms = {"amount": data.draw(WORK_MILLS.map(_credits)), "lease": data.draw(MINUTES)}
+        terms = {"amount": data.draw(WORK_MILLS.map(credits_of)), "lease": data.draw(MINUTES)}
         made = []
         outcome = self._outcome(
             lambda: made.append(
@@ -191,14 +223,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _capture(self, reservation, mills):
         fresh = Reservation.objects.get(pk=reservation.pk)
+        work, made = Work(emails_with_text=mills), []
         outcome = self._outcome(
-            lambda: charging.capture(
-                reservation=fresh, work=Work(emails_with_text=mills), rates=self.card
-            )
+            lambda: made.append(charging.capture(reservation=fresh, work=work, rates=self.card))
         )
-        self._agree(
-            outcome, lambda: self.model.capture(id=reservation.pk, amount=Decimal(mills) / 1000)
-        )
+        self.uses += made
+        terms = {"usage_id": made[0].pk if made else None, "amount": credits_of(mills)}
+        self._agree(outcome, lambda: self.model.capture(id=reservation.pk, **terms))
 
     def _set_clock(self, instant):
         # A clock that steps back is tried too: the ledger stays at its last entry's instant.
@@ -229,10 +260,13 @@ class LedgerMachine(RuleBasedStateMachine):
         pair = (now.remaining, now.reserved)
         assert pair == (self.model.balance, self.model.reserved), "BALANCE differs"
         lots = {
-            grant.pk: (grant.remaining, grant.held)
+            grant.pk: (grant.remaining, grant.held, grant.voided, grant.corrected_down)
             for grant in CreditGrant.objects.filter(company=self.company)
         }
-        expected = {lot.id: (lot.remaining, lot.held) for lot in self.model.lots.values()}
+        expected = {
+            lot.id: (lot.remaining, lot.held, lot.voided, lot.corrected_down)
+            for lot in self.model.lots.values()
+        }
         assert lots == expected, "LOTS differ"
         states = dict(Reservation.objects.filter(company=self.company).values_list("pk", "state"))
         assert states == {one.id: one.state for one in self.model.promises.values()}
@@ -246,10 +280,6 @@ class LedgerMachine(RuleBasedStateMachine):
             if following is None or following.at > line.at:
                 seen = balances.at(company=self.company, instant=line.at)
                 assert seen.remaining == line.after, "PAST BALANCE differs"
-
-
-def _credits(mills: int) -> Decimal:
-    return Decimal(mills) / 1000
 
 
 def _use() -> Use:
@@ -282,20 +312,7 @@ def _id(row):
 
 def _settled(model: ReferenceLedger, instant: datetime) -> Decimal:
     """Return the reference's balance if nothing but time happened until then."""
-    live = [
-        lot for lot in model.lots.values() if lot.expires_at is None or lot.expires_at > instant
-    ]
-    total = sum(
-        (
-            lot.remaining if lot.is_granted else lot.amount
-            for lot in live
-            if lot.is_granted or lot.effective_at <= instant
-        ),
-        ZERO,
-    )
-    for promise in model.promises.values():
-        if promise.state == "OPEN" and promise.lapses_at > instant:
-            for lot, part in promise.parts:
-                if lot not in live:
-                    total += part
-    return total
+    future = copy.deepcopy(model)
+    future.advance(instant)
+    future.settle()
+    return future.balance

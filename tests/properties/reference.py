@@ -24,8 +24,24 @@ class Lot:
     expires_at: datetime | None
     remaining: Decimal = ZERO
     held: Decimal = ZERO
+    voided: Decimal = ZERO
+    corrected_down: Decimal = ZERO
     is_granted: bool = False
     is_expired: bool = False
+    is_voided: bool = False
+    is_cancelled: bool = False
+
+    @property
+    def is_to_come(self):
+        return not self.is_granted and not self.is_cancelled
+
+    @property
+    def is_live(self):
+        return self.is_granted and not self.is_expired and not self.is_voided
+
+    @property
+    def free(self):
+        return self.remaining - self.held if self.is_live else ZERO
 
     @property
     def order(self):
@@ -51,6 +67,19 @@ class Promise:
 
 
 @dataclass
+class Charge:
+    """What was charged, of which lots in drawing order, and how much went back to each."""
+
+    amount: Decimal
+    parts: list[tuple[Lot, Decimal]]
+    returned: dict[object, Decimal] = field(default_factory=dict)
+
+    @property
+    def left(self) -> Decimal:
+        return self.amount - sum(self.returned.values(), ZERO)
+
+
+@dataclass
 class Line:
     """An entry of the log as a statement of account would print it."""
 
@@ -72,6 +101,7 @@ class ReferenceLedger:
     instant: datetime
     lots: dict[object, Lot] = field(default_factory=dict)
     promises: dict[object, Promise] = field(default_factory=dict)
+    charges: dict[object, Charge] = field(default_factory=dict)
     log: list[Line] = field(default_factory=list)
 
     @property
@@ -88,11 +118,11 @@ class ReferenceLedger:
 
     def dues(self) -> list[datetime]:
         """Instants at which something happens by itself."""
-        found = [lot.effective_at for lot in self.lots.values() if not lot.is_granted]
+        found = [lot.effective_at for lot in self.lots.values() if lot.is_to_come]
         found += [
             lot.expires_at
             for lot in self.lots.values()
-            if lot.expires_at and lot.remaining > 0 and not lot.is_expired
+            if lot.expires_at and lot.remaining > 0 and lot.is_live
         ]
         found += [one.lapses_at for one in self.promises.values() if one.state == "OPEN"]
         return found
@@ -109,13 +139,14 @@ class ReferenceLedger:
         if start == self.instant:
             self._grant(self.lots[id], start)
 
-    def charge(self, *, amount: Decimal) -> None:
+    def charge(self, *, id, amount: Decimal) -> None:
         self.settle()
         parts = self._take(amount)
         for lot, part in parts:
             lot.remaining -= part
         if amount:
             self._post("CONSUMED", -amount, self.instant, "CHARGE", parts)
+        self.charges[id] = Charge(amount, parts)
 
     def reserve(self, *, id, amount: Decimal, lease: timedelta) -> None:
         self.settle()
@@ -129,7 +160,7 @@ class ReferenceLedger:
         latest = promise.opened_at + timedelta(minutes=60)
         promise.lapses_at = min(max(promise.lapses_at, self.instant + lease), latest)
 
-    def capture(self, *, id, amount: Decimal) -> None:
+    def capture(self, *, id, usage_id, amount: Decimal) -> None:
         promise = self._open(id)
         if amount > promise.amount:
             raise Refused("EXCEEDS")
@@ -146,12 +177,96 @@ class ReferenceLedger:
         promise.state = "CAPTURED"
         if amount:
             self._post("CONSUMED", -amount, self.instant, "CAPTURE", taken)
+        self.charges[usage_id] = Charge(amount, taken)
         for lot, rest in returned:
             self._give_back(lot, rest, self.instant, "CAPTURE")
 
     def release(self, *, id) -> None:
         promise = self._open(id)
         self._close(promise, "RELEASED", self.instant, "RELEASE")
+
+    def cancel(self, *, id) -> None:
+        lot = self._lot(id)
+        if lot.is_cancelled:
+            raise Refused("CANCELLED")
+        if lot.is_granted:
+            raise Refused("STARTED")
+        lot.is_cancelled = True
+
+    def void(self, *, id) -> None:
+        lot = self._lot(id)
+        if lot.is_cancelled:
+            raise Refused("CANCELLED")
+        if lot.is_voided:
+            raise Refused("VOIDED")
+        if not lot.is_granted:
+            raise Refused("NOT_STARTED")
+        if lot.is_expired:
+            raise Refused("EXPIRED")
+        if lot.remaining == 0:
+            raise Refused("USED_UP")
+        rest = lot.free
+        lot.is_voided = True
+        if rest:
+            self._post("VOIDED", -rest, self.instant, "VOID", [(lot, rest)])
+            lot.remaining -= rest
+            lot.voided += rest
+
+    def give(self, *, id, amount: Decimal, expires_at) -> None:
+        self.issue(
+            id=id,
+            source="ADJUSTMENT",
+            amount=amount,
+            priority=100,
+            effective_at=None,
+            expires_at=expires_at,
+        )
+
+    def take(self, *, amount: Decimal, id=None) -> None:
+        """From one lot, or without one as a charge would."""
+        self.settle()
+        if id is None:
+            parts = self._take(amount)
+        elif amount > self.lots[id].free:
+            raise Refused("INSUFFICIENT")
+        else:
+            parts = [(self.lots[id], amount)]
+        for lot, part in parts:
+            lot.remaining -= part
+            lot.corrected_down += part
+        self._post("ADJUSTED", -amount, self.instant, "ADJUST", parts)
+
+    def refund(self, *, id, amount: Decimal | None, replacement_id=None) -> None:
+        """The lot drawn last gets its credits back first; the dead keep nothing."""
+        self.settle()
+        charge = self.charges[id]
+        if charge.amount == 0:
+            raise Refused("FREE")
+        if charge.left == 0:
+            raise Refused("REFUNDED")
+        needed = charge.left if amount is None else amount
+        if needed > charge.left:
+            raise Refused("EXCEEDS")
+        total, parts = needed, []
+        for lot, drawn in reversed(charge.parts):
+            before = charge.returned.get(lot.id, ZERO)
+            part = min(needed, drawn - before)
+            if part:
+                charge.returned[lot.id] = before + part
+                needed -= part
+                parts.append((lot, part))
+        self._post("REFUNDED", total, self.instant, "REFUND", parts)
+        expired = ZERO
+        for lot, part in parts:
+            if self._is_past(lot) and not lot.is_voided:
+                lot.is_expired = True
+                expired += part
+            lot.remaining += part
+            lot.held += part
+            self._give_back(lot, part, self.instant, "REFUND")
+        if expired and replacement_id is not None:
+            end = self.instant + timedelta(days=30)
+            self.give(id=replacement_id, amount=expired, expires_at=end)
 
     def settle(self) -> None:
         """Do what is due, in order of its instant: starts, lapses, expiries; then by id."""
@@ -171,15 +286,21 @@ class ReferenceLedger:
     def _next_due(self):
         found = []
         for lot in self.lots.values():
-            if not lot.is_granted and lot.effective_at <= self.instant:
+            if lot.is_to_come and lot.effective_at <= self.instant:
                 found.append((lot.effective_at, 1, lot.id, lot))
-            is_live = lot.is_granted and not lot.is_expired and lot.remaining > 0
-            if is_live and lot.expires_at and lot.expires_at <= self.instant:
+            if lot.is_live and lot.remaining > 0 and self._is_past(lot):
                 found.append((lot.expires_at, 3, lot.id, lot))
         for promise in self.promises.values():
             if promise.state == "OPEN" and promise.lapses_at <= self.instant:
                 found.append((promise.lapses_at, 2, promise.id, promise))
         return min(found, key=lambda due: due[:3]) if found else None
+
+    def _is_past(self, lot: Lot) -> bool:
+        return lot.expires_at is not None and lot.expires_at <= self.instant
+
+    def _lot(self, id) -> Lot:
+        self.settle()
+        return self.lots[id]
 
     def _open(self, id) -> Promise:
         self.settle()
@@ -192,9 +313,8 @@ class ReferenceLedger:
         if amount > self.available:
             raise Refused("INSUFFICIENT")
         parts, needed = [], amount
-        live = [lot for lot in self.lots.values() if lot.is_granted and not lot.is_expired]
-        for lot in sorted(live, key=lambda lot: lot.order):
-            part = min(needed, lot.remaining - lot.held)
+        for lot in sorted(self.lots.values(), key=lambda lot: lot.order):
+            part = min(needed, lot.free)
             if part > 0:
                 parts.append((lot, part))
                 needed -= part
@@ -204,26 +324,25 @@ class ReferenceLedger:
     def _grant(self, lot: Lot, at: datetime) -> None:
         lot.is_granted = True
         lot.remaining = lot.amount
-        self._post("GRANTED", lot.amount, at, "ISSUE", [(lot, lot.amount)])
+        is_correction = lot.source == "ADJUSTMENT"
+        kind, cause = ("ADJUSTED", "ADJUST") if is_correction else ("GRANTED", "ISSUE")
+        self._post(kind, lot.amount, at, cause, [(lot, lot.amount)])
 
     def _close(self, promise: Promise, state: str, at: datetime, cause: str) -> None:
         promise.state = state
         for lot, part in sorted(promise.parts, key=lambda part: part[0].order):
-            lot.held -= part
-            lot.remaining -= part
             self._give_back(lot, part, at, cause)
 
     def _give_back(self, lot: Lot, part: Decimal, at: datetime, cause: str) -> None:
-        """Credits that come back to a lot which has expired leave again in the same act."""
-        if cause == "CAPTURE":
-            lot.held -= part
+        """Credits that come back to a lot that is dead leave again in the same act."""
+        lot.held -= part
+        if lot.is_voided:
             lot.remaining -= part
-        if lot.is_expired:
-            lot.remaining += part
+            lot.voided += part
+            self._post("VOIDED", -part, at, cause, [(lot, part)])
+        elif lot.is_expired:
             lot.remaining -= part
             self._post("EXPIRED", -part, at, cause, [(lot, part)])
-        else:
-            lot.remaining += part
 
     def _post(self, kind, amount, at, cause, parts) -> None:
         before = self.log[-1].after if self.log else ZERO

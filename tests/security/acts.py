@@ -17,8 +17,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from credits import sign_in
+from credits import charging, sign_in
+from credits.ledger import Use
 from credits.models import Company, Membership, Role, User
+from credits.rating import Work
 from tests.support import conversations, people
 from tests.support.conversations import record
 from trackers import backfills
@@ -215,6 +217,55 @@ def end_membership(world: World, membership: Membership) -> Any:
 def set_rates(world: World, _: Any) -> Any:
     start = {"effective_at_0": "2190-01-01", "effective_at_1": "00:00:00"}
     return world.as_vera.post(url("credits_ratecard_add"), start | PRICES)
+
+
+def corrected(world: World, address: str, **form: str) -> Any:
+    """Fill in a correction's form, look at what it will do, and confirm it."""
+    key = world.as_vera.get(address).context["form"]["key"].value()
+    filled = {"reason": "Granted by mistake", "key": str(key)} | form
+    seen = world.as_vera.post(address, filled).context["seen"]
+    return world.as_vera.post(address, filled | {"step": "confirm", "seen": seen})
+
+
+@act(
+    "admin:credits_creditgrant_void",
+    "VOIDED",
+    prepare=lambda world: people.credits_for(world.acme, "5"),
+)
+def void_grant(world: World, granted: Any) -> Any:
+    return corrected(world, url("credits_creditgrant_void", granted.pk))
+
+
+@act(
+    "admin:credits_creditgrant_cancel",
+    "CANCELLED",
+    prepare=lambda world: people.credits_for(
+        world.acme, "5", effective_at=timezone.now() + timedelta(days=9)
+    ),
+)
+def cancel_grant(world: World, granted: Any) -> Any:
+    return corrected(world, url("credits_creditgrant_cancel", granted.pk))
+
+
+@act(
+    "admin:credits_creditgrant_adjust",
+    "ADJUSTED",
+    prepare=lambda world: people.credits_for(world.acme, "5"),
+)
+def adjust_down(world: World, _: Any) -> Any:
+    return corrected(world, url("credits_creditgrant_adjust"), amount="-2")
+
+
+def _charged(world: World) -> Any:
+    people.credits_for(world.acme, "5")
+    use = Use("ASK", "Ask anything", None, "API_REQUEST")
+    work = Work(long_calls=1, request_count=1)
+    return charging.charge(company=world.acme, use=use, work=work, rates=people.rates())
+
+
+@act("admin:credits_usageevent_refund", "REFUNDED", prepare=_charged)
+def refund(world: World, event: Any) -> Any:
+    return corrected(world, url("credits_usageevent_refund", event.pk), amount="0.5")
 
 
 # A company's acts

@@ -111,6 +111,7 @@ def _entry(route: Route, target: Company) -> Any:
 
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,
+    "pk": _row,
     "tracker_id": _first(Tracker),
     "backfill_id": _first(Backfill),
     # Leaving for a row's page “on the site”, of which there is none.

@@ -41,6 +41,7 @@ change, publish and backfill trackers         - - x x -
 see scheduled jobs                            x x - - -
 see companies and people                      x x - - -
 grant credits                                 x - - - -
+cancel, void, adjust and refund credits       x - - - -
 set rates                                     x - - - -
 open companies and manage people              x - - - -
 """
@@ -87,6 +88,12 @@ PLACES: dict[Act, tuple[str, ...]] = {
     Act.VIEW_SCHEDULE: lists("credits", "jobrun"),
     Act.VIEW_COMPANIES: lists("credits", *PEOPLE),
     Act.GRANT_CREDITS: ("admin:credits_creditgrant_add",),
+    Act.CORRECT_CREDITS: (
+        "admin:credits_creditgrant_cancel",
+        "admin:credits_creditgrant_void",
+        "admin:credits_creditgrant_adjust",
+        "admin:credits_usageevent_refund",
+    ),
     Act.EDIT_RATES: ("admin:credits_ratecard_add",),
     Act.EDIT_COMPANIES: (
         "admin:credits_company_add",

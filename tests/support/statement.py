@@ -13,6 +13,7 @@ from credits import amounts, charging, grants, reconciliation
 from credits.ledger import Use
 from credits.models import (
     Company,
+    Correction,
     CreditGrant,
     LedgerEntry,
     RateItem,
@@ -90,6 +91,20 @@ def left(company: Company) -> dict[str, str]:
         grant.reference: amounts.text(grant.remaining)
         for grant in CreditGrant.objects.filter(company=company, remaining__gt=0)
     }
+
+
+def corrections(company: Company) -> list[tuple]:
+    """Return what was corrected: kind, amount, why, whose e-mail begins how, and its entry."""
+    return [
+        (
+            one.kind,
+            one.amount,
+            one.reason,
+            one.by and one.by.email[:4],
+            one.entry and one.entry.sequence,
+        )
+        for one in Correction.objects.filter(company=company).order_by("id")
+    ]
 
 
 def of(company: Company) -> list[str]:

@@ -177,8 +177,8 @@ def test_the_list_filters_by_the_company_s_own_days(acme):
     outside = text_of(client.get(page(LedgerEntry, "changelist"), {"occurred_at_to": "2020-01-01"}))
     no_day = client.get(page(LedgerEntry, "changelist"), {"occurred_at_to": "0000-99-99"})
 
-    assert "Adding credits" in inside
-    assert "Adding credits" not in outside
+    assert "Correcting credits" in inside
+    assert "Correcting credits" not in outside
     assert no_day.status_code == 200
 
 

@@ -1,0 +1,4 @@
+DROP TRIGGER credits_creditgrant_is_guarded ON credits_creditgrant;
+DROP TRIGGER credits_creditpool_is_guarded ON credits_creditpool;
+DROP FUNCTION ledger_guard_grant;
+DROP FUNCTION ledger_guard_pool;

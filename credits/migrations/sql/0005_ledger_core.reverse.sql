@@ -1,0 +1,11 @@
+DROP FUNCTION ledger_sign;
+DROP FUNCTION ledger_next_due;
+DROP FUNCTION ledger_add_grant;
+DROP FUNCTION ledger_post;
+DROP FUNCTION ledger_entry_hash;
+DROP FUNCTION ledger_content_digest;
+DROP FUNCTION ledger_usage_text;
+DROP FUNCTION ledger_terms_text;
+DROP FUNCTION ledger_instant_text;
+DROP FUNCTION ledger_refuse_endless;
+DROP TYPE ledger_signature;

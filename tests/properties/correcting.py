@@ -1,0 +1,140 @@
+"""The machine's acts of correction: cancel, void, adjust both ways, refund."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import strategies as st
+
+from credits import charging, grants
+from credits.models import CreditGrant, UsageEvent
+
+# Lots of 2 to 12 credits against work of up to 3: most work can be paid, and lots run out.
+LOT_AMOUNTS = st.integers(2000, 12_000).map(lambda mills: credits_of(mills))
+LIVES = st.none() | st.sampled_from([180, 40, 15, 3, 0, -10])  # Minutes; the last two are refused.
+
+# Three times out of four.
+WANTS_FIT = st.sampled_from([True, True, True, False])
+
+
+def credits_of(mills: int) -> Decimal:
+    return Decimal(mills) / 1000
+
+
+class CorrectingActs:
+    """Part of ``LedgerMachine``, which has the company, the model and how outcomes agree."""
+
+    def cancel(self, data):
+        """One to come; where there is none, one is made, for another time."""
+        if not any(lot.is_to_come for lot in self.model.lots.values()):
+            self.issue(data)
+            return
+        grant = self._some_grant(data, lambda lot: lot.is_to_come)
+        outcome = self._outcome(lambda: grants.cancel(grant=grant, **self._signed))
+        self._agree(outcome, lambda: self.model.cancel(id=grant.pk))
+
+    def void(self, data):
+        """Of a lot with something held, if there is any, every other time."""
+        wants_held = data.draw(st.booleans())
+        grant = self._some_grant(
+            data, lambda lot: lot.is_live and (lot.held > 0 if wants_held else lot.remaining > 0)
+        )
+        self.model.settle()
+        lot = self.model.lots[grant.pk]
+        foreseen = (lot.free, lot.held)
+        seen = []
+        outcome = self._outcome(lambda: seen.append(grants.void_preview(grant=grant)))
+        assert outcome != "OK" or (seen[0].taken, seen[0].held) == foreseen, "PREVIEW differs"
+        assert outcome == self._outcome(lambda: grants.void(grant=grant, **self._signed))
+        self._agree(outcome, lambda: self.model.void(id=grant.pk))
+
+    def adjust_up(self, data):
+        amount = data.draw(LOT_AMOUNTS)
+        life = data.draw(LIVES)
+        expires_at = None if life is None else self.model.instant + timedelta(minutes=life)
+        made = []
+        outcome = self._outcome(
+            lambda: made.append(
+                grants.adjust(
+                    company=self.company, amount=amount, expires_at=expires_at, **self._signed
+                )
+            )
+        )
+        terms = {"id": made[0].grant_id if made else None, "expires_at": expires_at}
+        self._agree(outcome, lambda: self.model.give(amount=amount, **terms))
+
+    def adjust_down(self, data):
+        """Of one lot or in spending order; all of it, a part, or a thousandth too much."""
+        grant = None
+        if self.model.lots and data.draw(st.booleans()):
+            wants_held = data.draw(st.booleans())
+            grant = self._some_grant(
+                data,
+                lambda lot: (lot.free > 0 and lot.held > 0) or (lot.free > 0 and not wants_held),
+            )
+        self.model.settle()
+        lot = self.model if grant is None else self.model.lots[grant.pk]
+        mills = int((self.model.available if grant is None else lot.free) * 1000)
+        is_held = (self.model.reserved if grant is None else lot.held) > 0
+        # Where something is held, one too many would take it.
+        too_many = [mills + 1] * (3 if is_held else 1)
+        amounts = [max(1, mills // 3), max(1, mills), *too_many]
+        amount = credits_of(data.draw(st.sampled_from(amounts)))
+        outcome = self._outcome(
+            lambda: grants.adjust(company=self.company, amount=-amount, grant=grant, **self._signed)
+        )
+        grant_id = None if grant is None else grant.pk
+        self._agree(outcome, lambda: self.model.take(amount=amount, id=grant_id))
+
+    def refund(self, data):
+        """All that is left, a part, or a thousandth too much; some of it long after."""
+        event = UsageEvent.objects.get(pk=data.draw(st.sampled_from(self._refundable(data))).pk)
+        mills = int(self.model.charges[event.pk].left * 1000)
+        amounts = [None, max(1, mills // 2), max(1, mills // 3), max(1, mills), mills + 1]
+        amount = data.draw(st.sampled_from(amounts))
+        terms = {"amount": None if amount is None else credits_of(amount)}
+        made, seen = [], []
+        wants_more = data.draw(st.booleans())
+        self._outcome(lambda: seen.append(charging.refund_preview(usage_event=event, **terms)))
+        outcome = self._outcome(
+            lambda: made.append(
+                charging.refund(
+                    usage_event=event, replace_expired=wants_more, **terms, **self._signed
+                )
+            )
+        )
+        if made:
+            drawn = [(draw.grant_id, draw.amount) for draw in made[0].drawdowns.order_by("id")]
+            assert [(part.grant.pk, part.amount) for part in seen[0].parts] == drawn, (
+                "PREVIEW differs"
+            )
+        replacement = self._newest_grant() if made and wants_more else None
+        if replacement in self.model.lots:
+            replacement = None
+        self._agree(
+            outcome, lambda: self.model.refund(id=event.pk, replacement_id=replacement, **terms)
+        )
+
+    def _refundable(self, data):
+        """The last uses; mostly those of several lots with something left, begun ones first."""
+        charges = self.model.charges
+        several = [
+            use for use in self.uses if charges[use.pk].left and len(charges[use.pk].parts) > 1
+        ]
+        begun = [use for use in several if charges[use.pk].returned]
+        return (begun or several or self.uses)[-6:] if data.draw(WANTS_FIT) else self.uses[-6:]
+
+    @property
+    def _signed(self):
+        return {"by": self.vera, "reason": "The machine wants it so"}
+
+    def _newest_grant(self):
+        return max(CreditGrant.objects.filter(company=self.company).values_list("pk", flat=True))
+
+    def _some_grant(self, data, is_fit):
+        """One that fits, if there is any, three times out of four."""
+        fit = [id for id, lot in self.model.lots.items() if is_fit(lot)]
+        wants_fit = data.draw(WANTS_FIT)
+        chosen = data.draw(st.sampled_from(fit if fit and wants_fit else list(self.model.lots)))
+        return CreditGrant.objects.get(pk=chosen)
