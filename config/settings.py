@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -145,6 +146,27 @@ HTTPS = env.boolean(
     default_is="`true` with `DATABASE_URL`, else `false`",
 )
 
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"TALLYSTICK_TRUSTED_PROXIES names no network: {error}. Write addresses such as "
+            "10.0.0.7 or 10.0.0.0/24, separated by commas."
+        ) from error
+
+
+# Whose X-Forwarded-For and X-Request-Id count. The web server itself must not read them first:
+# uvicorn is started with --no-proxy-headers.
+TRUSTED_PROXIES = _networks(
+    env.text(
+        "TALLYSTICK_TRUSTED_PROXIES",
+        "",
+        "Addresses or networks of your own reverse proxies, separated by commas.",
+    )
+)
+
 INSTALLED_APPS = [
     # Not plain "unfold": its default configuration would put its own site in the place of ours.
     "unfold.apps.BasicAppConfig",
@@ -171,7 +193,9 @@ INSTALLED_APPS = [
     "simple_history",
 ]
 MIDDLEWARE = [
-    # Outside all others: what they answer below /api/ becomes a problem there.
+    # Outside all others: each answer tells the request's id, a problem too.
+    "credits.origins.OriginMiddleware",
+    # Outside all that follow: what they answer below /api/ becomes a problem there.
     "credits.api.answers.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

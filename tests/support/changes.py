@@ -1,0 +1,41 @@
+"""See which tables a request changed, past every layer that could forget to say so."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.db import connection
+
+APPS = ("credits", "trackers", "billing", "auth")
+# Not anybody's act: the trail itself, and what periodic jobs note about themselves.
+UNWATCHED = {"credits_auditevent", "credits_audittext", "credits_jobrun"}
+
+
+class Watch:
+    """Notes each table of ours that a row was written to; of the test's own transaction.
+
+    Made before any row is: a table with deferred checks under way takes no trigger.
+    """
+
+    def __init__(self) -> None:
+        tables = {
+            model._meta.db_table
+            for model in apps.get_models(include_auto_created=True)
+            if model._meta.app_label in APPS
+        }
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE watched (name text) ON COMMIT DROP")
+            cursor.execute(
+                "CREATE FUNCTION watch_note() RETURNS trigger LANGUAGE plpgsql AS $$"
+                "BEGIN INSERT INTO watched VALUES (TG_TABLE_NAME); RETURN NULL; END $$"
+            )
+            for table in sorted(tables - UNWATCHED):
+                cursor.execute(
+                    f"CREATE TRIGGER watch_it AFTER INSERT OR UPDATE OR DELETE ON {table}"
+                    " FOR EACH ROW EXECUTE FUNCTION watch_note()"
+                )
+
+    def changed(self) -> set[str]:
+        """Return the tables changed since the last call."""
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM watched RETURNING name")
+            return {name for (name,) in cursor.fetchall()}
