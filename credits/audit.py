@@ -128,6 +128,11 @@ def record(
     return event
 
 
+def named(row: Model, label: str) -> Subject:
+    """Return a row as a subject that is called otherwise than the row calls itself."""
+    return Subject(type_of(row.__class__), str(row.pk), label)
+
+
 def erase_person(*, public_id: UUID) -> int:
     """Blank what the trail says of a person in words (SPEC §10); return how many texts it changed.
 

@@ -69,8 +69,10 @@ def choose_password(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     form = FirstPasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        form.save()
-        update_session_auth_hash(request, user)
+        with transaction.atomic():
+            form.save()
+            update_session_auth_hash(request, user)
+            signing.record_own(request, Action.PASSWORD_CHANGED)
         messages.success(request, "Your password is set. Sign in with it from now on.")
         return HttpResponseRedirect(reverse("admin:credits_page"))
     context = {

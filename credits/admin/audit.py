@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
@@ -224,8 +225,13 @@ def actor_of(event: AuditEvent) -> str:
 
 def kind_of(event: AuditEvent) -> str:
     """Return the noun of what was acted on; empty where the action says it all."""
-    model = _model_of(event)
-    return str(model._meta.verbose_name) if model else SUBJECTS.get(event.subject_type, "")
+    if event.subject_type in SUBJECTS:
+        return SUBJECTS[event.subject_type]
+    try:
+        # Also of a model without a page of its own.
+        return str(apps.get_model(event.subject_type)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return ""
 
 
 def label_of(event: AuditEvent) -> str:

@@ -53,6 +53,7 @@ class AuditAction(models.TextChoices):
     IMPORT_STARTED = "IMPORT_STARTED", "Started an import of"
     IMPORTED = "IMPORTED", "Imported"
     EXPORTED = "EXPORTED", "Exported"
+    REPLACED = "REPLACED", "Replaced"
     REVOKED = "REVOKED", "Revoked"
     INVITED = "INVITED", "Invited"
     ERASED = "ERASED", "Erased"
