@@ -7,23 +7,25 @@ decides anything, each with the reason.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from credits import charging, sign_in
+from credits.admin import reports
 from credits.ledger import Use
-from credits.models import Company, Membership, Role, User
+from credits.models import Membership, Role, User
 from credits.rating import Work
+from tests.security import acts_of_billing, acts_of_programs
+from tests.security.acting import ACTS, World, act, confirmed, corrected, url
 from tests.support import conversations, people
-from tests.support.conversations import record
+from tests.support.browsing import signed_in
 from trackers import backfills
+
+__all__ = ["ACTS", "World", "acts_of_billing", "acts_of_programs"]
 
 PRICES = {"EMAIL": "0.2", "CALL_LONG": "1", "CALL_SHORT": "0.5", "WEB_SEARCH": "5"}
 NO_ROWS = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
@@ -35,91 +37,6 @@ TRACKER = {
     "include_calls": "on",
     "edit_number": "",
 }
-
-
-@dataclass
-class World:
-    """A company with people, credits and some calls, and vendor staff who work in it."""
-
-    acme: Company
-    alice: User
-    vera: User
-    as_alice: Client
-    as_vera: Client
-
-    def calls(self, *, credits: str = "20") -> None:
-        people.credits_for(self.acme, credits)
-        conversations.ingest(self.acme, *(record(f"{number}") for number in range(4)))
-
-    def tracker(self, **settings: Any) -> Any:
-        self.calls()
-        return conversations.published(self.acme, self.alice, **settings)
-
-    def backfill(self) -> Any:
-        now = timezone.now()
-        return backfills.launch(
-            tracker_id=self.tracker().pk,
-            from_at=now - timedelta(days=60),
-            to_at=now,
-            ceiling=None,
-            rates=people.rates(),
-            by=self.alice,
-            now=now,
-        )
-
-    def membership(self) -> Membership:
-        return Membership.objects.get(user=self.alice)
-
-
-@dataclass(frozen=True)
-class Act:
-    """Prepare a row (not watched), do the act on it (watched), and what the trail then says."""
-
-    actions: tuple[str, ...]
-    do: Callable[[World, Any], Any]
-    prepare: Callable[[World], Any]
-    # Taking figures out, or leaving, changes no row of ours.
-    changes_rows: bool = True
-
-
-ACTS: dict[str, Act] = {}
-
-
-def act(
-    route: str,
-    *actions: str,
-    prepare: Callable[[World], Any] = lambda world: None,
-    changes_rows: bool = True,
-) -> Callable[[Callable[[World, Any], Any]], Callable[[World, Any], Any]]:
-    """Register what is done at a route; the function returns the last answer."""
-
-    def register(do: Callable[[World, Any], Any]) -> Callable[[World, Any], Any]:
-        ACTS[route] = Act(actions, do, prepare, changes_rows)
-        return do
-
-    return register
-
-
-def url(name: str, *args: Any) -> str:
-    return reverse(f"admin:{name}", args=args)
-
-
-def hidden(page: Any) -> dict[str, str]:
-    """Return what a page would send back unseen."""
-    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page.content.decode())
-    return {name: given for name, given in found if name != "csrfmiddlewaretoken"}
-
-
-def confirmed(client: Client, address: str, **changes: str) -> Any:
-    """Open a confirmation page of a tracker and send it as it was shown."""
-    shown = client.get(address)
-    offer = (shown.context or {}).get("offer")
-    days = (
-        {}
-        if offer is None
-        else {name: str(offer.form[name].value()) for name in ("from_day", "to_day")}
-    )
-    return client.post(address, hidden(shown) | days | {"accepted": "on"} | changes)
 
 
 # Signing in and out
@@ -156,6 +73,17 @@ def change_password(world: World, _: Any) -> Any:
     return world.as_alice.post(url("password_change"), given)
 
 
+@act(
+    "admin:choose_password",
+    "PASSWORD_CHANGED",
+    prepare=lambda world: people.newcomer(world.acme),
+)
+def choose_first_password(world: World, newcomer: User) -> Any:
+    new = "quite another battery staple"
+    given = {"new_password1": new, "new_password2": new}
+    return signed_in(newcomer, world.acme).post(url("choose_password"), given)
+
+
 # The vendor's acts
 
 
@@ -166,12 +94,6 @@ def grant(world: World, _: Any) -> Any:
     form = {"source": "ADJUSTMENT", "amount": "5", "reason": "Goodwill", "key": str(key)}
     seen = world.as_vera.post(add, form).context["seen"]
     return world.as_vera.post(add, form | {"step": "confirm", "seen": seen})
-
-
-@act("admin:credits_company_add", "ADDED")
-def open_company(world: World, _: Any) -> Any:
-    form = {"name": "Initech", "slug": "initech", "time_zone": "UTC"}
-    return world.as_vera.post(url("credits_company_add"), form)
 
 
 @act("admin:credits_company_change", "CHANGED")
@@ -217,14 +139,6 @@ def end_membership(world: World, membership: Membership) -> Any:
 def set_rates(world: World, _: Any) -> Any:
     start = {"effective_at_0": "2190-01-01", "effective_at_1": "00:00:00"}
     return world.as_vera.post(url("credits_ratecard_add"), start | PRICES)
-
-
-def corrected(world: World, address: str, **form: str) -> Any:
-    """Fill in a correction's form, look at what it will do, and confirm it."""
-    key = world.as_vera.get(address).context["form"]["key"].value()
-    filled = {"reason": "Granted by mistake", "key": str(key)} | form
-    seen = world.as_vera.post(address, filled).context["seen"]
-    return world.as_vera.post(address, filled | {"step": "confirm", "seen": seen})
 
 
 @act(
@@ -322,30 +236,35 @@ def resume_backfill(world: World, backfill: Any) -> Any:
 # Taking figures out
 
 
-@act("admin:credits_reports", "EXPORTED", changes_rows=False)
-def export_report(world: World, _: Any) -> Any:
+@act("admin:credits_reports", "EXPORTED", "REQUESTED")
+def export_a_short_report_and_a_long_one(world: World, _: Any) -> Any:
     asked = {"report": "credit-usage", "days": "this-month", "format": "csv", "export": "1"}
     answer = world.as_alice.get(url("credits_reports"), asked)
     assert b"Usage time" in answer.getvalue()
-    return answer
+    with mock.patch.object(reports, "ROWS_AT_ONCE_MAX", -1):
+        return world.as_alice.post(url("credits_reports"), asked)
 
 
-@act("admin:credits_usageevent_export", "EXPORTED", changes_rows=False)
-def export_usage(world: World, _: Any) -> Any:
-    asked = {"format": "0", "resource": "0"}
-    return world.as_alice.post(url("credits_usageevent_export"), asked)
+def _export(route: str) -> None:
+    """Register import-export's own page at a route."""
+
+    @act(f"admin:{route}", "EXPORTED", changes_rows=False)
+    def export(world: World, _: Any) -> Any:
+        return world.as_alice.post(url(route), {"format": "0", "resource": "0"})
 
 
-@act("admin:credits_auditevent_export", "EXPORTED", changes_rows=False)
-def export_trail(world: World, _: Any) -> Any:
-    asked = {"format": "0", "resource": "0"}
-    return world.as_alice.post(url("credits_auditevent_export"), asked)
+_export("credits_usageevent_export")
+_export("credits_ledgerentry_export")
+_export("billing_purchase_export")
+_export("credits_auditevent_export")
 
 
 READS = {
     "/": "leads to the credits page",
     "admin:index": "the credits page",
     "admin:credits_page": "a page of figures",
+    "admin:credits_guide": "words and prices; that one has read them is noted for oneself alone",
+    "admin:hide_first_steps": "takes a list off one's own page; nothing of the company changes",
     "admin:choose_company": "which company one looks at, kept in one's own session",
     "admin:password_change_done": "says that it is done; the change itself is an act",
     "admin:autocomplete": "finds names for a form",
@@ -358,6 +277,19 @@ READS = {
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
     "admin:ledger_entry": "a page of figures",
+    "api_schema": "describes the API",
+    "api_docs": "describes the API",
+    "problems": "explains errors",
+    "problem": "explains an error",
+    "/api/v1/balance": "figures",
+    "/api/v1/grants": "figures",
+    "/api/v1/grants/<uuid:id>": "figures",
+    "/api/v1/ledger": "figures",
+    "/api/v1/ledger/<int:sequence>": "figures",
+    "/api/v1/usage": "figures",
+    "/api/v1/usage/<uuid:id>": "figures",
+    "/api/v1/rate-card": "figures",
+    "api_purchase": "figures",
 }
 
 # Commands and tasks that write and leave no line of their own.
@@ -365,9 +297,14 @@ COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
     "list_settings": "prints",
     "benchmark_trackers": "works in a database of its own, which it removes",
-    "demo": "makes a company up in an empty database; what its people did is nobody's act",
+    "demo": "makes companies up in an empty database; their people's acts leave their own lines",
 }
 TASKS_WITHOUT_A_LINE = {
+    "billing.tasks.allocate": "does what a contract and its seats say, which are acts of persons; "
+    "each period has its row, with how it was computed, and its entry in the ledger",
+    "credits.tasks.export": "prepares what a person asked for; the job says how it ended",
+    "credits.tasks.look_after_exports": "hands lost work out again, and removes what is too old",
+    "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
     "trackers.tasks.sweep": "hands lost work out again; nobody decided anything",
     "trackers.tasks.scan": "does what publishing or a backfill decided; usage and ledger say it",

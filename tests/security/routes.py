@@ -17,7 +17,8 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
-from credits.models import Company, LedgerEntry, User
+from billing.models import Purchase
+from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
 from trackers.models import Backfill, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
@@ -109,15 +110,28 @@ def _entry(route: Route, target: Company) -> Any:
     return rows_of(LedgerEntry, target).first().sequence
 
 
+NAMED_BY_API: dict[str, type[models.Model]] = {
+    "api/v1/grants/<uuid:id>": CreditGrant,
+    "api/v1/usage/<uuid:id>": UsageEvent,
+    "api/v1/purchases/<uuid:id>": Purchase,
+}
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,
     "pk": _row,
     "tracker_id": _first(Tracker),
     "backfill_id": _first(Backfill),
+    "key_id": _row,
+    "job_id": _row,
+    "contract_id": _row,
+    "purchase_id": _row,
+    "company_id": lambda _route, target: target.pk,
+    "membership_id": _first(Membership),
+    "id": lambda route, target: rows_of(NAMED_BY_API[route.pattern], target).first().pk,
     # Leaving for a row's page “on the site”, of which there is none.
     "content_type_id": lambda _route, _target: ContentType.objects.get_for_model(Tracker).pk,
     "company_slug": lambda _route, target: target.slug,
     "sequence": _entry,
+    "name": lambda _route, _target: "unauthorized",
     "secret": lambda _route, _target: "nonsense",
     "app_label": lambda _route, _target: apps.get_app_config("credits").label,
     "url": lambda _route, _target: "nowhere",

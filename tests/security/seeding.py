@@ -142,17 +142,24 @@ def _export(company: Company, person: User) -> None:
             now=now + timedelta(seconds=later),
         )
     ready, failed = ExportJob.objects.filter(company=company).order_by("requested_at")
-    report, content = choice.report_of(company), exports.folder() / f"{ready.pk}.csv"
+    with_file(ready)
+    ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
+
+
+def with_file(job: ExportJob) -> ExportJob:
+    """Let a job be ready, as if a worker had prepared it; one would do so in its own session."""
+    now, choice = timezone.now(), exports.choice_of(job)
+    content = exports.folder() / f"{job.pk}.csv"
     with content.open("wb") as file:
-        files.write(report, choice.days, file)
-    ExportJob.objects.filter(pk=ready.pk).update(
+        files.write(choice.report_of(job.company), choice.days, file)
+    ExportJob.objects.filter(pk=job.pk).update(
         state="READY",
         file_name=content.name,
         byte_count=content.stat().st_size,
         finished_at=now,
         expires_at=now + timedelta(days=7),
     )
-    ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
+    return job
 
 
 def _act(company: Company, by: User, canary: str) -> None:

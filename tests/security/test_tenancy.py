@@ -22,9 +22,6 @@ from tests.security import seeding
 from tests.security.routes import every_route, rows_of
 from tests.security.walking import METHODS, OTHER, OWN, Walk, contents
 from tests.support import people
-from tests.support.analyzers import ScriptedAnalyzer
-from tests.support.changes import Watch
-from trackers import analyzers
 
 pytestmark = pytest.mark.django_db
 
@@ -40,16 +37,7 @@ OWN_PAGES_MIN = 20
 
 
 @pytest.fixture
-def watch(db, settings, tmp_path):
-    # Five slow hashes a test are a second, and none of them is looked at.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.EXPORTS = tmp_path / "exports"
-    return Watch()
-
-
-@pytest.fixture
-def companies(watch, monkeypatch):
-    monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
+def companies(watch):
     JobRun.objects.create(name="settle", period="2026-11-24T10:00:00Z")
     # One's own name and company stand on every page, so they are no proof of a row.
     return seeding.seed("Acme", canary=OWN), seeding.seed(OTHER, canary=OTHER)

@@ -6,8 +6,21 @@ from django.apps import apps
 from django.db import connection
 
 APPS = ("credits", "trackers", "billing", "auth")
-# Not anybody's act: the trail itself, and what periodic jobs note about themselves.
-UNWATCHED = {"credits_auditevent", "credits_audittext", "credits_jobrun"}
+# Not anybody's act: the trail itself, what periodic jobs note about themselves, and how often a
+# company's programs asked.
+UNWATCHED = {
+    "credits_auditevent",
+    "credits_audittext",
+    "credits_jobrun",
+    "credits_requesttally",
+}
+# Nor is a row that changes in one of these alone: when a key was last used, what a person has read
+# or put away for themselves.
+NOTED = ("last_used_at", "guide_read_at", "first_steps_hidden_at")
+
+
+def _array(names: tuple[str, ...]) -> str:
+    return f"ARRAY[{', '.join(repr(name) for name in names)}]::text[]"
 
 
 class Watch:
@@ -25,8 +38,12 @@ class Watch:
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMPORARY TABLE watched (name text) ON COMMIT DROP")
             cursor.execute(
-                "CREATE FUNCTION watch_note() RETURNS trigger LANGUAGE plpgsql AS $$"
-                "BEGIN INSERT INTO watched VALUES (TG_TABLE_NAME); RETURN NULL; END $$"
+                "CREATE FUNCTION watch_note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                "  IF TG_OP <> 'UPDATE'"
+                f"    OR to_jsonb(NEW) - {_array(NOTED)} <> to_jsonb(OLD) - {_array(NOTED)} THEN"
+                "    INSERT INTO watched VALUES (TG_TABLE_NAME);"
+                "  END IF;"
+                "  RETURN NULL; END $$"
             )
             for table in sorted(tables - UNWATCHED):
                 cursor.execute(
