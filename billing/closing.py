@@ -14,8 +14,9 @@ from django.utils.module_loading import import_string
 
 from billing import purchases
 from billing.models import OPEN_STATES, Purchase
-from credits import balances, charging, grants
+from credits import audit, balances, charging, grants
 from credits.amounts import ZERO
+from credits.audit import Action
 from credits.models import Company, CreditGrant, Reservation, ReservationState, User
 
 
@@ -64,6 +65,7 @@ def close(*, company: Company, by: User, reason: str, now: datetime) -> Company:
             import_string(path)(company=current, by=by, now=now)
         current.closed_at, current.closed_by, current.closing_reason = now, by, reason
         current.save(update_fields=["closed_at", "closed_by", "closing_reason"])
+        audit.record(action=Action.CLOSED, by=by, company=current, subject=current, reason=reason)
         # Settles what is due, and from here on the pool is ours until the commit.
         balances.now(company=current)
         for grant in _future(current):

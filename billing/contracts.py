@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import allocations, purchases, seats
+from billing import allocations, purchases, seats, trail
 from billing.models import Allocation, Contract, Period, SeatType, TopUp
 from billing.models.contracts import INTRODUCTORY_DAYS_DEFAULT, PURCHASE_MONTHS_DEFAULT
 from credits import grants
@@ -95,6 +95,7 @@ def agree(
         contract = Contract(company=current)
         _set(contract, terms, by, now)
         contract.save(force_insert=True)
+        trail.agreed(contract, by=by, was=None, terms=terms)
         for one in seat_counts:
             kind = seats.add_type(company=current, name=one.name, credits=one.credits)
             _count(kind, one, by, now)
@@ -113,8 +114,10 @@ def change(*, contract: Contract, terms: Terms, by: User, now: datetime) -> Outc
         moved = (current.starts_on, current.period) != (terms.starts_on, terms.period)
         if moved and is_fixed(current):
             raise StartIsFixed(StartIsFixed.__doc__)
+        was = terms_of(current)
         _set(current, terms, by, now)
         current.save()
+        trail.agreed(current, by=by, was=was, terms=terms)
         return _carry_out(current, now)
 
 
@@ -132,13 +135,14 @@ def count_seats(
     with transaction.atomic():
         current = _locked(contract)
         kind = SeatType.objects.filter(company=current.company, name=counted.name).first()
+        credits_were = None if kind is None else kind.credits
         if kind is None:
             kind = seats.add_type(
                 company=current.company, name=counted.name, credits=counted.credits
             )
         elif kind.credits != counted.credits:
             seats.set_credits(seat_type=kind, credits=counted.credits)
-        _count(kind, counted, by, now, note)
+        _count(kind, counted, by, now, note=note, credits_were=credits_were)
         return _carry_out(current, now)
 
 
@@ -162,6 +166,7 @@ def top_up(
         allocation = allocations.running(company=company, now=now)
         if allocation is None or not owed or owed != owed_now(current, now):
             raise NothingOwed(NothingOwed.__doc__)
+        trail.topped_up(allocation, key=key, amount=owed, by=by, reason=reason)
         entry = grants.adjust(
             company=company,
             amount=owed,
@@ -225,8 +230,18 @@ def _set(contract: Contract, terms: Terms, by: User, now: datetime) -> None:
     contract.changed_at, contract.changed_by = now, by
 
 
-def _count(kind: SeatType, counted: Seats, by: User, now: datetime, note: str = "") -> None:
-    seats.count(
+def _count(
+    kind: SeatType,
+    counted: Seats,
+    by: User,
+    now: datetime,
+    *,
+    note: str = "",
+    credits_were: Decimal | None = None,
+) -> None:
+    known = seats.on(company=kind.company, day=counted.effective_on)
+    was = next((line.seats for line in known if line.seat_type.pk == kind.pk), 0)
+    count = seats.count(
         seat_type=kind,
         seats=counted.count,
         effective_on=counted.effective_on,
@@ -234,6 +249,7 @@ def _count(kind: SeatType, counted: Seats, by: User, now: datetime, note: str = 
         now=now,
         note=note,
     )
+    trail.counted(count, by=by, was=was, credits_were=credits_were, credits=kind.credits)
 
 
 def _carry_out(contract: Contract, now: datetime) -> Outcome:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from billing import periods, purchases
+from billing import periods, purchases, trail
 from billing.models import Contract, Purchase, PurchaseState
 from billing.models.contracts import PURCHASE_MONTHS_DEFAULT
 from credits import balances, grants, zones
@@ -90,6 +90,9 @@ def fulfil(
         reference = order_reference.strip() or current.order_reference
         purchases.refuse_recorded(company, reference, but=current.pk)
         starts_at, ends_at = _span(company, starts_on, ends_on)
+        trail.fulfilled(
+            current, by=by, starts_on=starts_on, ends_on=ends_on, order_reference=reference
+        )
         # The pool stays locked for one more statement: the row may not name a grant that is not
         # there, and a fulfilled one may not be without. It is a person's act, not a hot path.
         current.grant = grants.issue(

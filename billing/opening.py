@@ -10,7 +10,8 @@ from django.db import transaction
 
 from billing import contracts
 from billing.contracts import Outcome, Seats, Terms
-from credits import companies, invitations
+from credits import audit, companies, invitations
+from credits.audit import Action
 from credits.models import Company, Role, User
 
 
@@ -53,8 +54,19 @@ def open_company(*, wish: Wish, by: User, now: datetime) -> Opened:
             time_zone=wish.time_zone,
             is_demo=_is_demo_database(),
         )
+        audit.record(
+            action=Action.OPENED,
+            by=by,
+            company=company,
+            subject=company,
+            after={"name": wish.name, "slug": wish.slug, "time_zone": wish.time_zone},
+        )
         admin = invitations.invite(
-            company=company, email=wish.admin_email, name=wish.admin_name, role=Role.TECH_ADMIN
+            company=company,
+            email=wish.admin_email,
+            name=wish.admin_name,
+            role=Role.TECH_ADMIN,
+            by=by,
         )
         outcome = contracts.agree(
             company=company, terms=wish.terms, seat_counts=wish.seats, by=by, now=now

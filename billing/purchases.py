@@ -17,8 +17,10 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.db.models.functions import Lower
 
+from billing import trail
 from billing.models import OPEN_STATES, Contract, Purchase, PurchaseState
 from credits.amounts import exact, grouped
+from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
 from credits.models import Company, User
@@ -85,10 +87,12 @@ def request(
     note: str = "",
     replaces: Purchase | None = None,
     key: Key | None = None,
+    through: Actor | None = None,
 ) -> Purchase:
     """Ask for credits; return the purchase that waits for the vendor. Adds no credits.
 
     With a key the same request again returns the first purchase, whatever became of it.
+    ``through`` is who asks in the name of ``by``, where that is not the person themselves.
 
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
@@ -107,7 +111,7 @@ def request(
             return first
         refuse_recorded(company, order_reference)
         last = Purchase.objects.filter(company=company).aggregate(last=Max("number"))["last"]
-        return Purchase.objects.create(
+        purchase = Purchase.objects.create(
             company=company,
             number=(last or 0) + 1,
             amount=amount,
@@ -121,6 +125,8 @@ def request(
             request_key=key.text if key else "",
             request_sha256=key.body_sha256 if key else None,
         )
+        trail.requested(purchase, by=by, through=through)
+    return purchase
 
 
 def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
@@ -142,6 +148,7 @@ def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
         current.state = PurchaseState.APPROVED
         current.approved_at, current.approved_by = now, by
         current.save(update_fields=["state", "approved_at", "approved_by", "approval_limit"])
+        trail.approved(current, by=by)
     return current
 
 
@@ -161,6 +168,7 @@ def cancel(*, purchase: Purchase, by: User, reason: str, now: datetime) -> Purch
         current.cancelled_at, current.cancelled_by = now, by
         current.cancel_reason = reason
         current.save(update_fields=["state", "cancelled_at", "cancelled_by", "cancel_reason"])
+        trail.cancelled(current, by=by, reason=reason)
     return current
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from billing import purchases
+from billing import purchases, trail
 from billing.models import Purchase, PurchaseState
 from credits import grants
 from credits.amounts import ZERO, grouped
@@ -90,6 +90,7 @@ def void(*, purchase: Purchase, by: User, reason: str, now: datetime) -> Purchas
         grant = _grant_of(current)
         if current.voided_at is not None:
             raise AlreadyReversed(AlreadyReversed.__doc__)
+        trail.taken_back(current, by=by, reason=reason)
         _take_back(current, grant, by, reason)
         current.voided_at, current.voided_by, current.void_reason = now, by, reason
         current.save(update_fields=["voided_at", "voided_by", "void_reason"])

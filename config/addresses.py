@@ -7,6 +7,7 @@ at the start and not an error on the first page.
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,3 +95,17 @@ def _is_broker(url: str) -> bool:
         return parts.scheme in BROKER_SCHEMES and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """Return the addresses and networks of one's own proxies; none for an empty text.
+
+    :raises ImproperlyConfigured: if one of them is no network.
+    """
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"TALLYSTICK_TRUSTED_PROXIES names no network: {error}. Write addresses such as "
+            "10.0.0.7 or 10.0.0.0/24, separated by commas."
+        ) from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.sites import UnfoldAdminSite
 
+from credits import signing
+from credits.audit import Action
 from credits.current_company import scope_of
 
 # Every page carries the chooser; with more companies vendor people choose on the credits page.
@@ -28,7 +32,7 @@ class TallystickAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         # Imported here and not above: the admin pages register themselves on this very site.
         from credits import views
-        from credits.admin import guide, overview
+        from credits.admin import entries, guide, overview
 
         return [
             path("password/", self.admin_view(views.choose_password), name="choose_password"),
@@ -41,6 +45,11 @@ class TallystickAdminSite(UnfoldAdminSite):
             ),
             # Unlike Django's, for people without a standing too: they are signed in as well.
             path("logout/", self.logout, name="logout"),
+            path(
+                "ledger/<slug:company_slug>/<int:sequence>/",
+                self.admin_view(entries.permalink),
+                name="ledger_entry",
+            ),
             path("company/", self.admin_view(overview.choose_company), name="choose_company"),
         ]
 
@@ -72,4 +81,29 @@ class TallystickAdminSite(UnfoldAdminSite):
         if is_asked_again and not self.has_permission(request):
             context = self.each_context(request) | {"title": "No company yet"}
             return TemplateResponse(request, "credits/no_standing.html", context, status=403)
-        return super().login(request, extra_context)
+        if request.method != "POST":
+            return super().login(request, extra_context)
+        with transaction.atomic():
+            response = super().login(request, extra_context)
+            if response.status_code == HTTPStatus.FOUND:
+                signing.record_sign_in(request, Action.SIGNED_IN)
+            else:
+                signing.record_refusal(request, email=request.POST.get("username", ""))
+        return response
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        with transaction.atomic():
+            if request.method == "POST" and request.user.is_authenticated:
+                signing.record_own(request, Action.SIGNED_OUT)
+            return super().logout(request, extra_context)
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        with transaction.atomic():
+            response = super().password_change(request, extra_context)
+            if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+                signing.record_own(request, Action.PASSWORD_CHANGED)
+        return response

@@ -113,7 +113,10 @@ GROUPS = (
     ),
     Group(
         "System",
-        (_list("Jobs & schedule", "schedule", "credits_jobrun", Act.VIEW_SCHEDULE),),
+        (
+            _list("Audit trail", "policy", "credits_auditevent", Act.VIEW_AUDIT),
+            _list("Jobs & schedule", "schedule", "credits_jobrun", Act.VIEW_SCHEDULE),
+        ),
     ),
 )
 

@@ -12,7 +12,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, mail
+from config import addresses, embedded_postgres, mail, open_api
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -144,6 +144,15 @@ HTTPS = env.boolean(
     "Whether users reach the site over HTTPS.",
     default_is="`true` with `DATABASE_URL`, else `false`",
 )
+# Whose X-Forwarded-For and X-Request-Id count. The web server itself must not read them first:
+# uvicorn is started with --no-proxy-headers.
+TRUSTED_PROXIES = addresses.networks(
+    env.text(
+        "TALLYSTICK_TRUSTED_PROXIES",
+        "",
+        "Addresses or networks of your own reverse proxies, separated by commas.",
+    )
+)
 
 INSTALLED_APPS = [
     # Not plain "unfold": its default configuration would put its own site in the place of ours.
@@ -171,7 +180,9 @@ INSTALLED_APPS = [
     "simple_history",
 ]
 MIDDLEWARE = [
-    # Outside all others: what they answer below /api/ becomes a problem there.
+    # Outside all others: each answer tells the request's id, a problem too.
+    "credits.origins.OriginMiddleware",
+    # Outside all that follow: what they answer below /api/ becomes a problem there.
     "credits.api.answers.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -341,33 +352,7 @@ REST_FRAMEWORK = {
     # “format” is a parameter like any other: unknown.
     "URL_FORMAT_OVERRIDE": None,
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Tallystick",
-    "VERSION": "1",
-    "DESCRIPTION": (
-        "What a company's credits are, were and went into. Every operation works on the company "
-        "of the key alone.\n\n"
-        "**Amounts** are strings with up to three places, instants are RFC 3339 in UTC, ranges "
-        "are half-open: `since` ≤ t < `until`. An instant without an offset is read as UTC.\n\n"
-        "**Lists** come in pages: `next_cursor`, and the header `Link`, lead to the next one. "
-        "Unknown parameters and fields are refused by name.\n\n"
-        "**Errors** are [problems](/docs/problems/) (RFC 9457) with a stable `code`; every answer "
-        "has an `X-Request-Id`.\n\n"
-        "**Writes** need an `Idempotency-Key`: the same request again gives the first answer, "
-        "byte for byte, for 30 days, and is never done twice."
-    ),
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "credits.api.schema.add_problem",
-    ],
-    # Everything the page needs comes from here; null keeps it from asking a validator elsewhere.
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
-}
+SPECTACULAR_SETTINGS = open_api.SETTINGS
 # Whether a limit is reached is counted in the database (credits/rate_limits.py).
 API_REQUESTS_PER_SECOND = env.number(
     "TALLYSTICK_API_REQUESTS_PER_SECOND",

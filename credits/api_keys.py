@@ -20,6 +20,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
+from credits import audit
+from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.models import ApiKey, Company, Integration, Scope, User
@@ -107,11 +109,13 @@ def create(
     networks: Iterable[str] = (),
     key_id: UUID | None = None,
     replaces: ApiKey | None = None,
+    through: audit.Actor | None = None,
 ) -> NewKey:
     """Make a key for a company; the answer is the only place where its text stands.
 
     Without ``expires_at`` it works until revoked, without ``networks`` from everywhere. The same
-    ``key_id`` again makes no second key.
+    ``key_id`` again makes no second key. ``through`` is who makes it in the name of ``by``, where
+    that is not the person themselves.
 
     :raises KeyWithoutScope: no key was made.
     :raises UnknownScope: no key was made.
@@ -151,6 +155,7 @@ def create(
     try:
         with transaction.atomic():
             key.save(force_insert=True)
+            _record(key, by=by, through=through)
     except IntegrityError as error:
         if ApiKey.objects.filter(pk=key.pk).exists():
             raise AlreadyMade(AlreadyMade.__doc__) from error
@@ -191,8 +196,17 @@ def rotate(
             replaces=old,
         )
         ends_at = now + overlap
-        old.expires_at = ends_at if old.expires_at is None else min(old.expires_at, ends_at)
+        was = old.expires_at
+        old.expires_at = ends_at if was is None else min(was, ends_at)
         old.save(update_fields=["expires_at"])
+        audit.record(
+            action=Action.REPLACED,
+            by=by,
+            company=old.company,
+            subject=audit.named(old, old.name),
+            before={"works_until": was},
+            after={"works_until": old.expires_at, "successor": _start(made.key)},
+        )
     return made
 
 
@@ -201,8 +215,11 @@ def revoke(*, key: ApiKey, by: User | None, now: datetime) -> ApiKey:
 
     :raises AlreadyRevoked: it stays as it was.
     """
-    if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now, revoked_by=by):
-        raise AlreadyRevoked(AlreadyRevoked.__doc__)
+    mine = ApiKey.objects.filter(pk=key.pk, revoked_at=None)
+    with transaction.atomic():
+        if not mine.update(revoked_at=now, revoked_by=by):
+            raise AlreadyRevoked(AlreadyRevoked.__doc__)
+        _record_revoked(key, by)
     key.revoked_at, key.revoked_by = now, by
     return key
 
@@ -210,7 +227,13 @@ def revoke(*, key: ApiKey, by: User | None, now: datetime) -> ApiKey:
 def revoke_all(*, company: Company, by: User | None, now: datetime) -> int:
     """End every key of a company, as closing it does; return how many there were."""
     keys = ApiKey.objects.filter(company=company, revoked_at=None)
-    return keys.update(revoked_at=now, revoked_by=by)
+    with transaction.atomic():
+        # Locked, so that the lines are of those that were ended here.
+        mine = list(keys.select_for_update(no_key=True).order_by("pk"))
+        ApiKey.objects.filter(pk__in=[key.pk for key in mine]).update(revoked_at=now, revoked_by=by)
+        for key in mine:
+            _record_revoked(key, by)
+    return len(mine)
 
 
 @sensitive_variables("text", "secret")
@@ -244,6 +267,40 @@ def live(*, company: Company, now: datetime) -> QuerySet[ApiKey]:
     return ApiKey.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=now), company=company, revoked_at=None
     )
+
+
+def _record(key: ApiKey, *, by: User | None, through: audit.Actor | None) -> None:
+    """Write a new key down: what it may do, and in whose name if that is not who made it."""
+    named = None if through is None else by
+    audit.record(
+        action=Action.ADDED,
+        by=through or by,
+        company=key.company_id,
+        subject=audit.named(key, key.name),
+        after={
+            "starts_with": _start(key),
+            "scopes": key.scopes,
+            "networks": key.networks,
+            "works_until": key.expires_at,
+            "integration": key.integration and key.integration.name,
+            "in_the_name_of": named and named.get_full_name(),
+        },
+        about=named,
+    )
+
+
+def _record_revoked(key: ApiKey, by: User | None) -> None:
+    audit.record(
+        action=Action.REVOKED,
+        by=by,
+        company=key.company_id,
+        subject=audit.named(key, key.name),
+        before={"works_until": key.expires_at},
+    )
+
+
+def _start(key: ApiKey) -> str:
+    return f"tsk_{key.prefix}_…"
 
 
 def _note_use(key: ApiKey, now: datetime) -> None:

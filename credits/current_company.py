@@ -54,8 +54,10 @@ class Scope:
             return rows.filter(**{path: self.company})
         return rows if self.is_vendor else rows.none()
 
-    def covers(self, company_id: int) -> bool:
-        """Tell whether a company's rows are in scope."""
+    def covers(self, company_id: int | None) -> bool:
+        """Tell whether a company's rows are in scope; None asks for rows that have none."""
+        if company_id is None:
+            return self.is_vendor and self.company is None
         if self.company is not None:
             return self.company.pk == company_id
         return self.is_vendor
@@ -119,11 +121,12 @@ def choose(request: HttpRequest, company: Company | None) -> None:
         raise Company.DoesNotExist("There is no such company.")
 
 
-def company_of(row: Model, path: str = "company") -> int:
-    """Return the id of the company a row belongs to, following ``path``."""
+def company_of(row: Model, path: str = "company") -> int | None:
+    """Return the id of the company a row belongs to, following ``path``; None if it has none."""
     *steps, last = path.split("__")
     for step in steps:
         row = getattr(row, step)
     if last == "pk":
         return int(row.pk)
-    return int(getattr(row, f"{last}_id"))
+    company_id: int | None = getattr(row, f"{last}_id")
+    return company_id

@@ -19,11 +19,12 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from psycopg.errors import DiskFull
 
-from credits import wakes
+from credits import audit, wakes
+from credits.audit import Action
 from credits.identifiers import new_id
 from credits.models import Company, ExportJob, ExportState, User
 from credits.models.exports import OPEN_EXPORT_STATES
@@ -71,20 +72,22 @@ def request(
     """
     if ExportJob.objects.filter(company=company, state__in=OPEN_EXPORT_STATES).count() >= OPEN_MAX:
         raise TooManyExports(TooManyExports.__doc__)
-    job = ExportJob.objects.create(
-        company=company,
-        report=choice.report,
-        first_day=choice.days.first,
-        last_day=choice.days.last,
-        file_format=choice.file_format,
-        has_free_use=choice.has_free_use,
-        is_daily=choice.is_daily,
-        has_bom=choice.has_bom,
-        row_count=row_count,
-        requested_at=now,
-        requested_by=by,
-    )
-    wakes.export(job_id=job.pk)
+    with transaction.atomic():
+        job = ExportJob.objects.create(
+            company=company,
+            report=choice.report,
+            first_day=choice.days.first,
+            last_day=choice.days.last,
+            file_format=choice.file_format,
+            has_free_use=choice.has_free_use,
+            is_daily=choice.is_daily,
+            has_bom=choice.has_bom,
+            row_count=row_count,
+            requested_at=now,
+            requested_by=by,
+        )
+        _record(Action.REQUESTED, job, by=by, after=choice.facts | {"rows": row_count})
+        wakes.export(job_id=job.pk)
     return job
 
 
@@ -129,12 +132,15 @@ def cancel(*, job_id: UUID, by: User, now: datetime) -> ExportJob:
 
     :raises AlreadyEnded: it was ready, failed or cancelled before.
     """
-    cancelled = ExportJob.objects.filter(pk=job_id, state__in=OPEN_EXPORT_STATES).update(
-        state=ExportState.CANCELLED, cancelled_by=by, finished_at=now, **_UNLEASED
-    )
-    if not cancelled:
-        raise AlreadyEnded(AlreadyEnded.__doc__)
-    return ExportJob.objects.get(pk=job_id)
+    with transaction.atomic():
+        cancelled = ExportJob.objects.filter(pk=job_id, state__in=OPEN_EXPORT_STATES).update(
+            state=ExportState.CANCELLED, cancelled_by=by, finished_at=now, **_UNLEASED
+        )
+        if not cancelled:
+            raise AlreadyEnded(AlreadyEnded.__doc__)
+        job = ExportJob.objects.get(pk=job_id)
+        _record(Action.CANCELLED, job, by=by)
+    return job
 
 
 def prepare(*, job_id: UUID, clock: Callable[[], datetime]) -> ExportJob | None:
@@ -212,6 +218,18 @@ def path_of(job: ExportJob) -> Path:
 def is_downloadable(job: ExportJob, now: datetime) -> bool:
     """Tell whether the file may still be had: the seven days are a fact of time, not of a job."""
     return job.state == ExportState.READY and job.expires_at is not None and now < job.expires_at
+
+
+def _record(
+    action: Action, job: ExportJob, *, by: User, after: dict[str, Any] | None = None
+) -> None:
+    audit.record(
+        action=action,
+        by=by,
+        company=job.company_id,
+        subject=audit.named(job, f"of {job.report.replace('-', ' ')}"),
+        after=after,
+    )
 
 
 _UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from credits import amounts, corrections, ledger
 from credits.amounts import exact
@@ -98,12 +99,14 @@ def issue(
     reference: str = "",
     reason: str = "",
     key: Key | None = None,
+    grant_id: UUID | None = None,
 ) -> CreditGrant:
     """Give a company credits, usable in ``effective_at <= t < expires_at``.
 
     Without ``effective_at``, or with one already past, from now; without ``expires_at``, for
     ever. A later start writes no ledger entry until then. The entry is GRANTED, for the source
     ADJUSTMENT it is ADJUSTED. With a key the same request again returns the first grant.
+    ``grant_id`` is for a caller who has named the grant already, in the audit trail.
 
     :raises InexactAmount: for a fourth decimal place.
     :raises ValueError: if the amount is not above 0.
@@ -112,7 +115,7 @@ def issue(
     :raises IdempotencyConflict: the key was used with another body.
     """
     amount = _positive(amount)
-    grant_id = new_id()
+    grant_id = grant_id or new_id()
     answer = ledger.issue(
         company_id=company.pk,
         actor_ref=None if by is None else by.public_id,

@@ -10,7 +10,8 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from credits import sign_in
+from credits import audit, sign_in
+from credits.audit import Action
 from credits.models import Company, Membership, Role, User
 
 LIFE = timedelta(days=7)
@@ -28,7 +29,7 @@ class PersonDeactivated(InvitationRefused):
     """This person was deactivated; activate them first, or use another e-mail address."""
 
 
-def invite(*, company: Company, email: str, name: str, role: Role) -> User:
+def invite(*, company: Company, email: str, name: str, role: Role, by: User) -> User:
     """Make a person a member of a company, and the person if there is none yet; return them.
 
     Sends nothing: call ``send`` after the commit.
@@ -47,10 +48,13 @@ def invite(*, company: Company, email: str, name: str, role: Role) -> User:
         )
         if not is_new:
             raise AlreadyMember(AlreadyMember.__doc__)
+        _record(Action.INVITED, user, company, by, {"role": Role(role)})
     return user
 
 
-def send(*, user: User, company: Company, now: datetime, address: Callable[[str], str]) -> None:
+def send(
+    *, user: User, company: Company, by: User, now: datetime, address: Callable[[str], str]
+) -> None:
     """Send a person the link that signs them in, once within seven days, to choose a password.
 
     ``address`` turns a path of this site into a whole address. Never call it in a transaction:
@@ -62,8 +66,11 @@ def send(*, user: User, company: Company, now: datetime, address: Callable[[str]
     # Who has a password already needs no link that signs in whoever holds it.
     has_password = user.has_usable_password()
     path = reverse("admin:index")
-    if not has_password:
-        path = f"{sign_in.new_link(user=user, now=now, life=LIFE)}?{sign_in.CHOOSE_PASSWORD}"
+    with transaction.atomic():
+        if not has_password:
+            path = f"{sign_in.new_link(user=user, now=now, life=LIFE)}?{sign_in.CHOOSE_PASSWORD}"
+        action = Action.INVITED if has_password else Action.LINK_MADE
+        _record(action, user, company, by, {"sent_to": user.email})
     context = {
         "user": user,
         "company": company,
@@ -78,3 +85,9 @@ def send(*, user: User, company: Company, now: datetime, address: Callable[[str]
         from_email=None,
         recipient_list=[user.email],
     )
+
+
+def _record(
+    action: Action, user: User, company: Company, by: User, after: dict[str, object]
+) -> None:
+    audit.record(action=action, by=by, company=company, subject=user, after=after)

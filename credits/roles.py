@@ -25,6 +25,7 @@ class Act(StrEnum):
     EDIT_TRACKERS = "change, publish and backfill trackers"
     VIEW_CONVERSATIONS = "see conversations"
     VIEW_RESULTS = "see results"
+    VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
     CORRECT_CREDITS = "cancel, void, adjust and refund credits"
@@ -60,6 +61,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_CONVERSATIONS,
     Act.VIEW_BILLING,
     Act.REQUEST_CREDITS,
+    Act.VIEW_AUDIT,
 }
 
 MATRIX: dict[Standing, frozenset[Act]] = {

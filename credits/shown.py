@@ -163,6 +163,16 @@ def origin(grant: CreditGrant) -> str:
     return NOTHING
 
 
+def entry_address(company: Company, sequence: int) -> str:
+    """Return the permanent address of a ledger entry."""
+    return reverse("admin:ledger_entry", args=[company.slug, sequence])
+
+
+def entry_link(company: Company, sequence: int) -> SafeString:
+    """Link to a ledger entry by its place."""
+    return _anchor(entry_address(company, sequence), f"#{sequence}")
+
+
 def link_if_allowed(request: HttpRequest, row: Model | None, text: str = "") -> str:
     """Link to a row's page for those who may see it; its name alone for the others."""
     if row is None:

@@ -77,5 +77,11 @@ def use(*, secret: str, now: datetime) -> User:
     return link.user
 
 
+def person_of(secret: str) -> User | None:
+    """Return whom a link was made for, whatever its state; None for no link of ours."""
+    link = SignInLink.objects.select_related("user").filter(secret_sha256=_digest(secret)).first()
+    return None if link is None else link.user
+
+
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -16,7 +17,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from credits import sign_in
+from credits import sign_in, signing
+from credits.audit import Action
 from credits.models import User
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -29,8 +31,12 @@ def follow_sign_in_link(request: HttpRequest, secret: str) -> HttpResponse:
     """Sign in and go to the credits page, or say in one sentence why not (410)."""
     response: HttpResponse
     try:
-        user = sign_in.use(secret=secret, now=timezone.now())
+        with transaction.atomic():
+            user = sign_in.use(secret=secret, now=timezone.now())
+            login(request, user, backend=BACKEND)
+            signing.record_sign_in(request, Action.SIGNED_IN_BY_LINK)
     except sign_in.LinkRefused as refusal:
+        signing.record_refused_person(sign_in.person_of(secret), reason=str(refusal))
         context = {
             **admin.site.each_context(request),
             "title": "Sign-in link",
@@ -38,7 +44,6 @@ def follow_sign_in_link(request: HttpRequest, secret: str) -> HttpResponse:
         }
         response = TemplateResponse(request, "credits/sign_in_refused.html", context, status=410)
     else:
-        login(request, user, backend=BACKEND)
         is_new = sign_in.CHOOSE_PASSWORD in request.GET and not user.has_usable_password()
         page = "admin:choose_password" if is_new else "admin:credits_page"
         response = HttpResponseRedirect(reverse(page))
@@ -64,8 +69,10 @@ def choose_password(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     form = FirstPasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        form.save()
-        update_session_auth_hash(request, user)
+        with transaction.atomic():
+            form.save()
+            update_session_auth_hash(request, user)
+            signing.record_own(request, Action.PASSWORD_CHANGED)
         messages.success(request, "Your password is set. Sign in with it from now on.")
         return HttpResponseRedirect(reverse("admin:credits_page"))
     context = {

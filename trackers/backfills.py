@@ -14,9 +14,10 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from credits import balances
 from credits.amounts import ZERO, exact, grouped
+from credits.audit import Action
 from credits.models import UsageAction, User
 from credits.rating import Rates
-from trackers import estimates, wakes
+from trackers import estimates, trail, wakes
 from trackers.batches import batches
 from trackers.estimates import ScanEstimate
 from trackers.models import (
@@ -153,6 +154,7 @@ def start(*, tracker: Tracker, plan: Plan, available: Decimal, by: User, now: da
         started_at=now,
         started_by=by,
     )
+    trail.backfill(Action.STARTED, backfill, by=by)
     # The analyzer learns the corpus anew: there may be much more of it than at publication.
     TrackerVersion.objects.filter(pk=version.pk).update(calibration=None)
     _fix_list(backfill, tracker, version, now)
@@ -173,10 +175,11 @@ def stop(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
         if backfill.state not in LIVE_STATES:
             raise NotRunning(NotRunning.__doc__)
         _stop(backfill, by=by, now=now, reason="Stopped by a person.")
+        trail.backfill(Action.STOPPED, backfill, by=by)
     return backfill
 
 
-def resume(*, backfill_id: UUID) -> Backfill:
+def resume(*, backfill_id: UUID, by: User) -> Backfill:
     """Go on with a backfill that met zero; only a person does this.
 
     :raises NotRunning: it is not paused.
@@ -187,6 +190,7 @@ def resume(*, backfill_id: UUID) -> Backfill:
             raise NotRunning("This backfill is not paused.")
         backfill.state = BackfillState.RUNNING
         backfill.save(update_fields=["state"])
+        trail.backfill(Action.RESUMED, backfill, by=by)
         wakes.scan(version_id=backfill.version_id, backfill_id=backfill.pk, times=CHAINS_MAX)
     return backfill
 

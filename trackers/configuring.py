@@ -7,13 +7,15 @@ conversation payable again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
+from credits import audit
+from credits.audit import Action
 from credits.models import Company, User
 from trackers import filters, publishing
 from trackers.models import (
@@ -115,6 +117,7 @@ def save(
         asked_anew = _is_asked_anew(tracker, question)
         if not (changed or refiltered or asked_anew):
             return tracker
+        was = {} if tracker_id is None else _in_words(tracker_id)
         reasons = []
         if asked_anew:
             reasons.append("The question was changed.")
@@ -134,6 +137,14 @@ def save(
                 "Widen them.",
                 "filters",
             )
+        audit.record(
+            action=Action.ADDED if tracker_id is None else Action.CHANGED,
+            by=by,
+            company=company,
+            subject=tracker,
+            before=was,
+            after=_in_words(tracker.pk),
+        )
     return tracker
 
 
@@ -205,6 +216,15 @@ def _refuse_incomplete(settings: Settings, question: Question) -> None:
             raise NotSaved(f"Not saved: at most {count_max} {words}; these are {len(texts)}.", name)
         if any(len(text) > length_max for text in texts):
             raise NotSaved(f"Not saved: {words} of at most {length_max} characters each.", name)
+
+
+def _in_words(tracker_id: UUID) -> dict[str, object]:
+    """Return a tracker's settings and newest question as the audit trail keeps them."""
+    tracker = Tracker.objects.select_related("current_version").get(pk=tracker_id)
+    newest = publishing.next_version(tracker)
+    asked = {} if newest is None else asdict(question_of(newest))
+    named = asdict(settings_of(tracker)) | {"filters": filters.words(_filters_of(tracker))}
+    return named | asked
 
 
 def _locked(tracker_id: UUID, edit_number: int | None) -> Tracker:

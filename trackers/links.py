@@ -25,10 +25,17 @@ from trackers.models import (
 )
 
 
-def feature_url(feature_type: str, feature_ref: UUID | None) -> str | None:
-    """Return the page of a tracker; None for features that are not ours."""
+def feature_url(
+    feature_type: str, feature_ref: UUID | None, usage_ref: UUID | None = None
+) -> str | None:
+    """Return the page of a tracker; None for features that are not ours.
+
+    With a usage event, the list of the very results that it paid for.
+    """
     if feature_type != FeatureType.TRACKER or feature_ref is None:
         return None
+    if usage_ref is not None:
+        return f"{reverse('admin:trackers_scan_changelist')}?usage_event__id__exact={usage_ref}"
     return reverse("admin:trackers_tracker_change", args=[feature_ref])
 
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from credits import balances
+from credits import audit, balances
 from credits.amounts import ZERO
+from credits.audit import Action
 from credits.models import User
 from trackers import backfills, filters, requeuing
 from trackers.backfills import Plan
@@ -83,6 +84,10 @@ def publish(
         if version is None or not version.question.strip():
             raise NotPublishable("A tracker needs a question before it can be published.")
         refuse_filters_that_match_nothing(tracker)
+        before = {}
+        if tracker.state == TrackerState.PUBLISHED and tracker.current_version is not None:
+            in_force = tracker.current_version
+            before = {"version": in_force.number, "question": in_force.question}
         if draft is not None:
             backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=REASON_REPLACED)
             draft.published_at = now
@@ -93,6 +98,14 @@ def publish(
         tracker.published_at = now
         tracker.unpublished_at = None
         save(tracker, by=by, now=now)
+        audit.record(
+            action=Action.PUBLISHED,
+            by=by,
+            company=tracker.company_id,
+            subject=tracker,
+            before=before,
+            after={"version": version.number, "question": version.question},
+        )
         if draft is not None:
             requeuing.retire(
                 tracker=tracker, scans=_queued(tracker), now=now, reason=REASON_REPLACED
@@ -116,6 +129,7 @@ def unpublish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) ->
         tracker.state = TrackerState.UNPUBLISHED
         tracker.unpublished_at = now
         save(tracker, by=by, now=now)
+        audit.record(action=Action.UNPUBLISHED, by=by, company=tracker.company_id, subject=tracker)
         requeuing.retire(
             tracker=tracker, scans=_queued(tracker), now=now, reason=REASON_UNPUBLISHED
         )

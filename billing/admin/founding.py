@@ -223,7 +223,13 @@ class Close(Act):
 def send_invitation(request: HttpRequest, company: Company, user: User, now: datetime) -> None:
     """Send the link and say so; say what to do when the mail server does not answer."""
     try:
-        invitations.send(user=user, company=company, now=now, address=request.build_absolute_uri)
+        invitations.send(
+            user=user,
+            company=company,
+            by=request.user,  # type: ignore[arg-type]
+            now=now,
+            address=request.build_absolute_uri,
+        )
     except OSError:
         logger.exception("No invitation for user %s", user.pk)
         messages.warning(

@@ -26,9 +26,10 @@ from credits.api import pages, problems, schema, writes
 from credits.api.fields import AmountField, CodeField, DayField, IdField, InstantField, TextField
 from credits.api.problems import Problem
 from credits.api.views import ApiView, PageView, not_found
+from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.idempotency import Answer
-from credits.models import Company, Scope, User
+from credits.models import AuditActor, Company, Scope, User
 from credits.roles import Act
 
 OPERATION = "purchases.request"
@@ -168,7 +169,11 @@ class PurchasesView(PageView):
     def _request(self, values: dict[str, Any]) -> Answer:
         try:
             made = purchases.request(
-                company=self.company, by=self._person(), now=timezone.now(), **values
+                company=self.company,
+                by=self._person(),
+                now=timezone.now(),
+                through=Actor(AuditActor.API_KEY, self.key.pk, self.key.name),
+                **values,
             )
         except CompanyClosed as error:
             # Closed since the key was recognized: from now on it opens nothing.

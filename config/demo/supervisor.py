@@ -46,9 +46,10 @@ def services(port: int) -> list[Service]:
     python = sys.executable
     celery = [python, "-m", "celery", "-A", "config"]
     web = [python, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
+    web += ["--lifespan", "off", "--no-proxy-headers"]
     quiet = ["--loglevel", "WARNING"]
     return [
-        Service("web", [*web, "--port", str(port), "--log-level", "warning", "--lifespan", "off"]),
+        Service("web", [*web, "--port", str(port), "--log-level", "warning"]),
         Service(
             "worker",
             [*celery, "worker", *quiet, "--concurrency", "2", *CONSUME],

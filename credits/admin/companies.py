@@ -35,6 +35,9 @@ class CompanyAdmin(SharedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else self.list_display[1:]
 
+    def audit_company(self, row: Company) -> int | None:
+        return row.pk
+
     def save_model(
         self, request: HttpRequest, obj: Company, form: forms.ModelForm[Company], change: bool
     ) -> None:

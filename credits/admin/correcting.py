@@ -14,19 +14,24 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from credits import amounts, charging, corrections, grants, ledger
+from credits import amounts, audit, charging, corrections, grants, ledger
 from credits.admin.granting import GRANT_AMOUNT_MAX, REASON_LENGTH_MAX, STEP_CHANGE, STEP_CONFIRM
+from credits.audit import Action
 from credits.current_company import scope_of
 from credits.models import (
     REASON_LENGTH_MIN,
     Company,
     Correction,
+    CreditGrant,
     IdempotencyRecord,
     Operation,
+    UsageEvent,
     User,
 )
 from credits.roles import Act
@@ -45,6 +50,14 @@ REFUSALS = (
     charging.AlreadyRefunded,
     charging.RefundExceedsCharge,
 )
+
+# What the audit trail says of each, and what its subject is.
+AUDITED: dict[Operation, tuple[Action, type[Model]]] = {
+    Operation.CANCEL: (Action.CANCELLED, CreditGrant),
+    Operation.VOID: (Action.VOIDED, CreditGrant),
+    Operation.ADJUST: (Action.ADJUSTED, Company),
+    Operation.REFUND: (Action.REFUNDED, UsageEvent),
+}
 
 
 class CorrectionForm(forms.Form):
@@ -202,8 +215,33 @@ def _correct(
 ) -> HttpResponse:
     user = request.user
     assert isinstance(user, User)
-    messages.success(request, page.correct(form, by=user, key=key))
+    with transaction.atomic():
+        _record(page, form, user, key)
+        told = page.correct(form, by=user, key=key)
+    messages.success(request, told)
     return HttpResponseRedirect(page.back)
+
+
+def _record(page: CorrectionPage, form: CorrectionForm, user: User, key: ledger.Key) -> None:
+    """Write the act down in the audit trail, before the ledger is called; a replay is no act."""
+    with connection.cursor() as cursor:
+        # Of two submits at once, the second waits here and then finds the first.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key.text])
+    if _is_done(page, key):
+        return
+    action, model = AUDITED[page.operation]
+    audit.record(
+        action=action,
+        by=user,
+        company=page.company,
+        subject=audit.Subject(audit.type_of(model), str(page.subject)),
+        after={
+            name: value
+            for name, value in form.cleaned_data.items()
+            if name not in ("key", "reason")
+        },
+        reason=form.cleaned_data["reason"],
+    )
 
 
 def _fingerprint(page: CorrectionPage, plan: Plan) -> str:

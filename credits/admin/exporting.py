@@ -14,6 +14,7 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldBooleanWidget
 
 from credits import overview
+from credits.admin.downloads import AuditedExport
 from credits.current_company import scope_of
 from credits.reports import control, files, workbook
 from credits.reports.base import CreditReport, DayRange
@@ -63,7 +64,7 @@ class ReportXLSX(Format):
         return files.CONTENT_TYPES[self.extension]
 
 
-class ReportExportMixin(ExportMixin):
+class ReportExportMixin(AuditedExport, ExportMixin):
     """An admin page whose export is a credit report of the current company, over all its days.
 
     A filter of the list is a filter of the export.

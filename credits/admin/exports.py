@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from credits import exports, shown
+from credits.admin import downloads
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.models import ExportJob, ExportState
@@ -140,11 +141,17 @@ def download(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpRespon
     except FileNotFoundError:
         messages.error(request, "The file is not in the folder of exports any more: run it again.")
         return redirect("admin:credits_exportjob_change", job.pk)
-    extension = job.file_name.rpartition(".")[2]
+    extension, choice = job.file_name.rpartition(".")[2], exports.choice_of(job)
+    downloads.record(
+        request,
+        name=job.report,
+        label=_title(job),
+        details=choice.facts | {"export_job": str(job.pk)},
+    )
     return FileResponse(
         file,
         as_attachment=True,
-        filename=exports.choice_of(job).file_name(job.company, extension),
+        filename=choice.file_name(job.company, extension),
         content_type=CONTENT_TYPES[extension],
     )
 

@@ -17,6 +17,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -27,9 +28,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from credits import amounts, balances, grants, ledger, shown, zones
+from credits import amounts, audit, balances, grants, ledger, shown, zones
 from credits.admin.days import DayField
+from credits.audit import Action
 from credits.current_company import scope_of
+from credits.identifiers import new_id
 from credits.models import Company, CreditGrant, IdempotencyRecord, Operation, Source, User
 
 # Far above any grant, and far below what a pool's balance can hold.
@@ -222,16 +225,22 @@ def _issue(request: HttpRequest, page: ModelAdmin[CreditGrant], form: GrantForm)
     assert isinstance(user, User)
     values = form.cleaned_data
     try:
-        grant = grants.issue(
-            company=form.company,
-            source=Source(values["source"]),
-            amount=values["amount"],
-            by=user,
-            effective_at=form.effective_at,
-            expires_at=form.expires_at,
-            reason=values["reason"],
-            key=form.ledger_key,
-        )
+        with transaction.atomic():
+            grant_id = _record(form, user)
+            grant = grants.issue(
+                company=form.company,
+                source=Source(values["source"]),
+                amount=values["amount"],
+                by=user,
+                effective_at=form.effective_at,
+                expires_at=form.expires_at,
+                reason=values["reason"],
+                key=form.ledger_key,
+                grant_id=grant_id,
+            )
+            if grant.pk != grant_id:
+                # A second submit at the same time: the first one's line says it all.
+                transaction.set_rollback(True)
     except grants.AlreadyIntroduced as error:
         form.add_error("source", str(error))
     except grants.GrantExpiresBeforeItStarts as error:
@@ -244,6 +253,30 @@ def _issue(request: HttpRequest, page: ModelAdmin[CreditGrant], form: GrantForm)
         )
         return HttpResponseRedirect(reverse("admin:credits_creditgrant_change", args=[grant.pk]))
     return _form_page(request, page, form)
+
+
+def _record(form: GrantForm, user: User) -> uuid.UUID:
+    """Write the grant down in the audit trail, before the ledger is called; return its id."""
+    values, grant_id = form.cleaned_data, new_id()
+    source = Source(values["source"])
+    audit.record(
+        action=Action.GRANTED,
+        by=user,
+        company=form.company,
+        subject=audit.Subject(
+            audit.type_of(CreditGrant),
+            str(grant_id),
+            f"of {amounts.grouped(values['amount'])} credits",
+        ),
+        after={
+            "credits": values["amount"],
+            "source": source,
+            "first_day": values["first"],
+            "last_day": values["last"],
+        },
+        reason=values["reason"],
+    )
+    return grant_id
 
 
 def _form_page(

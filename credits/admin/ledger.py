@@ -14,7 +14,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from credits import expirations, shown
-from credits.admin import reports
+from credits.admin import entries, reports
 from credits.admin.corrections import RefundingMixin
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import ReportExportMixin, UsageExportForm
@@ -107,7 +107,7 @@ class HoldInline(LotsInline):
 
 
 @admin.register(LedgerEntry)
-class LedgerEntryAdmin(ReportExportMixin, SettledAdmin):
+class LedgerEntryAdmin(entries.EntryPage, ReportExportMixin, SettledAdmin):
     """The balance's history, newest first; its export is the credit balance report."""
 
     report_class = CreditBalanceReport
@@ -122,8 +122,9 @@ class LedgerEntryAdmin(ReportExportMixin, SettledAdmin):
         ("usage_event__action", ChoicesFieldListFilter),
     )
     fields = (
-        *("place", "occurred", "recorded", "action", "method", "credits", "before", "after"),
-        *("about", "cause_in_words", "reason", "cause_ref", "actor_ref", "hash_in_hex"),
+        *("place", "permalink", "occurred", "recorded", "action", "method"),
+        *("credits", "before", "after", "work", "cause_in_words", "reason", "corrections", "actor"),
+        *("hash_in_hex", "previous_hash"),
     )
     readonly_fields = fields
     inlines = (DrawdownInline,)
@@ -169,18 +170,10 @@ class LedgerEntryAdmin(ReportExportMixin, SettledAdmin):
             return shown.link(entry.grant, f"{entry.grant.get_source_display()} grant")
         return shown.NOTHING
 
-    @display(description="cause")
-    def cause_in_words(self, entry: LedgerEntry) -> str:
-        return entry.get_cause_display()
-
     @display(description="reason")
     def reason(self, entry: LedgerEntry) -> str:
         correction: Correction | None = getattr(entry, "correction", None)
         return shown.NOTHING if correction is None else correction.reason
-
-    @display(description="hash")
-    def hash_in_hex(self, entry: LedgerEntry) -> str:
-        return shown.code(bytes(entry.hash).hex())
 
 
 @admin.register(Drawdown)
@@ -201,7 +194,7 @@ class DrawdownAdmin(SettledAdmin):
 
     @display(description="entry")
     def entry_link(self, drawdown: Drawdown) -> str:
-        return shown.link(drawdown.entry, f"#{drawdown.entry.sequence}")
+        return shown.entry_link(drawdown.company, drawdown.entry.sequence)
 
     @display(description="time")
     def occurred(self, drawdown: Drawdown) -> str:
@@ -281,7 +274,7 @@ class UsageEventAdmin(RefundingMixin, ReportExportMixin, SettledAdmin):
     def entry_link(self, event: UsageEvent) -> str:
         if event.entry is None:
             return "free"
-        return shown.link(event.entry, f"#{event.entry.sequence}")
+        return shown.entry_link(event.company, event.entry.sequence)
 
 
 @admin.register(Reservation)

@@ -12,7 +12,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.decorators import display
@@ -93,6 +92,9 @@ class UserAdmin(SharedAdmin):
         is_above = obj is not None and obj.is_superuser
         return may and (not is_above or bool(getattr(request.user, "is_superuser", False)))
 
+    def audit_label(self, row: User) -> str:
+        return row.get_full_name()
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:
             obj.save(update_fields=["email", "name", "is_active"])
@@ -133,8 +135,11 @@ class MembershipAdmin(CompanyScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("user",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
-        return super().get_queryset(request)
+    def audit_label(self, row: Membership) -> str:
+        return f"{row.user.get_full_name()} in {row.company}"
+
+    def audit_about(self, row: Membership) -> User:
+        return row.user
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_change_permission(request, obj)

@@ -138,6 +138,17 @@ class RateCardAdmin(SharedAdmin):
         )
         obj.pk = card.pk
 
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Set the new prices against those they will replace, as far as is known now."""
+        changes = super().construct_change_message(request, form, formsets, add)
+        changes.before |= rating.rates_at(timezone.now()).amounts
+        return changes
+
+    def audit_label(self, row: RateCard) -> str:
+        return f"Rate card of {row.effective_at:%Y-%m-%d %H:%M} UTC"
+
     @display(description="in force from")
     def starts(self, card: RateCard) -> str:
         return shown.utc(card.effective_at)

@@ -20,6 +20,7 @@ from django.views.generic import View
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
 from credits import exports, overview, shown
+from credits.admin import downloads
 from credits.admin.days import DayField
 from credits.admin.exporting import DAILY, FREE_USE
 from credits.current_company import scope_of
@@ -144,7 +145,7 @@ class CreditReportsView(View):
             return redirect(f"{request.path}?{_query(typed, export='1')}")
         if "export" in typed and not is_long:
             try:
-                return _download(company, choice)
+                return _download(request, company, choice)
             except OSError as error:
                 form.add_error(None, _disk_refusal(error))
         context = _preview(company, choice, totals, figures)
@@ -175,13 +176,15 @@ def _totals(company: Company, choice: Choice) -> tuple[Totals, Control]:
         return report.totals(choice.days), control.of(company=company, days=choice.days)
 
 
-def _download(company: Company, choice: Choice) -> FileResponse:
+def _download(request: HttpRequest, company: Company, choice: Choice) -> FileResponse:
+    report = choice.report_of(company)
     file, written = files.as_file(
-        choice.report_of(company),
+        report,
         choice.days,
         file_format=choice.file_format,
         has_bom=choice.has_bom,
     )
+    downloads.record(request, name=report.slug, label=report.title, details=choice.facts)
     return FileResponse(
         file,
         as_attachment=True,

@@ -12,9 +12,9 @@ from django.contrib.admin import RelatedFieldListFilter
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from credits import shown
+from credits.admin.audited import AuditedAdmin
 from credits.current_company import company_of, scope_of
 from credits.roles import Act
 
@@ -27,7 +27,7 @@ class ScopedRelatedFilter(RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:200]]
 
 
-class CompanyScopedAdmin(ModelAdmin):
+class CompanyScopedAdmin(AuditedAdmin):
     """Shows and changes rows of the companies in scope; read-only unless ``change_act`` is set.
 
     ``company_path`` leads from a row to its company. Lists show the company only to people who
@@ -91,6 +91,9 @@ class CompanyScopedAdmin(ModelAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = limited(db_field.remote_field.model, request)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def audit_company(self, row: Any) -> int | None:
+        return company_of(row, self.company_path)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(self.view_act)

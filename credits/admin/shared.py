@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
+from credits.admin.audited import AuditedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 
 
-class SharedAdmin(ModelAdmin):
+class SharedAdmin(AuditedAdmin):
     """Asks for an act, never for Django's own permissions; nothing is ever deleted here."""
 
     view_act: ClassVar[Act]

@@ -13,9 +13,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from rest_framework import exceptions
 
+from credits import origins
 from credits.api import problems
 from credits.api.problems import Problem
-from credits.identifiers import new_id
 from credits.rate_limits import PER_DAY, RateLimited
 
 logger = logging.getLogger(__name__)
@@ -27,10 +27,11 @@ CHALLENGE = 'Bearer realm="Tallystick"'
 
 
 class ApiMiddleware:
-    """Give every request below /api/ an id, and make every error there a problem.
+    """Make every error below /api/ a problem.
 
-    Stands outside all others, so that what Django answers by itself comes by here: an unknown
-    address, an unknown host, a body too large, a failure.
+    Stands outside all others but the one that gives requests their ids, so that what Django
+    answers by itself comes by here: an unknown address, an unknown host, a body too large, a
+    failure.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -39,25 +40,16 @@ class ApiMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(PREFIX):
             return self.get_response(request)
-        # Our own, whatever the client sent: it stands in logs and in usage rows.
-        request.api_request_id = str(new_id())  # type: ignore[attr-defined]
         response = self.get_response(request)
         is_problem = response.headers.get("Content-Type") == CONTENT_TYPE
         if response.status_code >= 400 and not is_problem:
             response = of(request, problems.for_status(response.status_code))
-        response["X-Request-Id"] = request_id_of(request)
         return response
-
-
-def request_id_of(request: HttpRequest) -> str:
-    """Return the id the middleware gave the request."""
-    found: str = request.api_request_id  # type: ignore[attr-defined]
-    return found
 
 
 def of(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Return the problem as an answer. Nobody may keep it."""
-    request_id = request_id_of(request)
+    request_id = origins.current().request_id
     body: dict[str, Any] = {
         "type": type_address(request, problem.type),
         "title": problem.type.title,

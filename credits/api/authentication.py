@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from credits import api_keys
+from credits import api_keys, origins
 from credits.api import answers, problems
 from credits.models import ApiKey, Scope
 
@@ -30,7 +30,7 @@ class KeyAuthentication(BaseAuthentication):
             text = ""
         try:
             key = api_keys.authenticate(
-                text=text.strip(), address=request.META.get("REMOTE_ADDR", ""), now=timezone.now()
+                text=text.strip(), address=origins.current().ip or "", now=timezone.now()
             )
         except api_keys.KeyRefused as refusal:
             raise AuthenticationFailed(problems.UNAUTHORIZED.detail) from refusal

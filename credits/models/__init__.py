@@ -1,4 +1,5 @@
 from credits.models.api_keys import ApiKey, RequestTally, Scope
+from credits.models.audit import AuditAction, AuditActor, AuditEvent, AuditText, Door
 from credits.models.corrections import REASON_LENGTH_MIN, Correction, CorrectionKind
 from credits.models.entries import (
     FREE_ACTIONS,
@@ -33,12 +34,17 @@ __all__ = [
     "REASON_LENGTH_MIN",
     "ApiKey",
     "AppendOnly",
+    "AuditAction",
+    "AuditActor",
+    "AuditEvent",
+    "AuditText",
     "Cause",
     "Company",
     "Correction",
     "CorrectionKind",
     "CreditGrant",
     "CreditPool",
+    "Door",
     "Drawdown",
     "EntryKind",
     "ExportFormat",

@@ -48,6 +48,17 @@ class Choice:
             raise NoSuchReport(NoSuchReport.__doc__)
         return report(company=company, has_free_use=self.has_free_use, is_daily=self.is_daily)
 
+    @property
+    def facts(self) -> dict[str, str | bool]:
+        """What the audit trail says of a file: its days and format, and what was ticked."""
+        ticks = {
+            "free_use": self.has_free_use,
+            "daily": self.is_daily,
+            "byte_order_mark": self.has_bom,
+        }
+        ticked = {name: True for name, is_on in ticks.items() if is_on}
+        return {"days": self.days.in_words, "format": self.file_format.upper(), **ticked}
+
     def file_name(self, company: Company, extension: str) -> str:
         span = "all" if self.days.first is None else f"{self.days.first}-to-{self.days.last}"
         return f"{self.report}-{company.slug}-{span}.{extension}"

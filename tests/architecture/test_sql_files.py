@@ -8,7 +8,7 @@ from django.db import connection
 
 from credits import sql_files
 
-FUNCTION_COUNT = 48
+FUNCTION_COUNT = 50
 
 
 def installed() -> dict[str, str]:

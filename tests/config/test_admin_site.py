@@ -100,6 +100,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
             "Rate cards",
         ],
         "Contract": ["Contract", "Seats", "Allocations", "Purchases"],
+        "System": ["Audit trail"],
     }
 
     assert sidebar(client, people.bob(acme)) == offered
@@ -125,7 +126,7 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
             *("Companies", "Contracts", "Seats", "Allocations", "Purchases"),
             *("People", "Memberships", "Rate cards"),
         ],
-        "System": ["Jobs &amp; schedule"],
+        "System": ["Audit trail", "Jobs &amp; schedule"],
     }
 
     assert sidebar(client, people.vera()) == everything

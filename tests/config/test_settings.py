@@ -48,7 +48,7 @@ ALL = (
     "TALLYSTICK_API_REQUESTS_PER_DAY, TALLYSTICK_API_REQUESTS_PER_SECOND, "
     "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_EMAIL_FROM, "
     "TALLYSTICK_EMAIL_URL, TALLYSTICK_EXPORTS, TALLYSTICK_HOME, TALLYSTICK_HTTPS, "
-    "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY."
+    "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY, TALLYSTICK_TRUSTED_PROXIES."
 )
 
 WRONG = {
@@ -101,6 +101,14 @@ WRONG = {
     "an unknown log level": (
         {"TALLYSTICK_LOG_LEVEL": "LOUD"},
         "TALLYSTICK_LOG_LEVEL is “LOUD”; write one of: DEBUG, INFO, WARNING, ERROR.",
+    ),
+    "a proxy that is no address": (
+        {"TALLYSTICK_TRUSTED_PROXIES": "10.0.0.7, proxy.example.com"},
+        (
+            "TALLYSTICK_TRUSTED_PROXIES names no network: 'proxy.example.com' does not appear to "
+            "be an IPv4 or IPv6 network. Write addresses such as 10.0.0.7 or 10.0.0.0/24, "
+            "separated by commas."
+        ),
     ),
     "a folder that cannot be made": (
         {"TALLYSTICK_HOME": "/proc/tallystick"},

@@ -83,7 +83,7 @@ def test_every_figure_is_there_exactly(client, clock):
     }
     assert "Remaining 1,230.5 of 1,234.5" in page.text
     assert "as in the 30 days before (2.0)" in page.text
-    assert "as of 20 Jan 2027 13:00 CET · ledger # 6" in page.text
+    assert "as of 20 Jan 2027 13:00 CET · ledger #6" in page.text
     assert page.figure("used-by", data_feature="Pricing objection") == "1.5"
     assert page.figure("used-by", data_feature="Competitors") == "0.5"
     assert "Pricing objection 1.5 75 % 1 5 –" in page.text

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing import allocations, purchases, seats, voiding
 from billing.models import TopUp
-from credits import api_keys, charging, exports
+from credits import api_keys, audit, charging, exports, origins
 from credits.ledger import Key, Use
 from credits.models import Company, CreditGrant, ExportJob, Integration, User
 from credits.rating import Work
@@ -40,7 +40,11 @@ def seed(name: str, *, canary: str) -> Company:
     """Make a company whose rows all say ``canary``, which a walk looks for."""
     now = timezone.now()
     company = people.company(name)
-    alice, vic = people.alice(company), people.vic(company)
+    # Who asks for an address has typed the slug, and pages that refuse may repeat the address.
+    Company.objects.filter(pk=company.pk).update(slug=f"company-{company.pk}")
+    company.refresh_from_db()
+    alice = people.alice(company)
+    everybody = (alice, people.bob(company), people.vic(company))
     people.credits_for(company, "100")
     people.credits_for(company, "5", effective_at=now + timedelta(days=9))
     Integration.objects.create(company=company, name=f"{canary} desk", kind="API")
@@ -68,10 +72,11 @@ def seed(name: str, *, canary: str) -> Company:
         ended_at=now,
     )
     _buy(company, canary)
-    for user in (alice, vic):
+    for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
     _export(company, alice)
     _write_everywhere(company, canary)
+    _act(company, alice, canary)
     return company
 
 
@@ -137,17 +142,41 @@ def _export(company: Company, person: User) -> None:
             now=now + timedelta(seconds=later),
         )
     ready, failed = ExportJob.objects.filter(company=company).order_by("requested_at")
-    report, content = choice.report_of(company), exports.folder() / f"{ready.pk}.csv"
+    with_file(ready)
+    ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
+
+
+def with_file(job: ExportJob) -> ExportJob:
+    """Let a job be ready, as if a worker had prepared it; one would do so in its own session."""
+    now, choice = timezone.now(), exports.choice_of(job)
+    content = exports.folder() / f"{job.pk}.csv"
     with content.open("wb") as file:
-        files.write(report, choice.days, file)
-    ExportJob.objects.filter(pk=ready.pk).update(
+        files.write(choice.report_of(job.company), choice.days, file)
+    ExportJob.objects.filter(pk=job.pk).update(
         state="READY",
         file_name=content.name,
         byte_count=content.stat().st_size,
         finished_at=now,
         expires_at=now + timedelta(days=7),
     )
-    ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
+    return job
+
+
+def _act(company: Company, by: User, canary: str) -> None:
+    """Leave a line on the trail that says the canary in each of its columns; none can later."""
+    origin = origins.Origin(
+        door="ADMIN", user_agent=canary, request_id=canary, job=canary, ip="203.0.113.9"
+    )
+    with origins.coming_from(origin):
+        audit.record(
+            action=audit.Action.CHANGED,
+            by=by,
+            company=company,
+            subject=audit.Subject(canary, canary, canary),
+            before={canary: f"{canary} before"},
+            after={canary: f"{canary} after"},
+            reason=canary,
+        )
 
 
 def _write_everywhere(company: Company, canary: str) -> int:
@@ -159,7 +188,7 @@ def _write_everywhere(company: Company, canary: str) -> int:
     for model in tenant_models():
         for row in model._default_manager.filter(company=company)[:ROWS_MAX]:
             for field in model._meta.concrete_fields:
-                if (model.__name__, field.name) in CODES or not _is_text(field):
+                if (model.__name__, field.name) in CODES or not is_text(field):
                     continue
                 text = f"{canary} {count}"
                 value = [text] if isinstance(field, ArrayField) else text
@@ -173,9 +202,9 @@ def _write_everywhere(company: Company, canary: str) -> int:
     return count
 
 
-def _is_text(field: models.Field) -> bool:
+def is_text(field: models.Field) -> bool:
     if isinstance(field, ArrayField):
-        return _is_text(field.base_field)
+        return is_text(field.base_field)
     return isinstance(field, (models.CharField, models.TextField)) and not (
         field.choices or field.primary_key
     )

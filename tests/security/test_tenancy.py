@@ -1,164 +1,43 @@
-"""Nobody sees another company's rows: every admin address × method, as that company's people.
+"""Nobody sees another company's rows: every address × method × standing (SPEC §1, DESIGN §7).
 
-Another company says its canary in every text it has. The walk asks for all of its rows and must
-never meet the canary, while the same walk over one's own rows does find one's own.
+Another company says its canary in every text it has. The walk finds all addresses by itself, asks
+for that company's rows and must never meet the canary; over one's own rows it does meet one's own.
 """
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import pytest
 from django.apps import apps
+from django.conf import settings as django_settings
 from django.contrib import admin
-from django.db import models
-from django.urls import URLPattern, reverse
+from django.urls import clear_url_caches, path
+from unfold.admin import ModelAdmin
 
 from credits.admin.scoped import CompanyScopedAdmin
-from credits.models import Company, JobRun, Membership, RateCard, User
+from credits.models import Company, Integration, JobRun, Membership, RateCard, User
 from tests.security import seeding
+from tests.security.routes import every_route, rows_of
+from tests.security.walking import METHODS, OTHER, OWN, Walk, contents
 from tests.support import people
-from tests.support.analyzers import ScriptedAnalyzer
-from tests.support.browsing import signed_in
-from trackers import analyzers
 
 pytestmark = pytest.mark.django_db
 
-OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
-# Finds both, and is neither when a page repeats what was searched for.
-TERM = "kanari-of"
 # Pages whose rows belong to no company, or to the vendor's people alone.
 UNSCOPED = {User, Company, RateCard, JobRun}
 # Lists that show figures and dates only.
 WITHOUT_TEXT = {"Drawdown"}
-LEAVING = {"logout", "login", "password_change", "password_change_done"}
-REQUESTS_MIN = 250
-OWN_PAGES_MIN = 8
-
-
-class Walk:
-    """One person's requests, and where each canary was met."""
-
-    def __init__(self, user: User, forged: Company) -> None:
-        # The session names the other company, as if it could be forged.
-        self.client = signed_in(user, forged)
-        self.client.raise_request_exception = False
-        self.count = 0
-        self.met: dict[str, list[str]] = {OWN: [], OTHER: []}
-        self.broken: list[str] = []
-
-    def ask(self, method: str, url: str, data: dict) -> None:
-        response = getattr(self.client, method)(url, data, follow=True)
-        self.count += 1
-        body = b"".join(response) if response.streaming else response.content
-        seen = body.decode() + str(response.headers) + str(response.redirect_chain)
-        where = f"{method} {url} {data if method == 'get' else ''}"
-        if response.status_code >= 500:
-            self.broken.append(where)
-        for canary, places in self.met.items():
-            if canary in seen:
-                places.append(where)
-
-    def visit(self, model_admin, target: Company, *, posts: bool) -> None:
-        """Ask for every address of one model's pages, naming the target's rows."""
-        model = model_admin.model
-        row = rows_of(model, target).first()
-        for pattern in model_admin.get_urls():
-            if pattern.name is None:
-                continue
-            url = address(pattern, row)
-            self.ask("get", url, {})
-            if posts:
-                self.ask("post", url, crafted(model, target, row))
-        changelist = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        for query in (
-            {"q": TERM},
-            *({f"{name}__id__exact": pk} for name, pk in keys_to(model, target).items()),
-        ):
-            self.ask("get", changelist, query)
-
-    def autocomplete(self, target: Company) -> None:
-        for model in admin.site._registry:
-            for field in model._meta.concrete_fields:
-                if field.is_relation:
-                    data = {
-                        "app_label": model._meta.app_label,
-                        "model_name": model._meta.model_name,
-                        "field_name": field.name,
-                    }
-                    self.ask("get", reverse("admin:autocomplete"), data)
-                    self.ask("get", reverse("admin:autocomplete"), data | {"term": TERM})
-
-    def site_pages(self, target: Company) -> None:
-        for pattern in admin.site.get_urls():
-            if isinstance(pattern, URLPattern) and pattern.name and pattern.name not in LEAVING:
-                if pattern.pattern.converters or pattern.pattern.regex.groups:
-                    continue
-                url = reverse(f"admin:{pattern.name}")
-                self.ask("get", url, {})
-                self.ask("get", url, {"company": target.pk})
-                self.ask("post", url, {"company": target.pk})
-
-
-def address(pattern: URLPattern, row) -> str:
-    return reverse(
-        f"admin:{pattern.name}", kwargs=dict.fromkeys(pattern.pattern.converters, str(row.pk))
-    )
-
-
-def keys_to(model, target: Company) -> dict[str, str]:
-    """Return a row of the target for each key of the model."""
-    found = {}
-    for field in model._meta.concrete_fields:
-        if field.is_relation:
-            row = rows_of(field.remote_field.model, target).first()
-            if row is not None:
-                found[field.name] = str(row.pk)
-    return found
-
-
-def crafted(model, target: Company, row) -> dict[str, str]:
-    """Return a form that answers whatever a page may ask, and names the target's rows."""
-    texts = {
-        field.name: "x"
-        for field in model._meta.concrete_fields
-        if isinstance(field, (models.CharField, models.TextField))
-    }
-    answers = {
-        "format": "0",
-        "resource": "0",
-        "include_free_use": "on",
-        "post": "yes",
-        "confirm": "yes",
-        "step": "confirm",
-        "action": "delete_selected",
-        "_selected_action": str(row.pk),
-        "_save": "Save",
-    }
-    return texts | answers | keys_to(model, target)
-
-
-def rows_of(model, target: Company) -> models.QuerySet:
-    rows = model._default_manager.order_by("pk")
-    if model is Company:
-        return rows.filter(pk=target.pk)
-    if model is User:
-        return rows.filter(memberships__company=target)
-    if any(field.name == "company" for field in model._meta.concrete_fields):
-        return rows.filter(company=target)
-    path = getattr(admin.site._registry.get(model), "company_path", None)
-    return rows.filter(**{path: target}) if path else rows
-
-
-def contents(company: Company) -> dict[str, list[dict]]:
-    return {
-        model.__name__: list(model._default_manager.filter(company=company).order_by("pk").values())
-        for model in seeding.tenant_models()
-    }
+# Vendor people may go over to any company, and then see its rows.
+CHOOSING = "admin:choose_company"
+REQUESTS_MIN = 1000
+ROUTES_MIN = 130
+OWN_PAGES_MIN = 20
 
 
 @pytest.fixture
-def companies(monkeypatch, settings, tmp_path):
-    settings.EXPORTS = tmp_path / "exports"
-    monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
+def companies(watch):
     JobRun.objects.create(name="settle", period="2026-11-24T10:00:00Z")
     # One's own name and company stand on every page, so they are no proof of a row.
     return seeding.seed("Acme", canary=OWN), seeding.seed(OTHER, canary=OTHER)
@@ -166,6 +45,104 @@ def companies(monkeypatch, settings, tmp_path):
 
 def person(company: Company, role: str) -> User:
     return User.objects.get(memberships__company=company, memberships__role=role)
+
+
+def plain(company: Company) -> None:
+    """Take the canary off what vendor people see of every company: its name and its people."""
+    Company.objects.filter(pk=company.pk).update(name="Beta", slug="beta")
+    for user in User.objects.filter(memberships__company=company):
+        User.objects.filter(pk=user.pk).update(name="Somebody", email=f"{user.pk}@beta.example")
+
+
+def of_company(role: str):
+    return lambda acme, beta: (person(acme, role), beta, beta, {OTHER})
+
+
+def of_vendor(make):
+    def who(acme: Company, beta: Company):
+        plain(beta)
+        # They may choose any company; they work in Acme now.
+        return make(), acme, beta, {OTHER}
+
+    return who
+
+
+# Who walks, which company the session names, whose rows are asked for, what must not be met.
+STANDINGS = {
+    "vendor staff": of_vendor(people.vera),
+    "vendor auditor": of_vendor(people.audrey),
+    "tech admin": of_company("TECH_ADMIN"),
+    "business admin": of_company("BUSINESS_ADMIN"),
+    "viewer": of_company("VIEWER"),
+    "other company's tech admin": lambda acme, beta: (
+        person(beta, "TECH_ADMIN"),
+        acme,
+        acme,
+        {OWN},
+    ),
+    "person without membership": lambda acme, beta: (
+        User.objects.create_user("nora@nowhere.example", people.PASSWORD),
+        beta,
+        beta,
+        {OWN, OTHER},
+    ),
+    "anonymous": lambda acme, beta: (None, None, beta, {OWN, OTHER}),
+}
+
+
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_nobody_meets_another_company_s_rows(companies, watch, standing):
+    acme, beta = companies
+    user, forged, target, forbidden = STANDINGS[standing](acme, beta)
+    before = contents(target)
+    walk = Walk(user, forged, watch)
+
+    walk.everything(target, except_for=CHOOSING if standing.startswith("vendor") else "")
+    print(f"{walk.count} requests to {len(walk.statuses)} addresses as {standing}")
+
+    assert [place for canary in forbidden for place in walk.met[canary]] == []
+    assert walk.broken == []
+    assert walk.unaudited == []
+    after = contents(target)
+    if standing == "vendor staff":
+        # Companies are the vendor's own rows: whatever they work in, they may rename any.
+        before.pop("Company")
+        after.pop("Company")
+    assert after == before
+    assert len(walk.statuses) >= ROUTES_MIN
+    assert walk.count >= REQUESTS_MIN
+
+
+def test_the_same_walk_meets_one_s_own_rows(companies, watch):
+    acme, beta = companies
+    walk = Walk(person(acme, "TECH_ADMIN"), beta, watch)
+    met = {}
+
+    for route in every_route():
+        seen = len(walk.met[OWN])
+        walk.visit(route, acme, ("get",))
+        page = admin.site._registry.get(route.model)
+        if isinstance(page, CompanyScopedAdmin) and route.model is not Membership:
+            name = route.model.__name__
+            met[name] = met.get(name, 0) + len(walk.met[OWN]) - seen
+
+    assert {name for name, count in met.items() if not count} <= WITHOUT_TEXT
+    assert walk.met[OTHER] == []
+    assert len(walk.met[OWN]) >= OWN_PAGES_MIN
+
+
+@pytest.mark.parametrize("make", [people.vera, people.audrey])
+def test_vendor_people_meet_the_rows_of_the_company_they_work_in(companies, watch, make):
+    acme, beta = companies
+    plain(beta)
+    walk = Walk(make(), acme, watch)
+
+    for route in every_route():
+        if isinstance(admin.site._registry.get(route.model), CompanyScopedAdmin):
+            walk.visit(route, acme, ("get",))
+
+    assert walk.met[OTHER] == []
+    assert len(walk.met[OWN]) >= OWN_PAGES_MIN
 
 
 def test_every_page_of_a_company_s_rows_stands_on_the_scoped_base():
@@ -194,63 +171,57 @@ def test_every_page_has_a_row_to_ask_for(companies):
     assert empty == set()
 
 
-@pytest.mark.parametrize("role", ["TECH_ADMIN", "VIEWER"])
-def test_nobody_meets_another_company_s_rows(companies, role):
+class LeakyAdmin(ModelAdmin):
+    """A page written the way Django's tutorial does."""
+
+    list_display = ("name", "kind")
+    search_fields = ("name",)
+
+    def has_view_permission(self, request, obj=None):
+        return True
+
+    has_module_permission = has_view_permission
+
+
+@pytest.fixture
+def leaky_page(settings):
+    """Add a page outside the base, with addresses of its own, for one test."""
+    admin.site.register(Integration, LeakyAdmin)
+    module = ModuleType("urls_with_a_leak")
+    urls = sys.modules[django_settings.ROOT_URLCONF].urlpatterns
+    module.urlpatterns = [one for one in urls if getattr(one, "namespace", "") != "admin"]
+    module.urlpatterns.append(path("admin/", admin.site.urls))
+    sys.modules[module.__name__] = module
+    settings.ROOT_URLCONF = module.__name__
+    clear_url_caches()
+    yield
+    admin.site.unregister(Integration)
+    del sys.modules[module.__name__]
+    settings.ROOT_URLCONF = "config.urls"
+    clear_url_caches()
+
+
+def test_a_new_page_outside_the_base_is_found_by_the_walk(companies, watch, leaky_page):
     acme, beta = companies
-    before = contents(beta)
-    walk = Walk(person(acme, role), forged=beta)
+    walk = Walk(person(acme, "VIEWER"), beta, watch)
 
-    walk.site_pages(beta)
-    walk.autocomplete(beta)
-    for model_admin in admin.site._registry.values():
-        walk.visit(model_admin, beta, posts=True)
-    for model_admin in admin.site._registry.values():
-        walk.visit(model_admin, acme, posts=False)
-    print(f"{walk.count} requests as {role}; own rows met on {len(walk.met[OWN])} pages")
+    for route in every_route():
+        if route.model is Integration:
+            walk.visit(route, beta, METHODS)
 
-    assert walk.met[OTHER] == []
-    assert walk.broken == []
-    assert walk.count >= REQUESTS_MIN
-    assert contents(beta) == before
-
-
-def test_the_same_walk_meets_one_s_own_rows(companies):
-    acme, beta = companies
-    walk = Walk(person(acme, "TECH_ADMIN"), forged=beta)
-    viewable = {}
-
-    for model, model_admin in admin.site._registry.items():
-        seen = len(walk.met[OWN])
-        walk.visit(model_admin, acme, posts=False)
-        if isinstance(model_admin, CompanyScopedAdmin) and model is not Membership:
-            viewable[model.__name__] = len(walk.met[OWN]) - seen
-
-    assert {name for name, count in viewable.items() if not count} <= WITHOUT_TEXT
-    assert len(walk.met[OWN]) >= OWN_PAGES_MIN
-
-
-def test_vendor_staff_working_in_one_company_do_not_meet_the_other(companies):
-    acme, beta = companies
-    # Vendor people choose from all companies' names, on every page.
-    Company.objects.filter(pk=beta.pk).update(name="Beta")
-    walk = Walk(people.audrey(), forged=acme)
-
-    for model_admin in admin.site._registry.values():
-        if isinstance(model_admin, CompanyScopedAdmin):
-            walk.visit(model_admin, acme, posts=False)
-
-    assert walk.met[OTHER] == []
-    assert walk.met[OWN] != []
+    assert "get /admin/credits/integration/" in walk.met[OTHER]
+    with pytest.raises(AssertionError):
+        test_every_page_of_a_company_s_rows_stands_on_the_scoped_base()
 
 
 def test_the_canary_stands_in_every_text_that_can_be_written(companies):
-    """The walk finds nothing where nothing is: most text columns of the other say its name."""
+    """The walk finds nothing where nothing is: every text column of the other says its name."""
     _acme, beta = companies
     silent = {
         f"{model.__name__}.{field.name}"
         for model in seeding.tenant_models()
         for field in model._meta.concrete_fields
-        if seeding._is_text(field)
+        if seeding.is_text(field)
         and (model.__name__, field.name) not in seeding.CODES
         and model._default_manager.filter(company=beta).exists()
         and not any(

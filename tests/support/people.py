@@ -37,6 +37,13 @@ def vic(company: Company) -> User:
     return member(company, Role.VIEWER, "Vic")
 
 
+def newcomer(company: Company) -> User:
+    """Return a member who was invited and has neither signed in nor chosen a password."""
+    user = User.objects.create_user(f"dana@{company.slug}.example", name="Dana")
+    Membership.objects.create(user=user, company=company, role=Role.VIEWER)
+    return user
+
+
 def vera() -> User:
     user = User.objects.create_user(f"vera-{uuid.uuid4().hex[:8]}@vendor.example", PASSWORD)
     user.groups.add(Group.objects.get(name="Vendor staff"))

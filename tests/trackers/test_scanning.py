@@ -342,7 +342,7 @@ def test_a_backfill_that_meets_zero_pauses_until_a_person_resumes_it(
     sweeping.sweep(now=timezone.now())
     assert work_off(tracker, backfill) == 0
 
-    backfills.resume(backfill_id=backfill.pk)
+    backfills.resume(backfill_id=backfill.pk, by=admin)
     work_off(tracker, backfill)
 
     backfill.refresh_from_db()

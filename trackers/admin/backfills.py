@@ -186,7 +186,10 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
     backfill = _to_act_on(model_admin, request, backfill_id)
     if request.method == "POST":
         try:
-            backfills.resume(backfill_id=backfill.pk)
+            backfills.resume(
+                backfill_id=backfill.pk,
+                by=request.user,  # type: ignore[arg-type]
+            )
         except NotRunning:
             messages.warning(request, "This backfill does not wait for credits any more.")
         else:

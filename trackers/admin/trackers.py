@@ -33,6 +33,7 @@ class TrackerAdmin(CompanyScopedAdmin):
 
     view_act = Act.VIEW_TRACKERS
     change_act = Act.EDIT_TRACKERS
+    is_audited_by_operation = True
     form = TrackerForm
     list_display = (
         "name",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
@@ -38,6 +39,8 @@ class HistoryRow:
 
 def history(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
     """Show the last acts on a tracker, newest first."""
+    if not model_admin.has_view_permission(request):
+        raise PermissionDenied
     tracker = get_object_or_404(model_admin.get_queryset(request), pk=tracker_id)
     context = model_admin.admin_site.each_context(request) | {
         "title": f"History of {tracker}",

@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from credits import api_keys
+from credits import api_keys, audit, origins
 from credits.companies import CompanyClosed
-from credits.models import Company, Integration, Scope, User
+from credits.models import AuditActor, Company, Integration, Scope, User
 
 REFUSALS = (
     api_keys.NotANetwork,
@@ -78,16 +78,18 @@ class Command(BaseCommand):
         if not 0 < len(options["name"]) <= 200:
             raise CommandError("A key's name has 1 to 200 characters.", returncode=2)
         try:
-            made = api_keys.create(
-                company=company,
-                name=options["name"],
-                scopes=options["scope"],
-                by=_person(options["by"]),
-                now=now,
-                integration=_integration(company, options["integration"]),
-                expires_at=None if days is None else now + timedelta(days=days),
-                networks=options["network"],
-            )
+            with origins.coming_from(origins.of_command("create_api_key")) as origin:
+                made = api_keys.create(
+                    company=company,
+                    name=options["name"],
+                    scopes=options["scope"],
+                    by=_person(options["by"]),
+                    now=now,
+                    integration=_integration(company, options["integration"]),
+                    expires_at=None if days is None else now + timedelta(days=days),
+                    networks=options["network"],
+                    through=audit.Actor(AuditActor.SYSTEM, name=origin.who),
+                )
         except REFUSALS as refusal:
             raise CommandError(str(refusal), returncode=2) from refusal
         if options["json"]:

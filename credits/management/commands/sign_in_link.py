@@ -6,9 +6,11 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
-from credits import sign_in
+from credits import audit, origins, sign_in, signing
+from credits.audit import Action
 from credits.models import User
 
 
@@ -33,7 +35,11 @@ class Command(BaseCommand):
         email = options["email"]
         try:
             user = User.objects.get_by_natural_key(email)
-            path = sign_in.new_link(user=user, now=timezone.now())
+            with transaction.atomic(), origins.coming_from(origins.of_command("sign_in_link")):
+                path = sign_in.new_link(user=user, now=timezone.now())
+                audit.record(
+                    action=Action.LINK_MADE, by=None, company=signing.company_of(user), subject=user
+                )
         except User.DoesNotExist as error:
             raise CommandError(
                 f"There is nobody with the e-mail address “{email}”.", returncode=2

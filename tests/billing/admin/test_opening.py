@@ -277,7 +277,9 @@ def test_a_member_is_not_invited_twice():
     alice = people.alice(acme)
 
     with pytest.raises(invitations.AlreadyMember):
-        invitations.invite(company=acme, email=alice.email.upper(), name="", role="VIEWER")
+        invitations.invite(
+            company=acme, email=alice.email.upper(), name="", role="VIEWER", by=people.vera()
+        )
 
     assert alice.memberships.get().role == "TECH_ADMIN"
 

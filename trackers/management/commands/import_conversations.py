@@ -12,8 +12,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from credits import rating
+from credits import audit, origins, rating
 from credits.amounts import grouped, text
+from credits.audit import Action
 from credits.models import Company
 from credits.progress import progress
 from trackers import ingestion
@@ -65,10 +66,14 @@ class Command(BaseCommand):
         say(_preview_in_words(reader, preview))
         report = Report()
         if not options["dry_run"]:
+            read = {"files": [file.name for file in files], "conversations": reader.count}
+            planned = {"new_for_trackers": preview.conversations, "credits": preview.credits}
+            _record(Action.IMPORT_STARTED, company, read | planned)
             with progress("Importing", total=reader.count, unit=" conversations") as bar:
                 for running in ingestion.ingest(company=company, records=reader, now=now):
                     bar.update(running.seen - report.seen)
                     report = Report(**asdict(running))
+            _record(Action.IMPORTED, company, asdict(report))
             say(_report_in_words(report))
         for bad_line in reader.bad_lines[:BAD_LINES_SHOWN_MAX]:
             say(f"Left out: {bad_line}.")
@@ -78,6 +83,21 @@ class Command(BaseCommand):
             self.stdout.write(_as_json(reader, preview, report, dry_run=options["dry_run"]))
         if reader.bad_lines:
             raise SystemExit(1)
+
+
+def _record(action: Action, company: Company, figures: dict[str, object]) -> None:
+    """Say in the audit trail that an import began, and what one that ended did.
+
+    An import is many transactions; one that was killed has begun and never ended.
+    """
+    with origins.coming_from(origins.of_command("import_conversations")):
+        audit.record(
+            action=action,
+            by=None,
+            company=company,
+            subject=audit.Subject("conversations", label="calls and e-mails"),
+            after=figures,
+        )
 
 
 def _size(file: Path) -> int:

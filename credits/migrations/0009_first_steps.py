@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0020_export_jobs"),
+        ("credits", "0008_export_jobs"),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ import credits.tenancy
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0011_api_keys"),
+        ("credits", "0007_api_keys"),
     ]
 
     operations = [

@@ -1,0 +1,33 @@
+"""What the API's OpenAPI document says of the API as a whole, and how its page is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SETTINGS: dict[str, Any] = {
+    "TITLE": "Tallystick",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "What a company's credits are, were and went into. Every operation works on the company "
+        "of the key alone.\n\n"
+        "**Amounts** are strings with up to three places, instants are RFC 3339 in UTC, ranges "
+        "are half-open: `since` ≤ t < `until`. An instant without an offset is read as UTC.\n\n"
+        "**Lists** come in pages: `next_cursor`, and the header `Link`, lead to the next one. "
+        "Unknown parameters and fields are refused by name.\n\n"
+        "**Errors** are [problems](/docs/problems/) (RFC 9457) with a stable `code`; every answer "
+        "has an `X-Request-Id`.\n\n"
+        "**Writes** need an `Idempotency-Key`: the same request again gives the first answer, "
+        "byte for byte, for 30 days, and is never done twice."
+    ),
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "credits.api.schema.add_problem",
+    ],
+    # Everything the page needs comes from here; null keeps it from asking a validator elsewhere.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+}

@@ -1,0 +1,7 @@
+DROP TRIGGER credits_audittext_is_never_truncated ON credits_audittext;
+DROP TRIGGER credits_audittext_is_append_only ON credits_audittext;
+DROP TRIGGER credits_audittext_is_only_erased ON credits_audittext;
+DROP TRIGGER credits_auditevent_is_never_truncated ON credits_auditevent;
+DROP TRIGGER credits_auditevent_is_append_only ON credits_auditevent;
+DROP FUNCTION audit_allow_erasure;
+DROP FUNCTION audit_refuse_change;
