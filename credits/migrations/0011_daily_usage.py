@@ -12,7 +12,7 @@ KEYS = (CompositeKey("credits_usagesum", "day_id", "credits_usageday"),)
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0030_first_steps"),
+        ("credits", "0010_audit"),
     ]
 
     operations = [
