@@ -92,6 +92,7 @@ def test_the_commands_of_readme_and_docs_do_what_they_say(northwind):
     assert failed == {}
 
 
+@pytest.mark.debian
 def test_the_api_s_lines_answer_what_they_say(northwind):
     """With curl itself, the key of the line before them, and a web server as an operator has it."""
     made = next(line for line in manage_commands() if "create_api_key" in line)
