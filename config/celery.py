@@ -22,6 +22,7 @@ app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name i
 # What runs by itself, and when. Every job is keyed by its period in the database, so that two
 # beats do it once; each reports its last success on the schedule page.
 SCHEDULE = {
+    "add_up_days": {"task": "credits.tasks.add_up_days", "schedule": crontab(minute=20)},
     "forget_answers": {"task": "credits.tasks.forget_answers", "schedule": crontab(minute=40)},
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},

@@ -150,6 +150,11 @@ def stylesheet(request: HttpRequest) -> str:
     return static("credits/pages.css")
 
 
+def script(request: HttpRequest) -> str:
+    """Return the address of our own script, which every page loads."""
+    return static("credits/labels.js")
+
+
 def icon(request: HttpRequest) -> str:
     """Return the address of the picture in the browser's tab."""
     return static("credits/icon.svg")

@@ -334,6 +334,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.icon"},
     ],
     "STYLES": ["config.navigation.stylesheet"],
+    "SCRIPTS": ["config.navigation.script"],
     "ENVIRONMENT": "config.navigation.environment",
     "SIDEBAR": {"navigation": "config.navigation.sidebar"},
 }

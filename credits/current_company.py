@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.models import Group
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
@@ -89,13 +91,12 @@ def find(request: HttpRequest) -> Scope:
     if not isinstance(user, User) or not user.is_active:
         return NOBODY
     chosen = request.session.get(SESSION_KEY)
-    if standing := roles.vendor_standing(user):
+    memberships = _memberships(user)
+    groups = memberships[0].group_names if memberships else None  # type: ignore[attr-defined]
+    if standing := roles.vendor_standing(user, groups):
         companies = tuple(Company.objects.order_by("name", "pk"))
         current = next((company for company in companies if company.pk == chosen), None)
         return Scope(standing=standing, company=current, choices=companies)
-    memberships = list(
-        user.memberships.select_related("company").order_by("company__name", "company")
-    )
     if not memberships:
         return NOBODY
     current_one = next((one for one in memberships if one.company_id == chosen), memberships[0])
@@ -105,6 +106,15 @@ def find(request: HttpRequest) -> Scope:
         choices=tuple(membership.company for membership in memberships),
         membership=current_one,
     )
+
+
+def _memberships(user: User) -> list[Membership]:
+    """Return a person's memberships with, in the same query, the names of the person's groups."""
+    if user.is_superuser:
+        return []
+    groups = ArraySubquery(Group.objects.filter(user=user).values("name"))
+    rows = user.memberships.annotate(group_names=groups).select_related("company")
+    return list(rows.order_by("company__name", "company"))
 
 
 def choose(request: HttpRequest, company: Company | None) -> None:

@@ -332,6 +332,27 @@ INTEGRITY_RULES = (
     ),
 )
 
+# The cache of closed days holds what the events add up to, and nothing else (usage_days).
+_NAMES = """feature_type, feature_ref, feature_name, action, team_ref, user_ref, integration_ref"""
+_SUMS = f"""SELECT d.company_id, d.starts_at, d.ends_at, {_NAMES}, calls, emails, web_searches,
+                   request_count, amount
+              FROM credits_usageday d JOIN credits_usagesum s ON s.day_id = d.id"""
+_EVENTS = f"""SELECT d.company_id, d.starts_at, d.ends_at, {_NAMES}, sum(calls), sum(emails),
+                     sum(web_searches), coalesce(sum(request_count), 0), sum(amount)
+                FROM credits_usageday d JOIN credits_usageevent u ON u.company_id = d.company_id
+                     AND u.occurred_at >= d.starts_at AND u.occurred_at < d.ends_at
+               GROUP BY d.company_id, d.starts_at, d.ends_at, {_NAMES}"""
+CACHE_RULES = (
+    (
+        "DAILY",
+        f"""SELECT company_id, format('use from %s to %s', starts_at, ends_at),
+                   format('%s of the cached sums are not what the events add up to, or missing',
+                          count(DISTINCT ({_NAMES})))
+              FROM (({_SUMS} EXCEPT {_EVENTS}) UNION ALL ({_EVENTS} EXCEPT {_SUMS})) wrong
+             GROUP BY company_id, starts_at, ends_at""",
+    ),
+)
+
 RULES = (
     *POOL_RULES,
     *ENTRY_RULES,
@@ -339,4 +360,5 @@ RULES = (
     *CORRECTION_RULES,
     *LOT_RULES,
     *INTEGRITY_RULES,
+    *CACHE_RULES,
 )

@@ -11,20 +11,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, F, TextChoices, When
+from django.db.models import Case, DateTimeField, F, Func, TextChoices, When
 from django.utils.module_loading import import_string
+from psycopg import IsolationLevel
 
-from credits import balances, daily_use, expirations, first_steps, metering, zones
+from credits import balances, daily_use, expirations, first_steps, metering, usage_days, zones
 from credits.amounts import ZERO
 from credits.daily_use import DailyUse, Step
 from credits.metering import Dimension, FeatureUse
 from credits.models import Company, CreditGrant, CreditPool, LedgerEntry
+from credits.zones import Day
 
 DAYS = 30
 FEATURES_MAX = 10
@@ -159,23 +161,38 @@ def of(
 
     ``step`` and ``dimension`` say how the daily use is added up and told apart.
     """
-    settled = balances.now(company=company)
+    while (reading := _read(company, step, dimension)) is None:
+        expirations.settle(company=company)
+    found, not_added_up = reading
+    # After the snapshot, in which nothing can be written; the next reader has it.
+    usage_days.add_up(company=company, days=usage_days.closed_by(found.instant, not_added_up))
+    return found
+
+
+def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview, list[Day]] | None:
+    """Return the page's figures, and the days whose usage is not added up yet.
+
+    Returns None when something has come due: nothing can be settled in a snapshot.
+    """
     with snapshot():
         asked = first_steps.of_company(company)
         answers = {f"step_{number}": step.is_done for number, step in enumerate(asked)}
-        pool = CreditPool.objects.annotate(**answers).get(company=company)
-        # Something may have been settled since; what the snapshot holds is never from later.
-        instant = max(settled.instant, pool.last_occurred_at or settled.instant)
+        clock = Func(function="ledger_clock", output_field=DateTimeField())
+        pool = CreditPool.objects.annotate(clock=clock, **answers).get(company=company)
+        instant = max(pool.clock, pool.last_occurred_at or pool.clock)
+        if pool.next_due_at is not None and pool.next_due_at <= instant:
+            return None
         grants = _grants(company)
         held = tuple(one for one in grants if one.grant.remaining > 0)
-        return Overview(
+        use, not_added_up = _use(company, instant, step, dimension)
+        found = Overview(
             company=company,
             instant=instant,
             sequence=pool.sequence,
             remaining=pool.balance,
             reserved=pool.reserved,
             total=_total(company, grants, instant),
-            use=_use(company, instant, step, dimension),
+            use=use,
             next_expiry=_next_expiry(held),
             waiting=_waiting(company),
             grants=held[:GRANTS_SHOWN_MAX],
@@ -192,6 +209,7 @@ def of(
                 for step, name in zip(asked, answers, strict=True)
             ),
         )
+    return found, not_added_up
 
 
 def of_companies(*, companies: tuple[Company, ...]) -> list[CompanyLine]:
@@ -228,22 +246,38 @@ def snapshot() -> Iterator[None]:
     if connection.in_atomic_block:
         yield
         return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    connection.ensure_connection()
+    psycopg_connection: Any = connection.connection
+    # Said by BEGIN itself: a statement of its own would be one more round trip.
+    with _set_to(psycopg_connection, IsolationLevel.REPEATABLE_READ), transaction.atomic():
         yield
 
 
-def _use(company: Company, instant: datetime, step: Step, dimension: Dimension) -> Use:
+@contextmanager
+def _set_to(psycopg_connection: Any, level: IsolationLevel) -> Iterator[None]:
+    """Let the transactions of a connection be of a level, and read-only."""
+    before = psycopg_connection.isolation_level, psycopg_connection.read_only
+    psycopg_connection.isolation_level, psycopg_connection.read_only = level, True
+    try:
+        yield
+    finally:
+        if not psycopg_connection.closed:
+            psycopg_connection.isolation_level, psycopg_connection.read_only = before
+
+
+def _use(
+    company: Company, instant: datetime, step: Step, dimension: Dimension
+) -> tuple[Use, list[Day]]:
     today = instant.astimezone(ZoneInfo(company.time_zone)).date()
     since = today - timedelta(days=DAYS - 1)
     earliest = today - timedelta(days=max(daily_use.DAYS, 2 * DAYS) - 1)
-    rows = metering.daily(company=company, first=earliest, last=today)
+    reading = metering.read(company=company, first=earliest, last=today)
+    rows = reading.uses
     recent = [row for row in rows if row.day >= since]
     before = since - timedelta(days=DAYS)
     uses = metering.by_feature(recent)
     others = metering.total(uses[FEATURES_MAX:])
-    return Use(
+    use = Use(
         since=since,
         total=metering.total(recent),
         previous_total=metering.total(row for row in rows if before <= row.day < since),
@@ -252,6 +286,7 @@ def _use(company: Company, instant: datetime, step: Step, dimension: Dimension) 
         results=_results(company, zones.start_of_day(since, ZoneInfo(company.time_zone))),
         daily=daily_use.of(company=company, uses=rows, last=today, step=step, dimension=dimension),
     )
+    return use, reading.not_added_up
 
 
 def _results(company: Company, since: datetime) -> dict[UUID, int]:

@@ -6,6 +6,7 @@ Pages, actions and the API ask for an act, never for a role.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from credits.models import Role, User
@@ -93,11 +94,15 @@ _STANDING_OF_ROLE = {
 }
 
 
-def vendor_standing(user: User) -> Standing | None:
-    """Return a vendor person's standing; None for people of a company."""
+def vendor_standing(user: User, groups: Collection[str] | None = None) -> Standing | None:
+    """Return a vendor person's standing; None for people of a company.
+
+    ``groups`` are the names of the person's groups; asked for when they are not given.
+    """
     if user.is_superuser:
         return Standing.VENDOR_STAFF
-    groups = set(user.groups.values_list("name", flat=True))
+    if groups is None:
+        groups = user.groups.values_list("name", flat=True)
     if VENDOR_STAFF_GROUP in groups:
         return Standing.VENDOR_STAFF
     if VENDOR_AUDITOR_GROUP in groups:

@@ -9,12 +9,13 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from credits import expirations, exports, idempotency, jobs
+from credits import expirations, exports, idempotency, jobs, usage_days
 from credits.models import ExportJob, ExportState
 
 SETTLE_PERIOD = timedelta(minutes=1)
 EXPORTS_PERIOD = timedelta(minutes=1)
 FORGET_PERIOD = timedelta(hours=1)
+ADD_UP_PERIOD = timedelta(hours=1)
 
 
 @shared_task
@@ -56,3 +57,13 @@ def forget_answers() -> None:
         if job.is_mine:
             count = idempotency.forget_answers(now=now)
             job.summary = f"{count:,} answer{'' if count == 1 else 's'} forgotten"
+
+
+@shared_task
+def add_up_days() -> None:
+    """Add up the closed days that nobody has looked at, for whoever looks next."""
+    now = timezone.now()
+    with jobs.once_per_period("add_up_days", now=now, period=ADD_UP_PERIOD) as job:
+        if job.is_mine:
+            count = usage_days.add_up_all(now=now)
+            job.summary = f"{count:,} day{'' if count == 1 else 's'} added up"

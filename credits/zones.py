@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
+
+
+class Day(NamedTuple):
+    """A local date and the instants it lasts: ``starts_at <= t < ends_at``."""
+
+    date: date
+    starts_at: datetime
+    ends_at: datetime
 
 
 def validate_time_zone(name: str) -> None:
@@ -29,3 +39,15 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
 def days(first: date, last: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return the half-open span [start of first, start of the day after last) in UTC."""
     return start_of_day(first, zone), start_of_day(last + timedelta(days=1), zone)
+
+
+def each_day(first: date, last: date, zone: ZoneInfo) -> list[Day]:
+    """Return the local days from ``first`` to ``last``, without those that a zone skipped.
+
+    The database is told a day by its instants and never by the zone: to PostgreSQL the names CET,
+    EET, EST5EDT and others are abbreviations first, and mean a fixed offset.
+    """
+    dates = [first + timedelta(days=ahead) for ahead in range((last - first).days + 2)]
+    starts = [start_of_day(day, zone) for day in dates]
+    spans = zip(dates, itertools.pairwise(starts), strict=False)
+    return [Day(day, start, end) for day, (start, end) in spans if start < end]

@@ -39,8 +39,8 @@ REFUSALS = (
     invitations.InvitationRefused,
     CompanyClosed,
     grants.GrantExpiresBeforeItStarts,
-    ledger.IdempotencyConflict,
 )
+USED_BEFORE = "This form was used before with other values; open it anew to do more."
 
 
 class ActForm(forms.Form):
@@ -141,29 +141,39 @@ def view(page: ModelAdmin[Any], act: Act) -> HttpResponse:
     if not scope.may(act.needs) or not covers:
         raise PermissionDenied
     if request.method != "POST":
-        form = act.fresh()
-        if form.visible_fields():
-            return _form_page(page, act, form)
-        plan = act.plan(form)
-        return _confirmation(page, act, form, plan) if plan else _form_page(page, act, form)
+        return _first_page(page, act)
     form = act.bound()
     step = request.POST.get("step", "")
     if not form.is_valid() or step == STEP_CHANGE:
         return _form_page(page, act, form)
     try:
-        if step == STEP_CONFIRM and (done := act.before(form)) is not None:
-            return _leave(request, done)
-        plan = act.plan(form)
-        if plan is None:
-            return _form_page(page, act, form)
-        if step != STEP_CONFIRM or not plan.is_possible:
-            return _confirmation(page, act, form, plan)
-        if notice := _moved(act, plan):
-            return _confirmation(page, act, form, plan, notice)
-        return _leave(request, act.do(form))
+        return _answer(page, act, form, is_confirmed=step == STEP_CONFIRM)
     except REFUSALS as refusal:
         form.add_error(None, str(refusal))
+    except ledger.IdempotencyConflict:
+        form.add_error(None, USED_BEFORE)
     return _form_page(page, act, form)
+
+
+def _first_page(page: ModelAdmin[Any], act: Act) -> HttpResponse:
+    """Show the form; where there is nothing to fill in, what the act will do."""
+    form = act.fresh()
+    plan = None if form.visible_fields() else act.plan(form)
+    return _confirmation(page, act, form, plan) if plan else _form_page(page, act, form)
+
+
+def _answer(page: ModelAdmin[Any], act: Act, form: ActForm, *, is_confirmed: bool) -> HttpResponse:
+    """Show what a filled-in form will do; do it when that was confirmed and still holds."""
+    if is_confirmed and (done := act.before(form)) is not None:
+        return _leave(act.request, done)
+    plan = act.plan(form)
+    if plan is None:
+        return _form_page(page, act, form)
+    if not is_confirmed or not plan.is_possible:
+        return _confirmation(page, act, form, plan)
+    if notice := _moved(act, plan):
+        return _confirmation(page, act, form, plan, notice)
+    return _leave(act.request, act.do(form))
 
 
 def amount_field(label: str = "Credits", **kwargs: Any) -> forms.CharField:

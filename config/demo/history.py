@@ -30,7 +30,10 @@ Act = Callable[[], object]
 
 @dataclass(slots=True)
 class History:
-    """What is to happen to one company until ``now``, and the trackers published so far."""
+    """What is to happen to one company until ``now``, and the trackers published so far.
+
+    ``until`` is when the next act is due: what the present one takes ends before.
+    """
 
     company: Company
     by: User
@@ -39,6 +42,7 @@ class History:
     told: Callable[[int], object]
     acts: list[tuple[datetime, Act]] = field(default_factory=list)
     published: list[Tracker] = field(default_factory=list)
+    until: datetime = field(init=False)
 
     def plan(self, at: datetime, act: Act) -> None:
         self.acts.append((at, act))
@@ -83,8 +87,10 @@ class History:
             self.plan(before(content["unpublished"]), lambda: self._unpublish(content["name"]))
 
     def live(self) -> None:
-        """Do all of it; acts of one instant in the order they were planned."""
-        for at, act in sorted(self.acts, key=lambda planned: planned[0]):
+        """Do all of it, each act at its time; acts of one instant in the order planned."""
+        acts = sorted(self.acts, key=lambda planned: planned[0])
+        ends = [at for at, _ in acts[1:]] + [self.now]
+        for (at, act), self.until in zip(acts, ends, strict=True):
             self.clock.set(max(at, self.clock()))
             act()
         self.clock.set(max(self.now, self.clock()))
@@ -152,7 +158,8 @@ class History:
         pairs = due.order_by("version", "team").values_list("version_id", "team_id").distinct()
         for version_id, _ in list(pairs):
             scanning.run_batch(version_id=version_id, backfill_id=backfill_id, clock=self.clock)
-            self.clock.set(max(min(self.clock() + SCAN_TAKES, self.now), self.clock()))
+            # However many batches: a tracker published next must not miss what starts then.
+            self.clock.set(max(min(self.clock() + SCAN_TAKES, self.until), self.clock()))
 
 
 def _working_day(day: date) -> date:

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 DATA = Path(__file__).parent / "data"
-FILES = ("talks_sales.txt", "talks_more.txt", "talks_service.txt", "mails.txt")
+FILES = ("talks_sales.txt", "talks_more.txt", "talks_service.txt", "mails.txt", "mails_more.txt")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 _CHOICE = re.compile(r"\{([^{}]*)\}")

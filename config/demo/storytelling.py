@@ -17,7 +17,7 @@ from config.demo import phrases, talks
 from config.demo.phrases import DATA, Exchange
 from config.demo.talks import Talk
 
-EMAIL_SHARE = 0.36
+EMAIL_SHARE = 0.33
 LONG_SHARE = 0.5
 VOICEMAIL_SHARE = 0.03
 MAIN_REP_SHARE = 0.8

@@ -148,14 +148,12 @@ def download(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpRespon
         label=_title(job),
         details=choice.facts | {"export_job": str(job.pk)},
     )
-    answer = FileResponse(
+    return FileResponse(
         file,
         as_attachment=True,
         filename=choice.file_name(job.company, extension),
         content_type=CONTENT_TYPES[extension],
     )
-    answer["Cache-Control"] = "private, no-store"
-    return answer
 
 
 def cancel(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpResponse:

@@ -6,9 +6,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, F, QuerySet, Sum
-from django.db.models.functions import TruncDate
 from rest_framework import serializers
 
+from credits import local_days
 from credits.api import problems
 from credits.api.fields import AmountField
 from credits.api.problems import Problem
@@ -81,7 +81,8 @@ def sums(rows: QuerySet[UsageEvent], *, by: str, company: Company) -> list[dict[
     """
     if by == TRACKER:
         rows = rows.filter(feature_type=FeatureType.TRACKER)
-    key: Any = F(_COLUMNS[by]) if by != DAY else _local_day(company)
+    zone = ZoneInfo(company.time_zone)
+    key: Any = F(_COLUMNS[by]) if by != DAY else local_days.start_of(local_days.starts(rows, zone))
     found = (
         rows.annotate(group=key)
         .values("group")
@@ -102,12 +103,10 @@ def sums(rows: QuerySet[UsageEvent], *, by: str, company: Company) -> list[dict[
             f"group_by: There are more than {GROUPS_MAX:,} groups; narrow since and until.",
             errors=[{"name": "group_by", "detail": "Too many groups; narrow since and until."}],
         )
+    if by == DAY:
+        groups = [group | {"group": group["group"].astimezone(zone).date()} for group in groups]
     names = _names(by, company, [group["group"] for group in groups])
     return [_shown(group, names) for group in groups]
-
-
-def _local_day(company: Company) -> TruncDate:
-    return TruncDate("occurred_at", tzinfo=ZoneInfo(company.time_zone))
 
 
 def _names(by: str, company: Company, keys: list[Any]) -> dict[Any, str]:

@@ -26,6 +26,7 @@ from credits.models.reservations import (
     Reservation,
     ReservationState,
 )
+from credits.models.usage_days import UsageDay, UsageSum
 
 __all__ = [
     "FREE_ACTIONS",
@@ -70,7 +71,9 @@ __all__ = [
     "SignInLink",
     "Source",
     "UsageAction",
+    "UsageDay",
     "UsageEvent",
+    "UsageSum",
     "User",
     "WrittenByTheLedger",
 ]

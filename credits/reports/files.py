@@ -104,5 +104,5 @@ def write_json(report: CreditReport, cells: Iterable[list[str]], file: IO[bytes]
 def _counted(cells: Iterable[list[str]], on_rows: OnRows) -> Iterable[list[str]]:
     for count, row in enumerate(cells, start=1):
         yield row
-        if count % rows.ROWS_BETWEEN_REPORTS == 0:
+        if count % rows.BATCH_ROWS == 0:
             on_rows(count)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     Case,
     CharField,
     Count,
-    DateTimeField,
     F,
     Func,
-    Max,
     Min,
     OuterRef,
     PositiveIntegerField,
@@ -28,7 +24,7 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
 
-from credits import zones
+from credits import local_days
 from credits.amounts import ZERO
 from credits.models import FREE_ACTIONS, FeatureType, Integration, UsageAction, UsageEvent
 from credits.reports.base import CreditReport, DayRange, Totals
@@ -112,7 +108,7 @@ class CreditUsageReport(CreditReport):
         ).values("name")[:1]
         return (
             events.annotate(
-                day_starts_at=_start_of_day(self._day_starts(events)),
+                day_starts_at=local_days.start_of(local_days.starts(events, self.zone)),
                 # Features without a reference are told apart by their names.
                 unreferenced_name=Case(
                     When(feature_ref=None, then=F("feature_name")),
@@ -133,21 +129,6 @@ class CreditUsageReport(CreditReport):
             .order_by("day_starts_at", "first_sequence", *DAILY_KEYS[1:])
         )
 
-    def _day_starts(self, events: QuerySet[UsageEvent]) -> list[datetime]:
-        """Return the first instants of all local days that events may fall on, in order.
-
-        They come from ``zones``, as ranges do: ``AT TIME ZONE 'CET'`` in PostgreSQL means a
-        fixed offset, not the zone of that name.
-        """
-        span = events.aggregate(first=Min("occurred_at"), last=Max("occurred_at"))
-        if span["first"] is None:
-            return [datetime.min.replace(year=2000, tzinfo=self.zone)]
-        first, last = (span[side].astimezone(self.zone).date() for side in ("first", "last"))
-        return [
-            zones.start_of_day(first + timedelta(days=count), self.zone)
-            for count in range((last - first).days + 1)
-        ]
-
     def _in_range(self, days: DayRange) -> QuerySet[UsageEvent]:
         mine = UsageEvent.objects.filter(company=self.company)
         return days.limit(mine, zone=self.zone, instant="occurred_at")
@@ -156,17 +137,6 @@ class CreditUsageReport(CreditReport):
         """Keep to the company, whatever the caller's rows, and leave free use out unless asked."""
         mine = rows.filter(company=self.company)
         return mine if self.has_free_use else mine.exclude(action__in=FREE_ACTIONS)
-
-
-def _start_of_day(starts: list[datetime]) -> Func:
-    """Return the last of the given instants at or before a usage event."""
-    array = Value(starts, output_field=ArrayField(DateTimeField()))
-    place = Func(
-        F("occurred_at"), array, function="width_bucket", output_field=PositiveIntegerField()
-    )
-    return Func(
-        array, place, template="(%(expressions)s]", arg_joiner=")[", output_field=DateTimeField()
-    )
 
 
 def _first(array: Combinable) -> Func:

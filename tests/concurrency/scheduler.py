@@ -1,4 +1,4 @@
-"""One scheduler of two: ``python -m tests.concurrency.scheduler settle|claim INSTANT``.
+"""One scheduler of two: ``python -m tests.concurrency.scheduler settle|claim|clean INSTANT``.
 
 Prints what it was told: how many companies it settled, or whether the job was its own.
 """
@@ -18,10 +18,14 @@ DAY = timedelta(days=1)
 
 def main(act: str, instant: str) -> None:
     django.setup()
-    from credits import expirations, jobs
+    from credits import expirations, exports, jobs
 
     if act == "settle":
         told = expirations.settle_due()
+    elif act == "clean":
+        now = datetime.fromisoformat(instant)
+        with jobs.once_per_period("exports", now=now, period=timedelta(minutes=1)) as job:
+            told = exports.clean_up(now=now) if job.is_mine else -1
     else:
         with jobs.once_per_period(
             "nightly", now=datetime.fromisoformat(instant), period=DAY

@@ -16,9 +16,10 @@ import pytest
 from config import databases
 from config.demo.clock import seeded_clock
 from config.embedded_postgres import PROJECT
-from credits import reconciliation
+from credits import exports, reconciliation
 from credits.models import JobRun
-from tests.support import statement
+from tests.support import people, statement
+from tests.support.exporting import asked_for, company_with_use
 from tests.support.people import days
 from tests.support.planting import plant
 from tests.support.processes import wait_until
@@ -127,3 +128,26 @@ def test_a_job_that_two_schedulers_claim_at_once_is_one_s(committed, hold, relea
 
     assert told == [False, True]
     assert JobRun.objects.get(name="nightly").period == TODAY
+
+
+def test_two_schedulers_remove_old_exports_once(committed, settings, monkeypatch, tmp_path):
+    settings.EXPORTS = tmp_path
+    monkeypatch.setenv("TALLYSTICK_EXPORTS", str(tmp_path))
+    company = company_with_use(count=1)
+    old = NOON - days(8)
+    job = exports.prepare(
+        job_id=asked_for(company, people.alice(company), now=old).pk, clock=lambda: old
+    )
+    JobRun.objects.create(name="exports", period=TODAY)
+    file = exports.path_of(job)
+    assert file.exists()
+
+    told = two_at_once(
+        committed,
+        "clean",
+        "SELECT FROM credits_jobrun WHERE name = 'exports' FOR UPDATE",
+        release="COMMIT",
+    )
+
+    assert told == [-1, 1]
+    assert not file.exists()

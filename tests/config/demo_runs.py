@@ -24,7 +24,7 @@ SMALL = ("--conversations", "100")
 # Of both companies, when it is small.
 AMOUNTS = {
     "GRANTED": "4754.000",
-    "CONSUMED": "-128.400",
+    "CONSUMED": "-129.600",
     "ADJUSTED": "65.500",
     "REFUNDED": "0.500",
     "VOIDED": "-1500.000",

@@ -10,7 +10,10 @@ import pytest
 
 from config.demo.clock import seeded_clock
 from credits import charging, metering, reconciliation
+from credits.api import usage_sums
 from credits.ledger import Use
+from credits.metering import Dimension
+from credits.models import UsageEvent
 from credits.rating import Work
 from tests.support import people
 
@@ -52,6 +55,36 @@ def test_a_day_is_the_company_s_own(berlin):
         ("2026-03-30", "Rivals", Decimal("0.000")),
     ]
     assert reconciliation.check(company_id=berlin.pk) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "instant", "day"),
+    [
+        # In summer; the abbreviation of the same name would be an hour behind, on the day before.
+        ("CET", "2026-07-10 22:30", "2026-07-11"),
+        ("MET", "2026-07-10 22:30", "2026-07-11"),
+        ("EET", "2026-07-10 21:30", "2026-07-11"),
+        ("WET", "2026-07-10 23:30", "2026-07-11"),
+        ("EST5EDT", "2026-07-11 04:30", "2026-07-11"),
+        ("PST8PDT", "2026-07-11 07:30", "2026-07-11"),
+    ],
+)
+def test_a_zone_named_like_an_abbreviation_has_summer_time(db, zone, instant, day):
+    with seeded_clock(datetime.fromisoformat(f"{instant}+00:00")):
+        acme = people.company(time_zone=zone)
+        people.credits_for(acme, "1")
+        use = Use("TRACKER", "Prices", PRICES, "API_REQUEST", team_ref=RIVALS)
+        work = Work(long_calls=1)
+        charging.charge(company=acme, use=use, work=work, rates=people.rates())
+    span = {"company": acme, "first": date(2026, 7, 1), "last": date(2026, 7, 31)}
+
+    days = metering.daily(**span)
+    by_team = metering.daily_by(Dimension.TEAM, **span)
+    sums = usage_sums.sums(UsageEvent.objects.filter(company=acme), by="day", company=acme)
+
+    assert [str(one.day) for one in days] == [day]
+    assert [str(one.day) for one in by_team] == [day]
+    assert [one["group"] for one in sums] == [day]
 
 
 def test_what_eats_it_most_first_and_a_renamed_feature_is_one(berlin):

@@ -21,7 +21,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 PYTHON = ".venv/bin/python "
 # README's first block is run by the journeys, these by .ci/run word for word.
 RUN_BY_CI = (PROJECT / ".ci" / "run").read_text()
-TESTS = re.compile(r"-m pytest -m (\w+)$")
+TESTS = re.compile(r"-m pytest -m (\w+)(?: -s)?$")
 
 
 def commands():
@@ -66,7 +66,9 @@ def test_every_command_has_somebody_who_runs_it():
 
     assert orphans == []
     assert {found[1] for line in others if (found := TESTS.search(line))} == {
+        "benchmark",
         "chromium",
+        "debian",
         "shared_data",
     }
 

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from credits import charging
+from credits import charging, exports
 from trackers import claiming, scanning
 
 SLEEP_SECONDS = 600
@@ -53,5 +53,11 @@ POINTS = {
     "after the commit, before the acknowledgment": lambda: after(scanning, "_write"),
 }
 
+EXPORT_POINTS = {
+    "after the lease": lambda: before(exports, "_write"),
+    "after the rows, before the file has its name": lambda: before(exports, "_finish"),
+    "after the file is ready, before the acknowledgment": lambda: after(exports, "_finish"),
+}
+
 if point := os.environ.get("FAULT_POINT"):
-    POINTS[point]()
+    (POINTS | EXPORT_POINTS)[point]()

@@ -1,18 +1,18 @@
 """The state machine finds bugs: each is one text replaced in the SQL of one function.
 
-Green without the patch and with the same seed (``test_ledger_machine``); with it the named
-invariant or comparison fails, and nothing else will do.
+Green without the patch and with the same seed; with it the named invariant or comparison fails,
+and nothing else will do.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import pytest
 from django.db import DatabaseError
-from hypothesis import Phase
 
-from tests.properties.test_ledger_machine import machine, run  # noqa: F401
+from tests.properties.test_ledger_machine import SEED, machine, run  # noqa: F401
 from tests.support.planting import plant
 
 # Function, the text in its body, the bug put in its place, and what must notice: comparisons with
@@ -52,7 +52,7 @@ BUGS = {
         "ledger_refund_parts",
         "-d.amount - coalesce(b.amount, 0) AS amount",
         "-d.amount AS amount",
-        "LOTS differ|LOG differs|BALANCE differs|grant_withdrawals_are_within_amount",
+        "LOTS differ|LOG differs|BALANCE differs|grant_(withdrawals|held)_(are|is)_within_",
     ),
     "a refund to an expired lot stays there": (
         "ledger_refund_parts",
@@ -96,13 +96,31 @@ BUGS = {
 }
 
 
+# A bug that only a rare history shows may need more than one run to be met.
+SEEDS = range(SEED, SEED + 8)
+
+
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found_by_the_check_that_names_it(machine, name):  # noqa: F811
     function, text, bug, noticed_by = BUGS[name]
     plant(function, text, bug)
 
-    # Without shrinking: the first failure is the finding, the database's own refusals included.
-    with pytest.raises((AssertionError, DatabaseError)) as failure:
-        run(machine, phases=(Phase.generate,))
+    seeded, finding = next(found for found in map(partial(finding_of, machine), SEEDS) if found)
 
-    assert re.search(noticed_by, str(failure.value))
+    assert re.search(noticed_by, finding)
+    # The machine is green without the bug (test_ledger_machine); with this seed too.
+    plant(function, text, text)
+    if seeded != SEED:
+        run(machine, seeded=seeded)
+
+
+def finding_of(machine, seeded):  # noqa: F811
+    """Return the seed and what was found with it, the database's own refusals included.
+
+    Without shrinking: the first failure is the finding.
+    """
+    try:
+        run(machine, seeded=seeded)
+    except (AssertionError, DatabaseError) as failure:
+        return seeded, str(failure)
+    return None

@@ -32,7 +32,7 @@ from django.utils.module_loading import import_string
 
 from billing.models import Purchase
 from config.embedded_postgres import PROJECT
-from credits.models import CreditGrant, User
+from credits.models import CreditGrant, Scope, User
 from tests.support import contracts, people
 from tests.support.browsing import signed_in
 
@@ -318,6 +318,10 @@ def test_no_command_takes_a_purchase(db):
     }
 
     assert {"demo", "check_ledger", "sign_in_link"} <= set(names)
+    # What a key may be made for: to read purchases, or to request one, which a person decides.
+    for scope in (Scope.PURCHASES_READ, Scope.PURCHASES_REQUEST):
+        assert offered["create_api_key"].count(f"{scope} {scope.label}") == 1
+        offered["create_api_key"] = offered["create_api_key"].replace(f"{scope} {scope.label}", "")
     assert [name for name, text in offered.items() if "purchase" in text.lower()] == []
 
 

@@ -19,7 +19,7 @@ FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_wr
 
 
 @contextmanager
-def own_server() -> Iterator[Server]:
+def own_server(options: dict[str, str] = FAST_AND_FORGETFUL) -> Iterator[Server]:
     """Run a server in a temporary folder that others may enter but not write to.
 
     It ends with the block, or soon after this process, however that ends. What a test that was
@@ -29,7 +29,7 @@ def own_server() -> Iterator[Server]:
     home.chmod(0o755)
     watching.start(home)
     os.environ[watching.MARK] = str(home)
-    server = Server(home, FAST_AND_FORGETFUL)
+    server = Server(home, options)
     try:
         server.start()
         yield server

@@ -28,7 +28,7 @@ class Command(BaseCommand):
     help = (
         "Makes an API key for a company and prints it. It is shown this once: only a digest is\n"
         "kept.\n\n"
-        "Scopes:\n" + "\n".join(f"  {scope:<18} {scope.label}" for scope in Scope) + "\n\n"
+        "Scopes:\n" + "\n".join(f"  {scope} {scope.label}" for scope in Scope) + "\n\n"
         "Exit code 0: made. 2: not made, with the reason.\n\n"
         "Examples:\n"
         "  manage.py create_api_key --company acme --name 'Nightly export' --scope usage:read\n"

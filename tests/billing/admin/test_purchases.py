@@ -112,6 +112,18 @@ def test_a_double_submit_adds_once(acme, client):
     assert CreditGrant.objects.count() == 1
 
 
+def test_the_same_form_with_another_amount_adds_nothing_more(acme, client):
+    form = order()
+    confirmed(client, ADD, form)
+
+    answer = client.post(ADD, form | {"amount": "60000", "step": "confirm"})
+
+    assert "This form was used before with other values; open it anew to do more." in text_of(
+        answer
+    )
+    assert balances.now(company=acme).remaining == Decimal(50000)
+
+
 def test_the_same_order_from_another_form_names_the_first(acme, client):
     confirmed(client, ADD, order())
 
