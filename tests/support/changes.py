@@ -7,8 +7,13 @@ from django.db import connection
 
 APPS = ("credits", "trackers", "billing", "auth")
 TRAIL = {"credits_auditevent", "credits_audittext"}
-# Not anybody's act: what periodic jobs note about themselves, and how often programs asked.
-UNWATCHED = {"credits_jobrun", "credits_requesttally"}
+# Not anybody's act: what periodic jobs note about themselves, how often programs asked, a cache.
+UNWATCHED = {
+    "credits_jobrun",
+    "credits_requesttally",
+    "credits_usageday",
+    "credits_usagesum",
+}
 # Nor is a row that changes in one of these alone: when a key was last used, what a person has read
 # or put away for themselves.
 NOTED = ("last_used_at", "guide_read_at", "first_steps_hidden_at")
