@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from billing.models import Allocation, Contract, Purchase, SeatCount, TopUp
+from billing.models import Allocation, Contract, Period, Purchase, SeatCount, TopUp
 from credits import audit
 from credits.amounts import grouped
 from credits.audit import Action, Actor
@@ -75,8 +75,8 @@ def taken_back(purchase: Purchase, *, by: User, reason: str) -> None:
 
 def agreed(contract: Contract, *, by: User, was: Terms | None, terms: Terms) -> None:
     """Write a contract down, or what of its terms changed; nothing for what stayed the same."""
-    before = {} if was is None else asdict(was)
-    after = asdict(terms)
+    before = {} if was is None else _in_words(was)
+    after = _in_words(terms)
     if before == after:
         return
     audit.record(
@@ -120,6 +120,11 @@ def topped_up(allocation: Allocation, *, key: UUID, amount: Decimal, by: User, r
         after={"credits": amount, "last_day": allocation.ends_on},
         reason=reason,
     )
+
+
+def _in_words(terms: Terms) -> dict[str, Any]:
+    # A row read from the database has the period's code, a form's terms the choice.
+    return asdict(terms) | {"period": Period(terms.period)}
 
 
 def _record(

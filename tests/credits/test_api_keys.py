@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 import pytest
 
@@ -24,7 +25,7 @@ from credits.api_keys import (
 )
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
-from credits.models import ApiKey, Integration, RequestTally
+from credits.models import ApiKey, AuditEvent, Integration, RequestTally
 from tests.support import api, people
 from tests.support.breaking import copy_refused_by, update_refused_by
 
@@ -249,3 +250,59 @@ def test_a_request_tally_counts_from_one(acme):
     tally = RequestTally.objects.get(company=acme)
 
     assert update_refused_by(tally, day_count=0) == "request_tally_counts_from_one"
+
+
+def test_the_trail_says_what_a_key_may_what_replaced_it_and_how_it_ended(acme):
+    alice = people.alice(acme)
+    made = make(acme, by=alice, networks=["203.0.113.0/24"], expires_at=NOW + 9 * HOUR)
+
+    successor = api_keys.rotate(key=made.key, by=alice, now=NOW, overlap=HOUR)
+    api_keys.revoke(key=made.key, by=alice, now=NOW)
+    with pytest.raises(AlreadyRevoked):
+        api_keys.revoke(key=made.key, by=alice, now=NOW)
+
+    lines = AuditEvent.objects.select_related("text").order_by("pk")
+    assert [(line.action, line.subject_id) for line in lines] == [
+        ("ADDED", str(made.key.pk)),
+        ("ADDED", str(successor.key.pk)),
+        ("REPLACED", str(made.key.pk)),
+        ("REVOKED", str(made.key.pk)),
+    ]
+    assert {(line.company, line.actor_ref) for line in lines} == {(acme, alice.public_id)}
+    assert lines[0].text.changes == [
+        {"field": "starts_with", "before": None, "after": f"tsk_{made.key.prefix}_…"},
+        {"field": "scopes", "before": None, "after": "balance:read"},
+        {"field": "networks", "before": None, "after": "203.0.113.0/24"},
+        {"field": "works_until", "before": None, "after": "2026-03-02T21:00:00+00:00"},
+    ]
+    assert lines[2].text.changes == [
+        {
+            "field": "works_until",
+            "before": "2026-03-02T21:00:00+00:00",
+            "after": "2026-03-02T13:00:00+00:00",
+        },
+        {"field": "successor", "before": None, "after": f"tsk_{successor.key.prefix}_…"},
+    ]
+
+
+def test_closing_writes_down_each_key_that_it_ended(acme):
+    alice, keys = people.alice(acme), [make(acme).key for _ in range(2)]
+    api_keys.revoke(key=keys[0], by=None, now=NOW)
+    before = set(AuditEvent.objects.values_list("pk", flat=True))
+
+    api_keys.revoke_all(company=acme, by=alice, now=NOW)
+
+    line = AuditEvent.objects.exclude(pk__in=before).get()
+    assert (line.action, line.subject_id) == ("REVOKED", str(keys[1].pk))
+
+
+def test_networks_count_the_address_that_one_s_own_proxy_tells(acme, settings):
+    settings.TRUSTED_PROXIES = (ip_network("127.0.0.1"),)
+    program = api.of(acme, networks=["203.0.113.0/24"])
+
+    told = program.get("/api/v1/balance", headers={"x-forwarded-for": "203.0.113.7"})
+    other = program.get("/api/v1/balance", headers={"x-forwarded-for": "198.51.100.7"})
+    settings.TRUSTED_PROXIES = ()
+    claimed = program.get("/api/v1/balance", headers={"x-forwarded-for": "203.0.113.7"})
+
+    assert (told.status_code, other.status_code, claimed.status_code) == (200, 401, 401)

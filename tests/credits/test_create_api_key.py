@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import io
 import json
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits.models import ApiKey, Integration
+from credits.models import ApiKey, AuditEvent, Integration
 from tests.support import api, people
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +82,17 @@ def test_a_mistake_makes_no_key_and_says_so(acme, arguments, sentence):
     assert str(error.value).startswith(sentence)
     assert error.value.returncode == 2
     assert not ApiKey.objects.exists()
+
+
+def test_the_trail_says_that_the_shell_s_user_made_it_in_a_person_s_name(acme):
+    alice = people.alice(acme)
+
+    printed = run(acme, "--by", alice.email)
+
+    line = AuditEvent.objects.select_related("text").get()
+    assert (line.action, line.company, line.job) == ("ADDED", acme, "create_api_key")
+    assert (line.actor_kind, line.actor_ref, line.door) == ("SYSTEM", None, "COMMAND")
+    assert line.text.actor_name == getpass.getuser()
+    assert {"field": "in_the_name_of", "before": None, "after": "Alice"} in line.text.changes
+    assert line.about_ref == alice.public_id
+    assert printed.strip().split("_")[2] not in str(line.text.changes)

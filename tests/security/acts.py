@@ -305,6 +305,7 @@ TASKS_WITHOUT_A_LINE = {
     "credits.tasks.export": "prepares what a person asked for; the job says how it ended",
     "credits.tasks.look_after_exports": "hands lost work out again, and removes what is too old",
     "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
+    "credits.tasks.add_up_days": "fills a cache of what usage events say",
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
     "trackers.tasks.sweep": "hands lost work out again; nobody decided anything",
     "trackers.tasks.scan": "does what publishing or a backfill decided; usage and ledger say it",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
@@ -12,9 +13,17 @@ from django.utils import timezone
 
 from billing import allocations, purchases, seats, voiding
 from billing.models import TopUp
-from credits import api_keys, audit, charging, exports, origins
+from credits import api_keys, audit, charging, exports, origins, zones
 from credits.ledger import Key, Use
-from credits.models import Company, CreditGrant, ExportJob, Integration, User
+from credits.models import (
+    Company,
+    CreditGrant,
+    ExportJob,
+    Integration,
+    UsageDay,
+    UsageSum,
+    User,
+)
 from credits.rating import Work
 from credits.reports import files
 from credits.reports.base import DayRange
@@ -126,6 +135,20 @@ def _spend(company: Company, canary: str) -> None:
     work = Work(long_calls=1, request_count=1)
     charging.charge(company=company, use=use, work=work, rates=people.rates())
     charging.reserve(company=company, amount=Decimal(2), use=use, rates=people.rates())
+    yesterday = timezone.localdate() - timedelta(days=1)
+    starts_at, ends_at = zones.days(yesterday, yesterday, ZoneInfo(company.time_zone))
+    UsageSum.objects.create(
+        company=company,
+        day=UsageDay.objects.create(company=company, starts_at=starts_at, ends_at=ends_at),
+        feature_type="ASK",
+        feature_name=f"{canary} question",
+        action="API_REQUEST",
+        calls=1,
+        emails=0,
+        web_searches=0,
+        request_count=1,
+        amount=1,
+    )
     CreditGrant.objects.filter(company=company).update(reason=canary, reference=canary)
 
 

@@ -7,6 +7,7 @@ for that company's rows and must never meet the canary; over one's own rows it d
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -34,6 +35,12 @@ CHOOSING = "admin:choose_company"
 REQUESTS_MIN = 1000
 ROUTES_MIN = 130
 OWN_PAGES_MIN = 20
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog):
+    """Format no traceback for each of a thousand refusals; a failure is in the walk's answers."""
+    caplog.set_level("CRITICAL", logger="django.request")
 
 
 @pytest.fixture
@@ -186,9 +193,10 @@ class LeakyAdmin(ModelAdmin):
 @pytest.fixture
 def leaky_page(settings):
     """Add a page outside the base, with addresses of its own, for one test."""
+    # Before the page is there: the site's own addresses are made when they are first imported.
+    urls = import_module(django_settings.ROOT_URLCONF).urlpatterns
     admin.site.register(Integration, LeakyAdmin)
     module = ModuleType("urls_with_a_leak")
-    urls = sys.modules[django_settings.ROOT_URLCONF].urlpatterns
     module.urlpatterns = [one for one in urls if getattr(one, "namespace", "") != "admin"]
     module.urlpatterns.append(path("admin/", admin.site.urls))
     sys.modules[module.__name__] = module

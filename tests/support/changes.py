@@ -6,13 +6,13 @@ from django.apps import apps
 from django.db import connection
 
 APPS = ("credits", "trackers", "billing", "auth")
-# Not anybody's act: the trail itself, what periodic jobs note about themselves, and how often a
-# company's programs asked.
+TRAIL = {"credits_auditevent", "credits_audittext"}
+# Not anybody's act: what periodic jobs note about themselves, how often programs asked, a cache.
 UNWATCHED = {
-    "credits_auditevent",
-    "credits_audittext",
     "credits_jobrun",
     "credits_requesttally",
+    "credits_usageday",
+    "credits_usagesum",
 }
 # Nor is a row that changes in one of these alone: when a key was last used, what a person has read
 # or put away for themselves.
@@ -52,7 +52,16 @@ class Watch:
                 )
 
     def changed(self) -> set[str]:
-        """Return the tables changed since the last call."""
+        """Return the tables changed since the last call, without the trail."""
+        return self.written() - TRAIL
+
+    def unaudited(self) -> set[str]:
+        """Return the tables changed since the last call if the trail was not one of them."""
+        written = self.written()
+        return set() if written & TRAIL else written
+
+    def written(self) -> set[str]:
+        """Return every table written to since the last call."""
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM watched RETURNING name")
             return {name for (name,) in cursor.fetchall()}
