@@ -19,6 +19,7 @@ from credits.reports.columns import Column
 from credits.reports.pieces import Limit
 
 CHUNK_ROWS = 2000
+ROWS_MAX = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,10 @@ class CreditReport(Resource):
             if twin is None:
                 return None
             twins[f"cell_{place}"] = twin
-        sql, parameters = rows.annotate(**twins).values_list(*twins).query.sql_with_params()
+        # A limit, however large, lets PostgreSQL sort the rows before it writes their cells: the
+        # first are on their way while the others are written.
+        found = rows.annotate(**twins).values_list(*twins)[:ROWS_MAX]
+        sql, parameters = found.query.sql_with_params()
         return sql, tuple(parameters)
 
     def _dehydrate(self, field: Field) -> Any:

@@ -37,8 +37,8 @@ from credits import zones
 from credits.models import Company, LedgerEntry
 from credits.usage_days import CLOCK_STEP_MAX
 
-# A tenth of a second's reading, and many times what a piece costs by itself.
-ENTRIES_MAX = 20_000
+# A quarter of a second's reading, and many times what a piece costs by itself.
+ENTRIES_MAX = 50_000
 
 # A half-open span of instants; None for an open side.
 Span = tuple[datetime | None, datetime | None]
