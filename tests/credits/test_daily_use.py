@@ -205,7 +205,7 @@ def test_bars_stand_on_zero_and_pile_up_to_their_total(clock, berlin):
         (2, "45.25", "62.5"),
         (3, "14", "31.25"),
     ]
-    assert chart.bars[-1].parts[0].outline == "M893.53 107.75h7.42v156.25h-7.42z"
+    assert chart.bars[-1].parts[0].outline == "M893.54 107.75h7.42v156.25h-7.42z"
     assert chart.bars[-1].words == (
         "10 Nov 2026: 8.0 credits, Pricing 5.0, Competitors 2.0, Renewals 1.0; 92.0 remained"
     )
