@@ -11,7 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from credits import shown
-from credits.amounts import ZERO
+from credits.amounts import ZERO, grouped
 from credits.daily_use import DailyUse, Period, Step
 
 WIDTH, HEIGHT = 960, 290
@@ -33,24 +33,26 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One series' piece of a bar; ``number`` counts the series from 1."""
+    """One series' piece of a bar, and its outline; ``number`` counts the series from 1."""
 
     number: int
     y: str
     height: str
+    outline: str
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One period: its pieces from the bottom up, and the room in which a pointer means it."""
+    """One period: its pieces from the bottom up, and the room in which a pointer means it.
+
+    ``words`` say all its figures. They are put together here, and not in the template, which
+    would take as long over a year's parts as the rest of the page.
+    """
 
     period: Period
-    x: str
-    width: str
     room_x: str
     room_width: str
-    label: str
-    shares: tuple[tuple[str, Decimal], ...]
+    words: str
     parts: tuple[Part, ...]
 
 
@@ -107,26 +109,32 @@ def label_of(period: Period, step: Step) -> str:
 
 def _bar(use: DailyUse, period: Period, middle: Decimal, room: Decimal, tallest: Decimal) -> Bar:
     width = min(room * BAR_PART, Decimal(BAR_WIDTH_MAX))
+    left, across = _text(middle - width / 2), _text(width)
     parts, below = [], ZERO
     for number, amount in enumerate(period.amounts, start=1):
         if amount:
             top, bottom = _y(below + amount, tallest), _y(below, tallest)
-            parts.append(Part(number, _text(top), _text(bottom - top)))
+            y, height = _text(top), _text(bottom - top)
+            outline = f"M{left} {y}h{across}v{height}h-{across}z"
+            parts.append(Part(number, y, height, outline))
             below += amount
     return Bar(
         period=period,
-        x=_text(middle - width / 2),
-        width=_text(width),
         room_x=_text(middle - room / 2),
         room_width=_text(room),
-        label=label_of(period, use.step),
-        shares=tuple(
-            (series.name, amount)
-            for series, amount in zip(use.series, period.amounts, strict=True)
-            if amount
-        ),
+        words=_words(use, period),
         parts=tuple(parts),
     )
+
+
+def _words(use: DailyUse, period: Period) -> str:
+    shares = "".join(
+        f", {series.name} {grouped(amount)}"
+        for series, amount in zip(use.series, period.amounts, strict=True)
+        if amount
+    )
+    left = "" if period.balance is None else f"; {grouped(period.balance)} remained"
+    return f"{label_of(period, use.step)}: {grouped(period.total)} credits{shares}{left}"
 
 
 def _line(periods: Sequence[Period], middles: Sequence[Decimal], fullest: Decimal) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Count, F, QuerySet, Sum
@@ -9,6 +10,7 @@ from django.db.models.functions import Abs
 
 from credits.amounts import ZERO
 from credits.models import EntryKind, LedgerEntry
+from credits.reports import pieces
 from credits.reports.base import CreditReport, DayRange, Totals
 from credits.reports.columns import AmountColumn, DayColumn, WordColumn
 
@@ -30,6 +32,7 @@ class CreditBalanceReport(CreditReport):
     slug = "credit-balance"
     nothing = "No change of the balance"
     credits_label = "Change of the balance"
+    is_cut = True
 
     action_date = DayColumn("Action date", "occurred_at")
     action = WordColumn("Action", "kind", ACTIONS)
@@ -40,6 +43,12 @@ class CreditBalanceReport(CreditReport):
 
     def rows(self, days: DayRange) -> QuerySet[LedgerEntry]:
         return self.filter_export(self._in_range(days))
+
+    def pieces(self, days: DayRange) -> Iterator[QuerySet[LedgerEntry]]:
+        span = days.span(self.zone)
+        cut = pieces.of_ledger(company=self.company, span=span, limit=self.limit())
+        for piece in cut:
+            yield self.filter_export(piece.of_entries(self._in_range(days)))
 
     def totals(self, days: DayRange) -> Totals:
         found = self._in_range(days).aggregate(rows=Count("pk"), credits=Sum("amount"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,11 +13,13 @@ from django.db.models import QuerySet
 from import_export.fields import Field
 from import_export.resources import Resource
 
-from credits import expirations, shown, zones
+from credits import ledger, shown, zones
 from credits.models import Company
 from credits.reports.columns import Column
+from credits.reports.pieces import Limit
 
 CHUNK_ROWS = 2000
+ROWS_MAX = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,9 @@ class CreditReport(Resource):
     # What there is none of in an empty range, and what ``Totals.credits`` adds up.
     nothing: ClassVar[str]
     credits_label: ClassVar[str]
+    # Whether ``pieces`` are the same at any time (Note [Pieces are one report]); others need one
+    # snapshot for all that is said of them.
+    is_cut: ClassVar[bool] = False
 
     class Meta:
         chunk_size = CHUNK_ROWS
@@ -84,7 +90,7 @@ class CreditReport(Resource):
         self.zone = ZoneInfo(company.time_zone)
         self.has_free_use = has_free_use
         self.is_daily = is_daily
-        self._is_settled = False
+        self._limit: Limit | None = None
 
     @classmethod
     def get_display_name(cls) -> str:
@@ -96,11 +102,18 @@ class CreditReport(Resource):
         return list(self.get_export_fields())
 
     def before_export(self, queryset: Any, **kwargs: Any) -> None:
-        # A report and the page's balance agree only if both have written down what time did:
-        # once, because the rows may be read in a snapshot in which nothing can be written.
-        if not self._is_settled:
-            expirations.settle(company=self.company)
-            self._is_settled = True
+        self.limit()
+
+    def limit(self) -> Limit:
+        """Settle what is due, and return where the ledger stood then; the same ever after.
+
+        A report and the page's balance agree only if both have written down what time did: once,
+        because the rows may be read in a snapshot in which nothing can be written.
+        """
+        if self._limit is None:
+            settled = ledger.settle(company_id=self.company.pk)
+            self._limit = Limit(settled.sequence, settled.instant)
+        return self._limit
 
     def export_field(self, field: Field, instance: Any, **kwargs: Any) -> str:
         assert isinstance(field, Column)
@@ -118,6 +131,10 @@ class CreditReport(Resource):
         """Return the report's rows in a range of days, in the report's order."""
         raise NotImplementedError
 
+    def pieces(self, days: DayRange) -> Iterable[QuerySet[Any]]:
+        """Return what ``rows`` holds up to the limit, in the same order, to be read in turn."""
+        return [self.rows(days)]
+
     def totals(self, days: DayRange) -> Totals:
         """Count and add up what ``rows`` holds, in the database."""
         raise NotImplementedError
@@ -134,7 +151,10 @@ class CreditReport(Resource):
             if twin is None:
                 return None
             twins[f"cell_{place}"] = twin
-        sql, parameters = rows.annotate(**twins).values_list(*twins).query.sql_with_params()
+        # A limit, however large, lets PostgreSQL sort the rows before it writes their cells: the
+        # first are on their way while the others are written.
+        found = rows.annotate(**twins).values_list(*twins)[:ROWS_MAX]
+        sql, parameters = found.query.sql_with_params()
         return sql, tuple(parameters)
 
     def _dehydrate(self, field: Field) -> Any:

@@ -9,14 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Q, QuerySet, Sum, Window
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import Lag
 
 from credits.amounts import ZERO
-from credits.models import Company, CreditGrant, CreditPool, EntryKind, LedgerEntry, UsageEvent
-from credits.models.entries import FREE_ACTIONS
+from credits.models import (
+    FREE_ACTIONS,
+    Company,
+    CreditGrant,
+    CreditPool,
+    Drawdown,
+    EntryKind,
+    LedgerEntry,
+    UsageEvent,
+)
 from credits.reports.base import DayRange
 
 CORRECTIONS = [EntryKind.VOIDED, EntryKind.REFUNDED, EntryKind.ADJUSTED]
@@ -57,10 +66,17 @@ class Control:
         )
 
 
-def of(*, company: Company, days: DayRange) -> Control:
-    """Return the figures; for one state of the database, ask inside ``overview.snapshot()``."""
+def of(*, company: Company, days: DayRange, sequence: int | None = None) -> Control:
+    """Return the figures as of an entry, or as of now.
+
+    Those of an entry are the same at any time after it. For those of now, and one state of the
+    database, ask inside ``overview.snapshot()``.
+    """
     zone = ZoneInfo(company.time_zone)
-    entries = LedgerEntry.objects.filter(company=company)
+    if sequence is None:
+        sequence = CreditPool.objects.get(company=company).sequence
+    remaining, granted = _remaining_as_of(company, sequence)
+    entries = LedgerEntry.objects.filter(company=company, sequence__lte=sequence)
     in_range = days.limit(entries, zone=zone, instant="occurred_at")
     sums = in_range.aggregate(
         added=Sum("amount", filter=Q(kind=EntryKind.GRANTED)),
@@ -68,24 +84,43 @@ def of(*, company: Company, days: DayRange) -> Control:
         expired=Sum("amount", filter=Q(kind=EntryKind.EXPIRED)),
         corrected=Sum("amount", filter=Q(kind__in=CORRECTIONS)),
     )
-    events = UsageEvent.objects.filter(company=company).exclude(action__in=FREE_ACTIONS)
-    usage = days.limit(events, zone=zone, instant="occurred_at").aggregate(sum=Sum("amount"))["sum"]
+    events = UsageEvent.objects.filter(company=company, after_sequence__lte=sequence)
+    counted = days.limit(events, zone=zone, instant="occurred_at").exclude(action__in=FREE_ACTIONS)
+    usage = counted.aggregate(sum=Sum("amount"))["sum"]
     start, end = days.span(zone)
-    pool = CreditPool.objects.get(company=company)
-    grants = CreditGrant.objects.filter(company=company).aggregate(sum=Sum("remaining"))["sum"]
     return Control(
-        sequence=pool.sequence,
+        sequence=sequence,
         opening=ZERO if start is None else _balance_before(entries, start),
         added=sums["added"] or ZERO,
         used=-(sums["used"] or ZERO),
         expired=-(sums["expired"] or ZERO),
         corrected=sums["corrected"] or ZERO,
-        closing=pool.balance if end is None else _balance_before(entries, end),
+        closing=remaining if end is None else _balance_before(entries, end),
         usage=usage or ZERO,
         broken_links=_broken_links(in_range),
-        granted_remaining=grants or ZERO,
-        remaining=pool.balance,
+        granted_remaining=granted,
+        remaining=remaining,
     )
+
+
+def _remaining_as_of(company: Company, sequence: int) -> tuple[Decimal, Decimal]:
+    """Return what remained after an entry, by the pool and by all grants together.
+
+    Both are what they are now, less what later entries moved; read by one statement, so that no
+    snapshot is needed.
+    """
+    mine = {"company": OuterRef("company")}
+    pool = CreditPool.objects.annotate(
+        granted=_sum(CreditGrant.objects.filter(**mine), "remaining"),
+        added=_sum(LedgerEntry.objects.filter(**mine, sequence__gt=sequence), "amount"),
+        drawn=_sum(Drawdown.objects.filter(**mine, entry__sequence__gt=sequence), "amount"),
+    ).get(company=company)
+    granted = (pool.granted or ZERO) - (pool.drawn or ZERO)
+    return pool.balance - (pool.added or ZERO), granted
+
+
+def _sum(rows: QuerySet[Any], column: str) -> Subquery:
+    return Subquery(rows.values("company").annotate(sum=Sum(column)).values("sum"))
 
 
 def _balance_before(entries: QuerySet[LedgerEntry], instant: datetime) -> Decimal:

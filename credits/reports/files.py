@@ -1,7 +1,7 @@
 """Write a report to a file: CSV, XLSX or JSON, at any size; memory does not grow with the rows.
 
-All three hold the same cells. The rows come once, as CSV, in one snapshot of the database; the
-other formats are made from that file when the snapshot is closed.
+All three hold the same cells. The rows come once, as CSV, and are those of one state of the
+ledger; the other formats are made from that file afterwards.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import codecs
 import json
 import tempfile
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -59,12 +60,16 @@ def write(
     if file_format == Format.CSV:
         file.write(codecs.BOM_UTF8 if has_bom else b"")
         rows.write_header(report, file)
-        with overview.snapshot():
+        with _one_state(report):
             row_count = rows.write(report, days, file, on_rows=on_rows)
         return Written(row_count, "csv")
     with tempfile.TemporaryFile(dir=folder) as spool:
-        with overview.snapshot():
-            figures = control.of(company=report.company, days=days)
+        with _one_state(report):
+            figures = control.of(
+                company=report.company,
+                days=days,
+                sequence=report.limit().sequence if report.is_cut else None,
+            )
             row_count = rows.write(report, days, spool, on_rows=lambda _: on_rows(0))
         spool.seek(0)
         cells = _counted(rows.read(spool), on_rows)
@@ -75,6 +80,11 @@ def write(
             report, cells, file, days=days, figures=figures, row_count=row_count, folder=folder
         )
         return Written(row_count, extension)
+
+
+def _one_state(report: CreditReport) -> AbstractContextManager[None]:
+    """Let all that is read be of one state: of the limit where pieces are, else of a snapshot."""
+    return nullcontext() if report.is_cut else overview.snapshot()
 
 
 def as_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -27,6 +28,7 @@ from django.db.models.functions import Cast, Concat
 from credits import local_days
 from credits.amounts import ZERO
 from credits.models import FREE_ACTIONS, FeatureType, Integration, UsageAction, UsageEvent
+from credits.reports import pieces
 from credits.reports.base import CreditReport, DayRange, Totals
 from credits.reports.columns import (
     AmountColumn,
@@ -64,6 +66,7 @@ class CreditUsageReport(CreditReport):
     slug = "credit-usage"
     nothing = "No usage"
     credits_label = "Credits used"
+    is_cut = True
 
     usage_time = InstantColumn("Usage time", "used_at")
     feature_type = WordColumn("Feature type", "feature_type", dict(FeatureType.choices))
@@ -77,6 +80,15 @@ class CreditUsageReport(CreditReport):
 
     def rows(self, days: DayRange) -> QuerySet[Any]:
         return self.filter_export(self._in_range(days))
+
+    def pieces(self, days: DayRange) -> Iterator[QuerySet[Any]]:
+        company, span, limit = self.company, days.span(self.zone), self.limit()
+        if self.is_daily:
+            cut = pieces.of_days(company=company, span=span, limit=limit, zone=self.zone)
+        else:
+            cut = pieces.of_ledger(company=company, span=span, limit=limit)
+        for piece in cut:
+            yield self.filter_export(piece.of_events(self._in_range(days)))
 
     def totals(self, days: DayRange) -> Totals:
         events = self._limited(self._in_range(days))

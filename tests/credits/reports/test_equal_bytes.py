@@ -18,7 +18,7 @@ from credits import charging
 from credits.ledger import Use
 from credits.models import Integration, RateItem, Source
 from credits.rating import Rates, Work
-from credits.reports import files
+from credits.reports import files, pieces
 from credits.reports.balance import CreditBalanceReport
 from credits.reports.base import DayRange
 from credits.reports.columns import STARTS_A_FORMULA
@@ -91,6 +91,18 @@ def history(clock, zone, events, integrations):
     return company
 
 
+def in_one(report, days) -> bytes:
+    """Return the rows as one statement and one snapshot have them."""
+    report.pieces = lambda days: [report.rows(days)]
+    return in_pieces(report, days)
+
+
+def in_pieces(report, days) -> bytes:
+    file, _ = files.as_file(report, days)
+    with file:
+        return file.read()
+
+
 def by_copy(report) -> bytes:
     assert report.statement(report.rows(EVERYTHING)) is not None
     file, _ = files.as_file(report, EVERYTHING)
@@ -141,3 +153,31 @@ def test_the_three_ways_write_the_same_bytes(clock, zone, events, integrations):
 
         assert copied == by_python(make(company))
         assert copied == by_stock(make(company))
+
+
+@settings(
+    max_examples=25,
+    phases=[Phase.generate],
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    zone=st.sampled_from(ZONES),
+    events=EVENTS,
+    size=st.integers(1, 5),
+    first=st.none() | st.integers(0, 6),
+    length=st.integers(0, 6),
+)
+def test_pieces_of_any_size_are_the_bytes_of_one(
+    clock, monkeypatch, zone, events, size, first, length
+):
+    monkeypatch.setattr(pieces, "ENTRIES_MAX", size)
+    company = history(clock, zone, events, ("Desk", "Phone"))
+    days = EVERYTHING
+    if first is not None:
+        day = START.date() + timedelta(days=first)
+        days = DayRange(day, day + timedelta(days=length))
+
+    for make in REPORTS.values():
+        assert in_pieces(make(company), days) == in_one(make(company), days)
