@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from config.demo.clock import seeded_clock
 from credits import charging
-from credits.admin.reports import PRESETS
 from credits.ledger import Use
 from credits.models import Integration, LedgerEntry, UsageEvent
 from credits.rating import Rates, Work
@@ -20,7 +19,7 @@ from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.usage import CreditUsageReport
 from tests.support import people
-from tests.support.browsing import signed_in, text_of
+from tests.support.browsing import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -283,103 +282,6 @@ def test_the_stock_export_of_nothing_is_the_headers_alone(acme):
     )
 
     assert answer.content == HEADERS
-
-
-def test_the_page_shows_rows_and_credits_and_gives_the_file(acme, clock):
-    people.credits_for(acme, "10")
-    clock.set(datetime(2026, 10, 2, tzinfo=UTC))
-    charge(acme)
-    charge(acme, work=Work(emails_with_text=4))
-    client = signed_in(people.alice(acme))
-    choice = {
-        "report": "credit-usage",
-        "days": "custom",
-        "first": "2026-10-02",
-        "last": "2026-10-02",
-        "format": "csv",
-    }
-    url = reverse("admin:credits_reports")
-
-    shown = text_of(client.get(url, choice))
-    file = client.get(url, choice | {"export": "1"})
-
-    assert 'data-metric="report-rows" data-value="2"' in shown
-    assert 'data-metric="report-credits" data-value="1.4"' in shown
-    assert file["Content-Type"] == "text/csv; charset=utf-8"
-    assert file["Content-Disposition"] == (
-        f'attachment; filename="credit-usage-{acme.slug}-2026-10-02-to-2026-10-02.csv"'
-    )
-    assert b"".join(file) == HEADERS + (
-        b"2026-10-02T02:00:00+02:00,AI Tracker,Pricing objection,Continuous,,,1.0,"
-        b'"Calls: 1, Emails: 0, Web searches: 0",\r\n'
-        b"2026-10-02T02:00:00+02:00,AI Tracker,Pricing objection,Continuous,,,0.4,"
-        b'"Calls: 0, Emails: 4, Web searches: 0",\r\n'
-    )
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "sentence"),
-    [
-        ("2026-11-01", "2026-11-05", "No usage between 1 Nov 2026 and 5 Nov 2026."),
-        (
-            "2026-12-05",
-            "2026-12-01",
-            "the first day (5 Dec 2026) is after the last day (1 Dec 2026). Swap them?",
-        ),
-        (
-            "2026-12-05",
-            "",
-            "The export was not made: choose a first and a last day, or another date range.",
-        ),
-        ("0001-01-01", "9999-12-31", "Enter a day between the years 2000 and 2199."),
-        ("soon", "later", "Enter a day as year-month-day, such as 2026-12-31."),
-    ],
-)
-def test_a_range_without_use_or_sense_is_one_sentence(acme, first, last, sentence):
-    client = signed_in(people.alice(acme))
-    choice = {
-        "report": "credit-usage",
-        "days": "custom",
-        "first": first,
-        "last": last,
-        "format": "csv",
-    }
-
-    answer = client.get(reverse("admin:credits_reports"), choice)
-
-    assert answer.status_code == 200
-    assert sentence in text_of(answer)
-
-
-@pytest.mark.parametrize("days", ["this-month", "last-month", "last-90-days", "all"])
-def test_each_preset_gives_a_file(acme, days):
-    client = signed_in(people.alice(acme))
-    choice = {"report": "credit-usage", "days": days, "format": "csv", "export": "1"}
-
-    answer = client.get(reverse("admin:credits_reports"), choice)
-
-    assert b"".join(answer) == HEADERS
-
-
-def test_a_report_needs_a_company(acme):
-    client = signed_in(people.vera())
-
-    page = client.get(reverse("admin:credits_reports"))
-    stock = client.get(reverse("admin:credits_usageevent_export"))
-
-    assert "Choose a company first" in text_of(page)
-    assert stock.status_code == 403
-
-
-def test_presets_are_local_days():
-    today = date(2026, 3, 31)
-
-    assert {code: preset(today) for code, (_, preset) in PRESETS.items()} == {
-        "this-month": DayRange(date(2026, 3, 1), date(2026, 3, 31)),
-        "last-month": DayRange(date(2026, 2, 1), date(2026, 2, 28)),
-        "last-90-days": DayRange(date(2025, 12, 31), date(2026, 3, 31)),
-        "all": DayRange(),
-    }
 
 
 def test_rows_are_written_as_they_are_read_and_not_kept(acme, clock):
