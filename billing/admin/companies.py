@@ -16,9 +16,10 @@ from django.urls import path
 from django.utils import timezone
 from unfold.decorators import display
 
-from billing.admin import acting, founding
+from billing.admin import founding
 from billing.models import Contract
 from credits import shown
+from credits.admin import acting
 from credits.admin.companies import CompanyAdmin
 from credits.current_company import scope_of
 from credits.models import Company, Membership

@@ -15,9 +15,10 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from billing import allocations, contracts, seats
-from billing.admin import acting, agreeing
+from billing.admin import agreeing
 from billing.models import Contract, SeatCount
 from credits import shown
+from credits.admin import acting
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.current_company import scope_of
 from credits.roles import Act
@@ -86,14 +87,11 @@ class ContractAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         company = scope_of(request).company
-        if company is None and self.has_add_permission(request):
-            self.message_user(request, "Choose a company first: a contract belongs to one.")
-            return redirect("admin:billing_contract_changelist")
-        if company is not None and self.has_add_permission(request):
+        if company is not None and request.method != "POST" and self.has_add_permission(request):
             found = Contract.objects.filter(company=company).first()
-            if found is not None and request.method != "POST":
+            if found is not None:
                 return redirect("admin:billing_contract_change", found.pk)
-        return acting.view(self, agreeing.Agree(request=request, company=company))
+        return acting.view_of_company(self, agreeing.Agree, request, noun="a contract")
 
     def name_of(self, row: Contract) -> str:
         return f"Contract of {row.company}"

@@ -9,16 +9,16 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from billing.admin import acting, deciding, selling
+from billing.admin import deciding, selling
 from billing.models import Purchase, PurchaseState
 from billing.reports import PurchaseHistoryReport
 from credits import shown
+from credits.admin import acting
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import ReportExportMixin
 from credits.admin.scoped import ReadOnlyAdmin
@@ -108,11 +108,7 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        company = scope_of(request).company
-        if company is None and self.has_add_permission(request):
-            self.message_user(request, "Choose a company first: a purchase belongs to one.")
-            return redirect("admin:billing_purchase_changelist")
-        return acting.view(self, selling.Record(request=request, company=company))
+        return acting.view_of_company(self, selling.Record, request, noun="a purchase")
 
     def request_view(self, request: HttpRequest) -> HttpResponse:
         company = scope_of(request).company

@@ -16,20 +16,19 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from billing import fulfilment, purchases
-from billing.admin.acting import (
-    Act,
+from billing.admin.acting import Act
+from billing.admin.deciding import PurchaseAct
+from billing.models import Purchase, PurchaseState
+from billing.models.purchases import ORDER_REFERENCE_LENGTH_MAX
+from credits import amounts, shown
+from credits.admin.acting import (
     ActForm,
     Done,
     Plan,
     amount_field,
     balance_change,
-    clean_amount,
     text_field,
 )
-from billing.admin.deciding import PurchaseAct
-from billing.models import Purchase, PurchaseState
-from billing.models.purchases import ORDER_REFERENCE_LENGTH_MAX
-from credits import amounts, shown
 from credits.admin.days import DayField
 from credits.models import Company
 from credits.roles import Act as Allowed
@@ -87,13 +86,11 @@ class RecordForm(OrderForm):
             company=company, voided_at__isnull=False, replaced_by=None
         ).order_by("-number")
 
-    def clean_amount(self) -> Decimal:
-        return clean_amount(self.cleaned_data["amount"])
-
 
 class Record(Act):
     """Staff enter an order: one act, or above the contract's limit the first of three."""
 
+    company: Company
     needs = Allowed.SELL_CREDITS
     form_class = RecordForm
     heading = "Record purchase"
@@ -109,7 +106,6 @@ class Record(Act):
         return form
 
     def plan(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         values = form.cleaned_data
         if found := purchases.recorded(self.company, values["order_reference"]):
             form.add_error("order_reference", str(purchases.AlreadyRecorded(found)))
@@ -131,7 +127,6 @@ class Record(Act):
         )
 
     def do(self, form: ActForm) -> Done:
-        assert self.company is not None
         values = form.cleaned_data
         purchase = fulfilment.record(
             company=self.company,
@@ -177,7 +172,6 @@ class Fulfil(PurchaseAct):
         return form
 
     def what_it_does(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         values = form.cleaned_data
         found = purchases.recorded(self.company, values["order_reference"])
         if found is not None and found != self.purchase:
@@ -230,6 +224,5 @@ def _facts(
     )
 
 
-def _today(act: Act) -> date:
-    assert act.company is not None
+def _today(act: Record | Fulfil) -> date:
     return act.now.astimezone(ZoneInfo(act.company.time_zone)).date()
