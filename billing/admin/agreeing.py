@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
-from billing import contracts, seats
+from billing import allocations, contracts, seats
 from billing.admin.acting import Act
 from billing.contracts import Outcome, Seats, Terms
 from billing.models import AllocationState, Contract, Period, SeatType
@@ -133,9 +133,9 @@ class ContractAct(Act):
     needs = Allowed.EDIT_CONTRACTS
     company: Company
 
-    def __init__(self, *, request: HttpRequest, contract: Contract) -> None:
-        super().__init__(request=request, company=contract.company)
-        self.contract = contract
+    def __init__(self, *, request: HttpRequest, row: Contract) -> None:
+        super().__init__(request=request, company=row.company)
+        self.contract = row
 
     @property
     def back_url(self) -> str:
@@ -229,7 +229,7 @@ class RecordSeats(ContractAct):
         if kind is not None:
             form.initial["seat_name"] = kind.name
             form.initial["seat_credits"] = amounts.text(kind.credits)
-        form.initial["effective_on"] = local_day(self.company, self)
+        form.initial["effective_on"] = allocations.local_day(self.company, self.now)
         return form
 
     def outcome(self, form: Any) -> Outcome:
@@ -355,7 +355,3 @@ def notes_of(outcome: Outcome) -> tuple[str, ...]:
     if outcome.introduced:
         notes.append(f"{amounts.grouped(outcome.introduced)} introductory credits are given.")
     return tuple(notes)
-
-
-def local_day(company: Company, act: Act) -> date:
-    return act.now.astimezone(shown.zone_of(company)).date()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.views import ChangeList
@@ -62,23 +59,8 @@ class ContractAdmin(ReadOnlyAdmin):
         return ContractChangeList
 
     def get_urls(self) -> list[Any]:
-        own = [
-            path(
-                f"<uuid:contract_id>/{name}/",
-                self.admin_site.admin_view(partial(self.act_view, act)),
-                name=f"billing_contract_{name}",
-            )
-            for name, act in self.acts.items()
-        ]
-        return [*own, *super().get_urls()]
-
-    def act_view(
-        self, act: type[agreeing.ContractAct], request: HttpRequest, contract_id: UUID
-    ) -> HttpResponse:
-        found = self.get_queryset(request).select_related("company").filter(pk=contract_id).first()
-        if found is None:
-            raise Http404("There is no such contract.")
-        return acting.view(self, act(request=request, contract=found))
+        acts = acting.pages_of_row(self.acts)
+        return [*self.pages_of_row("pk", acts), *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(Act.EDIT_CONTRACTS)

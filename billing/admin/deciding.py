@@ -36,9 +36,9 @@ class PurchaseAct(Act):
 
     company: Company
 
-    def __init__(self, *, request: HttpRequest, purchase: Purchase) -> None:
-        super().__init__(request=request, company=purchase.company)
-        self.purchase = purchase
+    def __init__(self, *, request: HttpRequest, row: Purchase) -> None:
+        super().__init__(request=request, company=row.company)
+        self.purchase = row
 
     @classmethod
     def is_open(cls, purchase: Purchase) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -90,17 +88,12 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     }
 
     def get_urls(self) -> list[Any]:
-        wrap = self.admin_site.admin_view
-        own = [
-            path(
-                f"<uuid:purchase_id>/{name}/",
-                wrap(partial(decide, self, act)),
-                name=f"billing_purchase_{name}",
-            )
-            for name, act in self.acts.items()
+        asked = self.admin_site.admin_view(self.request_view)
+        return [
+            path("request/", asked, name="billing_purchase_request"),
+            *self.pages_of_row("pk", acting.pages_of_row(self.acts)),
+            *super().get_urls(),
         ]
-        request_page = path("request/", wrap(self.request_view), name="billing_purchase_request")
-        return [request_page, *own, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(Act.SELL_CREDITS)
@@ -201,21 +194,6 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     @display(description="replaced by")
     def followed_by(self, purchase: Purchase) -> str:
         return _other(getattr(purchase, "replaced_by", None))
-
-
-def decide(
-    page: PurchaseAdmin,
-    act: type[deciding.PurchaseAct],
-    request: HttpRequest,
-    purchase_id: UUID,
-) -> HttpResponse:
-    """Answer the pages of one act on one purchase; 404 for one that is not in scope."""
-    purchase = (
-        page.get_queryset(request).select_related("company", "grant").filter(pk=purchase_id).first()
-    )
-    if purchase is None:
-        raise Http404("There is no such purchase.")
-    return acting.view(page, act(request=request, purchase=purchase))
 
 
 def state_of(purchase: Purchase) -> SafeString:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from billing import fulfilment, purchases
+from billing import allocations, fulfilment, purchases
 from billing.admin.acting import Act
 from billing.admin.deciding import PurchaseAct
 from billing.models import Purchase, PurchaseState
@@ -102,7 +101,7 @@ class Record(Act):
 
     def fresh(self) -> ActForm:
         form = super().fresh()
-        form.initial["starts_on"] = _today(self)
+        form.initial["starts_on"] = allocations.local_day(self.company, self.now)
         return form
 
     def plan(self, form: ActForm) -> Plan | None:
@@ -166,7 +165,9 @@ class Fulfil(PurchaseAct):
     def fresh(self) -> ActForm:
         form = super().fresh()
         purchase = self.purchase
-        form.initial["starts_on"] = purchase.starts_on or _today(self)
+        form.initial["starts_on"] = purchase.starts_on or allocations.local_day(
+            self.company, self.now
+        )
         form.initial["ends_on"] = purchase.ends_on
         form.initial["order_reference"] = purchase.order_reference
         return form
@@ -222,7 +223,3 @@ def _facts(
         ("Expiration date", shown.day(ends_on)),
         (f"Balance of {company}", change),
     )
-
-
-def _today(act: Record | Fulfil) -> date:
-    return act.now.astimezone(ZoneInfo(act.company.time_zone)).date()

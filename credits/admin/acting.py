@@ -10,36 +10,36 @@ reload, finds what the first one did.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from credits import amounts, idempotency, ledger, shown
+from credits import amounts, ledger, shown
 from credits.current_company import scope_of
-from credits.models import REASON_LENGTH_MIN, Company, Operation, User
+from credits.models import REASON_LENGTH_MIN, Company, User
 from credits.roles import Act as Allowed
 
 STEP_CONFIRM = "confirm"
 STEP_CHANGE = "change"
-# Far above any act, and far below what a pool's balance can hold.
-AMOUNT_MAX = Decimal(1_000_000_000)
+_RANGE = "Enter an amount above 0 and at most 1,000,000,000 credits."
 AMOUNT_REFUSED: dict[str, Any] = {
     "no_number": "Enter a number, such as 50000 or 12.5.",
-    "too_much": "Enter an amount above 0 and at most 1,000,000,000 credits.",
-    "too_little": "Enter an amount above 0 and at most 1,000,000,000 credits.",
+    "too_much": _RANGE,
+    "too_little": _RANGE,
 }
 
 
@@ -62,9 +62,6 @@ class ActForm(forms.Form):
             return [("", self.visible_fields())]
         return [(heading, [self[name] for name in names]) for heading, names in self.sections]
 
-    def is_offer_taken(self) -> bool:
-        return bool(self.offered and self[self.offered].value())
-
     def ledger_key(self, name: str, **about: Any) -> ledger.Key:
         """Return the form's key with the digest of what was typed, and of what it is about."""
         body = {field: value for field, value in self.cleaned_data.items() if field != "key"}
@@ -85,12 +82,8 @@ class Plan:
 
     def fingerprint(self, company: Company | None) -> str:
         """Stand for every figure on the page; begins with the company."""
-        digest = ledger.Key.of(
-            "plan",
-            facts=[str(fact) for fact in self.facts],
-            notes=self.notes,
-            **({"offer": self.offer} if self.offer else {}),
-        )
+        shown_facts = [str(fact) for fact in self.facts]
+        digest = ledger.Key.of("plan", facts=shown_facts, notes=self.notes, offer=self.offer)
         return f"{company.pk if company else ''}:{digest.body_sha256.hex()[:16]}"
 
 
@@ -168,43 +161,6 @@ class Act:
         raise NotImplementedError
 
 
-class LedgerAct(Act):
-    """An act on one company that is a single call of the ledger, once for the form's key.
-
-    Its line in the audit trail is written in the same transaction, before the call. Of two
-    submits at once the second waits for the first and is then answered by the ledger with what
-    the first one did, as any later submit is; neither leaves a second line.
-    """
-
-    company: Company
-    operation: ClassVar[Operation]
-
-    def key(self, form: ActForm) -> ledger.Key:
-        raise NotImplementedError
-
-    def write_line(self, form: ActForm) -> None:
-        """Write the act down in the audit trail."""
-        raise NotImplementedError
-
-    def call(self, form: ActForm, key: ledger.Key) -> Done:
-        """Call the ledger, which answers a key it knows with the first result."""
-        raise NotImplementedError
-
-    def before(self, form: ActForm) -> Done | None:
-        return self.do(form) if self._is_known(self.key(form)) else None
-
-    def do(self, form: ActForm) -> Done:
-        key = self.key(form)
-        with transaction.atomic():
-            idempotency.wait_for(key)
-            if not self._is_known(key):
-                self.write_line(form)
-            return self.call(form, key)
-
-    def _is_known(self, key: ledger.Key) -> bool:
-        return idempotency.is_known(company=self.company, operation=self.operation, key=key)
-
-
 def view(page: ModelAdmin[Any], act: Act) -> HttpResponse:
     """Answer both steps; only a confirmation whose figures still hold does anything."""
     request = act.request
@@ -237,6 +193,21 @@ def view_of_company(
         changelist = f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist"
         return HttpResponseRedirect(reverse(changelist))
     return view(page, act(request=request, company=scope.company))
+
+
+def pages_of_row(acts: Mapping[str, type[Act]]) -> dict[str, Callable[..., HttpResponse]]:
+    """Return the pages of acts that are made with ``row``, for ``CompanyScopedAdmin``."""
+    return {name: partial(_view_of_row, act=act) for name, act in acts.items()}
+
+
+def _view_of_row(
+    page: ModelAdmin[Any], request: HttpRequest, pk: UUID, *, act: type[Any]
+) -> HttpResponse:
+    """Answer an act on one row; 404 for one that is not in scope."""
+    row = page.get_queryset(request).select_related("company").filter(pk=pk).first()
+    if row is None:
+        raise Http404(f"There is no such {page.opts.verbose_name}.")
+    return view(page, act(request=request, row=row))
 
 
 def _first_page(page: ModelAdmin[Any], act: Act) -> HttpResponse:
@@ -303,7 +274,7 @@ def clean_amount(
         number = Decimal("NaN")
     if not number.is_finite():
         raise forms.ValidationError(words["no_number"])
-    if abs(number) > AMOUNT_MAX:
+    if abs(number) > amounts.ACT_MAX:
         raise forms.ValidationError(words["too_much"])
     if not (number > 0 or (number < 0 and is_signed) or (number == 0 and may_be_zero)):
         raise forms.ValidationError(words["too_little"])
@@ -377,6 +348,7 @@ def _confirmation(
         "notice": notice,
         "seen": plan.fingerprint(act.company),
         "can_change": bool(form.visible_fields()),
+        "is_offer_taken": bool(form.offered and form[form.offered].value()),
     }
     return _render(page, act, "confirmation", context)
 

@@ -8,7 +8,8 @@ from typing import Any
 from django.urls import reverse
 
 from credits import balances, charging, corrections, grants, ledger, trail
-from credits.admin.acting import ActForm, LedgerAct, balance_change, reason_field
+from credits.admin.acting import ActForm, balance_change, reason_field
+from credits.admin.booking import LedgerAct
 from credits.models import Company, Correction, CreditGrant, UsageEvent
 from credits.roles import Act as Allowed
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django import forms
-from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from credits import amounts, balances, charging, grants, ledger, shown, zones
@@ -19,6 +17,7 @@ from credits.admin import acting, correcting
 from credits.admin.acting import ActForm, AmountField, Done, Plan, reason_note
 from credits.admin.correcting import CorrectionAct, CorrectionForm, Fact
 from credits.admin.days import DayField
+from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.models import Company, CreditGrant, Operation, UsageEvent
 from credits.roles import Act as Allowed
@@ -29,17 +28,17 @@ AMOUNT_REFUSED = {
 }
 
 
-class GrantCorrection(CorrectionAct):
+class GrantAct(CorrectionAct):
     """A correction of one grant."""
 
     subject: CreditGrant
 
-    def __init__(self, *, request: HttpRequest, grant: CreditGrant) -> None:
-        super().__init__(request=request, company=grant.company)
-        self.subject = grant
+    def __init__(self, *, request: HttpRequest, row: CreditGrant) -> None:
+        super().__init__(request=request, company=row.company)
+        self.subject = row
 
 
-class Cancel(GrantCorrection):
+class Cancel(GrantAct):
     """Take back a grant that has not started."""
 
     operation = Operation.CANCEL
@@ -75,7 +74,7 @@ class Cancel(GrantCorrection):
         return Done(self.back_url, f"The grant of {amount} credits is cancelled.")
 
 
-class Void(GrantCorrection):
+class Void(GrantAct):
     """Take back what was not used of a grant."""
 
     operation = Operation.VOID
@@ -237,9 +236,9 @@ class Refund(CorrectionAct):
     form_class = RefundForm
     subject: UsageEvent
 
-    def __init__(self, *, request: HttpRequest, event: UsageEvent) -> None:
-        super().__init__(request=request, company=event.company)
-        self.subject = event
+    def __init__(self, *, request: HttpRequest, row: UsageEvent) -> None:
+        super().__init__(request=request, company=row.company)
+        self.subject = row
 
     def check(self) -> None:
         charging.refund_preview(usage_event=self.subject)
@@ -278,19 +277,12 @@ class Refund(CorrectionAct):
         return Done(self.back_url, f"{amount} credits refunded, entry #{entry.sequence}.")
 
 
-class RefundingMixin(ModelAdmin):
+class RefundingMixin(ReadOnlyAdmin):
     """The admin of usage events: each leads to its refund, and shows what was refunded of it."""
 
-    def get_urls(self) -> list[URLPattern]:
-        refund = self.admin_site.admin_view(self.refund_view)
-        own = path("<uuid:pk>/refund/", refund, name="credits_usageevent_refund")
-        return [own, *super().get_urls()]
-
-    def refund_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        event = self.get_queryset(request).select_related("company").filter(pk=pk).first()
-        if event is None:
-            raise Http404
-        return acting.view(self, Refund(request=request, event=event))
+    def get_urls(self) -> list[Any]:
+        refund = acting.pages_of_row({"refund": Refund})
+        return [*self.pages_of_row("pk", refund), *super().get_urls()]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -63,15 +62,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         pages = {"download": download, "cancel": cancel, "rerun": rerun}
-        own = [
-            path(
-                f"<uuid:job_id>/{name}/",
-                self.admin_site.admin_view(partial(page, self)),
-                name=f"credits_exportjob_{name}",
-            )
-            for name, page in pages.items()
-        ]
-        return [*own, *super().get_urls()]
+        return [*self.pages_of_row("job_id", pages), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, (extra_context or {}) | {"title": "Export jobs"})

@@ -16,13 +16,13 @@ from credits import amounts, balances, grants, ledger, shown, trail, zones
 from credits.admin.acting import (
     ActForm,
     Done,
-    LedgerAct,
     Plan,
     amount_field,
     balance_change,
     reason_field,
     reason_note,
 )
+from credits.admin.booking import LedgerAct
 from credits.admin.days import DayField
 from credits.identifiers import new_id
 from credits.models import Company, CreditGrant, Operation, Source

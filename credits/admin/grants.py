@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from unfold.decorators import display
@@ -59,6 +58,10 @@ class CreditGrantAdmin(SettledAdmin):
         *("reference", "origin", "reason", "made", "made_by"),
     )
     readonly_fields = fields
+    acts: ClassVar[dict[str, type[corrections.GrantAct]]] = {
+        "cancel": corrections.Cancel,
+        "void": corrections.Void,
+    }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
         return with_state(super().get_queryset(request), timezone.now())
@@ -72,21 +75,12 @@ class CreditGrantAdmin(SettledAdmin):
         return acting.view_of_company(self, granting.Grant, request, noun="a grant")
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+        adjust = self.admin_site.admin_view(self.adjust_view)
         return [
-            path("adjust/", wrap(self.adjust_view), name="credits_creditgrant_adjust"),
-            path("<uuid:pk>/cancel/", wrap(self.cancel_view), name="credits_creditgrant_cancel"),
-            path("<uuid:pk>/void/", wrap(self.void_view), name="credits_creditgrant_void"),
+            path("adjust/", adjust, name="credits_creditgrant_adjust"),
+            *self.pages_of_row("pk", acting.pages_of_row(self.acts)),
             *super().get_urls(),
         ]
-
-    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        grant = self._grant(request, pk)
-        return acting.view(self, corrections.Cancel(request=request, grant=grant))
-
-    def void_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        grant = self._grant(request, pk)
-        return acting.view(self, corrections.Void(request=request, grant=grant))
 
     def adjust_view(self, request: HttpRequest) -> HttpResponse:
         return acting.view_of_company(self, corrections.Adjust, request, noun="an adjustment")
@@ -105,13 +99,6 @@ class CreditGrantAdmin(SettledAdmin):
             "corrections": [] if grant is None else correcting.corrections_shown(grant=grant),
         }
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _grant(self, request: HttpRequest, pk: UUID) -> CreditGrant:
-        """Return a grant in scope."""
-        grant = self.get_queryset(request).select_related("company").filter(pk=pk).first()
-        if grant is None:
-            raise Http404
-        return grant
 
     def name_of(self, row: CreditGrant) -> str:
         return f"{row.get_source_display()} grant"

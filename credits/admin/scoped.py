@@ -6,12 +6,15 @@ a POST can name a row of another company. Everything here goes through the reque
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.admin import RelatedFieldListFilter
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 from django.http import HttpRequest
+from django.urls import path
 
 from credits import shown
 from credits.admin.audited import AuditedAdmin
@@ -91,6 +94,21 @@ class CompanyScopedAdmin(AuditedAdmin):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = limited(db_field.remote_field.model, request)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def pages_of_row(self, row_id: str, pages: Mapping[str, Callable[..., Any]]) -> list[Any]:
+        """Return the addresses of a row's own pages by name.
+
+        Each is called with this admin, the request and the row's key, which is named ``row_id``.
+        """
+        model = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path(
+                f"<uuid:{row_id}>/{name}/",
+                self.admin_site.admin_view(partial(page, self)),
+                name=f"{model}_{name}",
+            )
+            for name, page in pages.items()
+        ]
 
     def audit_company(self, row: Any) -> int | None:
         return company_of(row, self.company_path)
