@@ -71,14 +71,9 @@ class ExportJobAdmin(ReadOnlyAdmin):
         return f"{_title(row)}, {_days(row)}"
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
+        obj = context["original"]
         context |= {
             "job": obj,
             "facts": _facts(obj),
@@ -88,7 +83,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
             "percent": _percent(obj),
             "reason": obj.reason,
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="report")
     def report_title(self, job: ExportJob) -> str:

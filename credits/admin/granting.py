@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from unfold.widgets import UnfoldAdminRadioSelectWidget
 
@@ -116,19 +115,13 @@ class Grant(LedgerAct):
 
     def plan(self, form: Any) -> Plan | None:
         values, company = form.cleaned_data, self.company
-        current = balances.now(company=company)
-        starts_at, before = form.effective_at, current.remaining
-        if starts_at is not None and starts_at <= current.instant:
-            starts_at = None
-        if starts_at is not None:
-            before = balances.at(company=company, instant=starts_at).remaining
-        if not self._is_possible(form, starts_at):
+        found = balances.at_start(company=company, starts_at=form.effective_at)
+        if not self._is_possible(form, found.instant):
             return None
-        change = balance_change(before, before + values["amount"])
-        when = (
-            "now" if starts_at is None else format_html("on {}", shown.instant(starts_at, company))
-        )
-        last_day = "never"
+        change = balance_change(found.remaining, found.remaining + values["amount"])
+        when, last_day = "now", "never"
+        if found.instant == form.effective_at:
+            when = format_html("on {}", shown.instant(found.instant, company))
         if form.expires_at is not None:
             last_day = format_html("after {}", shown.last_day(form.expires_at, company))
         return Plan(
@@ -143,14 +136,14 @@ class Grant(LedgerAct):
             notes=(reason_note(form),) if values["reason"] else (),
         )
 
-    def _is_possible(self, form: GrantForm, starts_at: datetime | None) -> bool:
+    def _is_possible(self, form: GrantForm, starts_at: datetime) -> bool:
         """Tell what the ledger would refuse before asking a person to confirm it."""
         introductory = CreditGrant.objects.filter(
             company=self.company, source=Source.INTRODUCTORY, cancelled_at=None
         )
         if form.cleaned_data["source"] == Source.INTRODUCTORY and introductory.exists():
             form.add_error("source", str(grants.AlreadyIntroduced.__doc__))
-        if form.expires_at is not None and form.expires_at <= (starts_at or timezone.now()):
+        if form.expires_at is not None and form.expires_at <= starts_at:
             form.add_error("last", str(grants.GrantExpiresBeforeItStarts.__doc__))
         return not form.errors
 

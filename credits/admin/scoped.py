@@ -15,6 +15,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 from django.http import HttpRequest
 from django.urls import path
+from unfold.admin import TabularInline
 
 from credits import shown
 from credits.admin.audited import AuditedAdmin
@@ -159,6 +160,27 @@ class ReadOnlyAdmin(CompanyScopedAdmin):
         # Django's log of changes is always empty where nobody changes anything.
         context["show_history"] = False
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+class StatedInline(TabularInline):
+    """Rows stated beside another: nobody adds, changes or removes one there."""
+
+    view_act: ClassVar[Act]
+    extra = 0
+    can_delete = False
+    ordering = ("pk",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(self.view_act)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def limited(model: type[models.Model], request: HttpRequest) -> models.QuerySet[Any]:

@@ -75,14 +75,9 @@ class BackfillAdmin(ReadOnlyAdmin):
         return f"Backfill of {name_of(row)}"
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
+        obj = context["original"]
         now = timezone.now()
         context |= {
             "backfill": obj,
@@ -96,7 +91,7 @@ class BackfillAdmin(ReadOnlyAdmin):
             "started": shown.instant(obj.started_at, obj.company),
             "may_act": may_act(request, obj),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="Backfill")
     def shown_name(self, obj: Any) -> str:

@@ -161,17 +161,12 @@ class TrackerAdmin(CompanyScopedAdmin):
             return super().changeform_view(request, object_id, form_url, extra)
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
+        obj = context["original"]
         if obj is not None:
             context["panel"] = panel(obj, may_act=self.has_change_permission(request, obj))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         assert scope_of(request).company is not None or change
