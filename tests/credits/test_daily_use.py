@@ -207,7 +207,7 @@ def test_bars_stand_on_zero_and_pile_up_to_their_total(clock, berlin):
     ]
     assert chart.bars[-1].parts[0].outline == "M893.54 107.75h7.42v156.25h-7.42z"
     assert chart.bars[-1].words == (
-        "10 Nov 2026: 8.0 credits, Pricing 5.0, Competitors 2.0, Renewals 1.0; 92.0 remained"
+        "Tue 10 Nov 2026: 8.0 credits, Pricing 5.0, Competitors 2.0, Renewals 1.0; 92.0 remained"
     )
     assert [tick.text for tick in chart.amounts] == ["0", "2", "4", "6", "8"]
     assert [tick.at for tick in chart.amounts] == ["264", "201.5", "139", "76.5", "14"]
