@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from billing import contracts, purchases, seats
+from billing import contracts, purchases, seats, zoning
 from credits import amounts, grants, invitations, ledger, shown
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
@@ -36,6 +36,7 @@ REFUSALS = (
     purchases.PurchaseRefused,
     contracts.ContractRefused,
     seats.SeatsRefused,
+    zoning.ZoneRefused,
     invitations.InvitationRefused,
     CompanyClosed,
     grants.GrantExpiresBeforeItStarts,
