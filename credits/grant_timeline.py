@@ -19,7 +19,7 @@ from credits.models.pool import SOURCE_RANKS
 from credits.overview import GrantState, HeldGrant
 
 WIDTH = 960
-LEFT, RIGHT, TOP, BOTTOM = 150, 172, 26, 6
+LEFT, RIGHT, TOP, BOTTOM = 176, 168, 34, 6
 ROW, BAR = 30, 18
 BAR_WIDTH_MIN = 3
 LABELS_MAX = 9
@@ -168,7 +168,7 @@ def _bar(company: Company, one: HeldGrant, place: int, scale: _Scale) -> Bar:
     figures = f"{grouped(left)} of {grouped(grant.amount)}"
     return Bar(
         held=one,
-        label=grant.get_source_display(),
+        label=_label(one),
         figures=figures,
         words=_words(company, one, figures),
         series=SOURCE_RANKS[grant.source],
@@ -181,6 +181,14 @@ def _bar(company: Company, one: HeldGrant, place: int, scale: _Scale) -> Bar:
         starts_before=grant.effective_at < scale.start,
         ends_after=grant.expires_at is None or grant.expires_at > scale.end,
     )
+
+
+def _label(one: HeldGrant) -> str:
+    """Name a grant by its source; by its state too when nothing of it can be spent any more."""
+    source = str(one.grant.get_source_display())
+    if one.state in (GrantState.ACTIVE, GrantState.SCHEDULED):
+        return source
+    return f"{source}, {one.state.label.lower()}"
 
 
 def _words(company: Company, one: HeldGrant, figures: str) -> str:

@@ -6,7 +6,7 @@ Replaces the page of ``credits.admin.companies``, which knows nothing of contrac
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -33,9 +33,6 @@ class ContractedCompanyAdmin(CompanyAdmin):
     )
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
     change_form_template = "admin/billing/company_change_form.html"
-
-    class Media:
-        js: ClassVar = ("credits/chart.js",)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("name", "slug", "time_zone", "opened", "is_demo")
@@ -84,6 +81,8 @@ class ContractedCompanyAdmin(CompanyAdmin):
         company: Company | None = context.get("original")
         if company is not None:
             context |= company_panels.of(request, company)
+            # Another company is opened on a page of its own, and this one has one name to save.
+            context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="state")
