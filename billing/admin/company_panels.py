@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from billing import company_page
 from billing.admin import zoning
-from billing.admin.purchases import state_of
+from billing.admin.purchase_states import state_of
 from billing.company_page import CompanyPage
 from credits import grant_timeline, shown
 from credits.admin import audit

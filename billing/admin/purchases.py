@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from billing.admin import acting, deciding, selling
+from billing.admin.purchase_states import state_of
 from billing.models import Purchase, PurchaseState
 from billing.reports import PurchaseHistoryReport
 from credits import shown
@@ -25,12 +26,6 @@ from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 
-TONES = {
-    PurchaseState.REQUESTED: shown.WARNING,
-    PurchaseState.APPROVED: shown.INFO,
-    PurchaseState.FULFILLED: shown.GOOD,
-    PurchaseState.CANCELLED: shown.QUIET,
-}
 VOIDED = "voided"
 
 
@@ -220,13 +215,6 @@ def decide(
     if purchase is None:
         raise Http404("There is no such purchase.")
     return acting.view(page, act(request=request, purchase=purchase))
-
-
-def state_of(purchase: Purchase) -> SafeString:
-    if purchase.voided_at is not None:
-        return shown.status("Voided", tone=shown.QUIET)
-    state = PurchaseState(purchase.state)
-    return shown.status(state.label, tone=TONES[state])
 
 
 def _step(purchase: Purchase, step: str, reason: str = "") -> str:

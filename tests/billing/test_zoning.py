@@ -20,7 +20,6 @@ from credits.reports.balance import CreditBalanceReport
 from credits.reports.base import DayRange
 from tests.support import contracts as given
 from tests.support import people
-from tests.support.breaking import copy_refused_by, refused_by, update_refused_by
 
 REASON = "The company has moved its head office."
 KIRITIMATI, PAGO_PAGO = "Pacific/Kiritimati", "Pacific/Pago_Pago"  # UTC+14 and UTC−11.
@@ -59,21 +58,6 @@ def periods(company) -> list[str]:
 
 def zone_of(company) -> str:
     return Company.objects.get(pk=company.pk).time_zone
-
-
-def test_the_zone_stays_until_the_running_period_ends(clock, vera):
-    acme = seated_in("Europe/Berlin", clock)
-
-    change = move(acme, clock, vera, "America/Los_Angeles", "2026-03-10T09:00")
-
-    assert change.effective_at == at("2026-03-31T22:00")
-    assert change.applied_at is None
-    assert zone_of(acme) == "Europe/Berlin"
-    assert zone_changes.apply_all(now=at("2026-03-31T21:59:59")) == 0
-    assert zone_of(acme) == "Europe/Berlin"
-    assert zone_changes.apply_all(now=at("2026-03-31T22:00")) == 1
-    assert zone_of(acme) == "America/Los_Angeles"
-    assert zone_changes.apply_all(now=at("2026-03-31T22:01")) == 0
 
 
 @pytest.mark.parametrize(
@@ -371,31 +355,3 @@ def test_days_added_up_in_the_old_zone_do_not_spoil_those_of_the_new_one(clock, 
 
     assert totals == [[(10, Decimal(1)), (11, Decimal(1))], [(10, Decimal(2))]]
     assert reconciliation.check(company_id=acme.pk) == []
-
-
-BROKEN = {
-    "zone_change_names_another_zone": {"after": "Europe/Berlin"},
-    "zone_change_counts_when_it_is_due_or_never": {"applied_at": at("2026-03-31T21:00")},
-    "zone_change_is_not_rewritten": {"after": "UTC"},
-}
-
-
-@pytest.mark.parametrize("constraint", BROKEN)
-def test_a_decision_that_contradicts_itself_is_refused(clock, vera, constraint):
-    acme = seated_in("Europe/Berlin", clock)
-    change = move(acme, clock, vera, PAGO_PAGO, "2026-03-10T09:00")
-
-    if constraint == "zone_change_names_another_zone":
-        copy = {"id": vera.public_id, "withdrawn_at": clock()}
-        assert copy_refused_by(change, **copy, **BROKEN[constraint]) == constraint
-    else:
-        assert update_refused_by(change, **BROKEN[constraint]) == constraint
-
-
-def test_a_company_has_one_change_ahead_and_decisions_are_kept(clock, vera):
-    acme = seated_in("Europe/Berlin", clock)
-    change = move(acme, clock, vera, PAGO_PAGO, "2026-03-10T09:00")
-
-    assert copy_refused_by(change, id=vera.public_id) == "a_company_has_one_zone_change_ahead"
-    deleted = refused_by("DELETE FROM billing_zonechange WHERE id = %s", [change.pk])
-    assert deleted == "zone_change_is_never_deleted"
