@@ -34,8 +34,8 @@ MARGIN = timedelta(days=7)
 class Bar:
     """One grant: where it lies, how much of it is filled, and its figures in words.
 
-    ``series`` is its source's color. ``starts_before`` and ``ends_after`` say that the drawing
-    cuts it. ``is_over`` is a bar of which nothing can be spent any more.
+    ``series`` is its source's color. ``ends_after`` says that it goes on behind the drawing's
+    edge. ``is_over`` is a bar of which nothing can be spent any more.
     """
 
     held: HeldGrant
@@ -49,7 +49,6 @@ class Bar:
     x: str
     width: str
     filled: str
-    starts_before: bool
     ends_after: bool
 
     @property
@@ -67,11 +66,9 @@ class Timeline:
 
     width: int
     height: int
-    left: int
     right: int
     top: int
     bottom: int
-    figures_at: int
     today: Tick
     months: tuple[Tick, ...]
     bars: tuple[Bar, ...]
@@ -92,11 +89,9 @@ def draw(*, company: Company, grants: Sequence[HeldGrant], instant: datetime) ->
     return Timeline(
         width=WIDTH,
         height=height,
-        left=LEFT,
         right=WIDTH - RIGHT,
         top=TOP,
         bottom=height - BOTTOM,
-        figures_at=WIDTH,
         today=Tick(_text(scale.x(instant)), "now"),
         months=_months(company, scale),
         bars=tuple(_bar(company, one, place, scale) for place, one in enumerate(chosen)),
@@ -178,7 +173,6 @@ def _bar(company: Company, one: HeldGrant, place: int, scale: _Scale) -> Bar:
         x=_text(x),
         width=_text(width),
         filled=_text(width * left / grant.amount),
-        starts_before=grant.effective_at < scale.start,
         ends_after=grant.expires_at is None or grant.expires_at > scale.end,
     )
 
