@@ -241,14 +241,15 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
 
-# E-mail. Without a server nothing is needed: what would be sent is printed by the web process.
+# E-mail. Without a server nothing is needed: what would be sent is printed by the
+# process that sends it.
 EMAIL = mail.address(
     env.text(
         "TALLYSTICK_EMAIL_URL",
         "",
         "The mail server, as `smtp://user:password@host:587` (STARTTLS), `smtps://…:465` (TLS) or "
         "`smtp+plain://host:25`; or a folder, as `file:///var/mail`.",
-        default_is="printed by the web process",
+        default_is="printed by the web process and the worker",
     )
 )
 EMAIL_BACKEND = EMAIL.backend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from billing import contracts, purchases, seats
+from billing import contracts, purchases, seats, zoning
 from credits import grants, invitations
 from credits.admin import acting
 from credits.companies import CompanyClosed
@@ -15,6 +15,7 @@ class Act(acting.Act):
         purchases.PurchaseRefused,
         contracts.ContractRefused,
         seats.SeatsRefused,
+        zoning.ZoneRefused,
         invitations.InvitationRefused,
         CompanyClosed,
         grants.GrantExpiresBeforeItStarts,

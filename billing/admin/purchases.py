@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from billing.admin import deciding, selling
+from billing.admin.purchase_states import state_of
 from billing.models import Purchase, PurchaseState
 from billing.reports import PurchaseHistoryReport
 from credits import shown
@@ -23,12 +24,6 @@ from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 
-TONES = {
-    PurchaseState.REQUESTED: shown.WARNING,
-    PurchaseState.APPROVED: shown.INFO,
-    PurchaseState.FULFILLED: shown.GOOD,
-    PurchaseState.CANCELLED: shown.QUIET,
-}
 VOIDED = "voided"
 
 
@@ -194,13 +189,6 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     @display(description="replaced by")
     def followed_by(self, purchase: Purchase) -> str:
         return _other(getattr(purchase, "replaced_by", None))
-
-
-def state_of(purchase: Purchase) -> SafeString:
-    if purchase.voided_at is not None:
-        return shown.status("Voided", tone=shown.QUIET)
-    state = PurchaseState(purchase.state)
-    return shown.status(state.label, tone=TONES[state])
 
 
 def _step(purchase: Purchase, step: str, reason: str = "") -> str:

@@ -100,7 +100,11 @@ class ExportJobAdmin(ReadOnlyAdmin):
     @display(description="state")
     def state_now(self, job: ExportJob) -> SafeString:
         return format_html(
-            '<span data-follow="{}-state">{}{}</span>', job.pk, state(job), _file_link(job)
+            '<span data-follow="{}-state">{}{}{}</span>',
+            job.pk,
+            state(job),
+            _file_link(job),
+            _mail_trouble(job),
         )
 
     @display(description="rows")
@@ -177,6 +181,7 @@ def rerun(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpResponse:
                 job=job,
                 by=request.user,  # type: ignore[arg-type]
                 now=timezone.now(),
+                address=request.build_absolute_uri,
             )
             return redirect("admin:credits_exportjob_change", again.pk)
         row_count = exports.count_again(job)
@@ -238,17 +243,49 @@ def _facts(job: ExportJob) -> list[tuple[str, Any]]:
         ("Size", _size(job)),
         ("Asked for", _asked(job)),
         ("Ended", shown.instant(job.finished_at, job.company)),
+        ("E-mail", mail(job)),
     ]
 
 
+def mail(job: ExportJob) -> SafeString:
+    """Say whether the person who asked was told by e-mail, and if not, why and what comes next."""
+    to = job.requested_by.email
+    if job.mailed_at is not None:
+        sent = shown.instant(job.mailed_at, job.company)
+        return _mail_status("mailed", format_html("Sent to {} on {}", to, sent))
+    if job.mail_handed_at is not None:
+        words = f"It is not known whether it reached {to}; it is not sent twice."
+        return _mail_status("mail-unknown", words)
+    if job.mail_due_at is not None and job.mail_trouble:
+        again = shown.instant(job.mail_due_at, job.company)
+        words = format_html("Not sent to {} yet. {} Next try: {}", to, job.mail_trouble, again)
+        return _mail_status("mail-postponed", words)
+    if job.mail_trouble:
+        return _mail_status("mail-not-sent", f"Not sent to {to}. {job.mail_trouble}")
+    if job.page_url and job.state != ExportState.CANCELLED:
+        when = "when it has ended" if job.state in OPEN_EXPORT_STATES else "in a moment"
+        return _mail_status("mail-due", f"Goes to {to} {when}.")
+    return _mail_status("no-mail", shown.NOTHING)
+
+
+def _mail_status(code: str, words: str) -> SafeString:
+    return format_html('<span data-status="{}">{}</span>', code, words)
+
+
+def _mail_trouble(job: ExportJob) -> str:
+    """Return a line about an e-mail that was not sent; empty when there is nothing to say."""
+    is_lost = job.mail_handed_at is not None and job.mailed_at is None
+    if not job.mail_trouble and not is_lost:
+        return ""
+    return format_html(' <span class="credits-kind">E-mail: {}</span>', mail(job))
+
+
 def _title(job: ExportJob) -> str:
-    return dict(registry.choices()).get(job.report, job.report)
+    return registry.title_of(job.report)
 
 
 def _days(job: ExportJob) -> str:
-    if job.first_day is None or job.last_day is None:
-        return "all days"
-    return f"{shown.day(job.first_day)} – {shown.day(job.last_day)}"
+    return exports.choice_of(job).days.as_range
 
 
 def _size(job: ExportJob) -> str:
