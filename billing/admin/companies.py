@@ -41,6 +41,10 @@ class ContractedCompanyAdmin(CompanyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_fields(request, obj)[1:]
 
+    def has_change_permission(self, request: HttpRequest, obj: Company | None = None) -> bool:
+        is_open = obj is None or obj.closed_at is None
+        return is_open and super().has_change_permission(request, obj)
+
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         own = [

@@ -16,7 +16,7 @@ from billing.admin.acting import Act
 from billing.allocations import Ahead
 from billing.models import ZoneChange
 from credits import shown
-from credits.admin.acting import ActForm, Done, Plan, reason_field
+from credits.admin.acting import ActForm, Done, Plan, reason_field, reason_note
 from credits.companies import CompanyClosed
 from credits.models import Company
 from credits.roles import Act as Allowed
@@ -91,7 +91,7 @@ class ChangeZone(Act):
                 *_period_facts(found, self.of),
                 _month_fact(found.month),
             ),
-            notes=(ONE_ZONE, NOTHING_MOVES, f"Reason: {values['reason']}"),
+            notes=(ONE_ZONE, NOTHING_MOVES, reason_note(form)),
         )
 
     def do(self, form: ActForm) -> Done:

@@ -256,6 +256,7 @@ def test_a_closed_company_s_page_says_when_by_whom_why_and_offers_no_act(shop):
     assert page.figure("voided") == "20499.0"
     assert offered(answer) == []
     assert "None: the company is closed." in page.text
+    assert page.all(name="name") == page.all(name="_save") == []
     assert not [link for link in page.links() if link.endswith(("/zone/", "/close/"))]
 
 
