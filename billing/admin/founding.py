@@ -202,6 +202,7 @@ class Close(Act):
                     ),
                 ),
                 ("Open purchases cancelled", f"{found.open_purchases:,}"),
+                *((name, f"{count:,}") for name, count in found.others),
             ),
             notes=(
                 FOR_GOOD,
