@@ -15,7 +15,7 @@ from credits.companies import CompanyClosed
 from credits.models import Company
 
 
-def share(model: type[models.Model], ids: Iterable[UUID]) -> None:
+def share(model: type[models.Model], ids: Iterable[UUID | int]) -> None:
     """Keep rows from being changed until the transaction ends; others may share them too."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -24,7 +24,7 @@ def share(model: type[models.Model], ids: Iterable[UUID]) -> None:
         )
 
 
-def keep_open(company_id: UUID) -> None:
+def keep_open(company_id: int) -> None:
     """Keep a company from being closed until the transaction ends; others may do so too.
 
     :raises CompanyClosed: it is closed already.

@@ -182,7 +182,7 @@ def _shortened(reason: str) -> str | None:
     return cut or None
 
 
-def company_of(tracker_id: UUID) -> UUID:
+def company_of(tracker_id: UUID) -> int:
     """Return the id of a tracker's company."""
     return Tracker.objects.values_list("company_id", flat=True).get(pk=tracker_id)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from billing import closing
@@ -14,6 +15,7 @@ from credits.companies import CompanyClosed
 from credits.models import Company, LedgerEntry, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
+from tests.support.browsing import signed_in, text_of
 from tests.support.conversations import record
 from trackers import analyzers, backfills, publishing, scanning, sweeping
 from trackers.models import Backfill, Conversation, Scan, Tracker
@@ -226,3 +228,34 @@ def test_the_dialog_says_how_many_of_them_closing_ends(acme, admin, vera, tracke
         ("Queued or waiting conversations skipped", 5),
         ("Conversations read just now, thrown away uncharged", 0),
     )
+
+
+@pytest.mark.parametrize("act", ["publish", "unpublish", "backfill"])
+@pytest.mark.parametrize("is_of_vendor", [False, True])
+def test_its_pages_say_that_the_company_is_closed(acme, admin, vera, tracker, act, is_of_vendor):
+    close(acme, vera)
+    boss = vera if is_of_vendor else admin
+    client = signed_in(boss)
+
+    answer = client.get(reverse(f"admin:trackers_tracker_{act}", args=[tracker.pk]))
+    saved = client.post(reverse("admin:trackers_tracker_change", args=[tracker.pk]), {})
+
+    assert (answer.status_code, saved.status_code) == (403, 403)
+    reason = "Your role" if is_of_vendor else "Acme is closed; nothing is added or used there"
+    assert reason in text_of(answer)
+    assert reason in text_of(saved)
+
+
+def test_its_backfills_are_neither_resumed_nor_stopped_by_hand(acme, admin, vera, tracker, now):
+    people.credits_for(acme, "10")
+    conversations.ingest(acme, record("old", started_at=now - timedelta(days=70)), now=now)
+    backfill = launch(tracker, admin, now)
+    close(acme, vera)
+
+    answers = [
+        signed_in(admin).get(reverse(f"admin:trackers_backfill_{act}", args=[backfill.pk]))
+        for act in ("resume", "stop")
+    ]
+
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert all("Acme is closed; nothing is added or used" in text_of(one) for one in answers)

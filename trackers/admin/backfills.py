@@ -19,6 +19,7 @@ from unfold.views import ChangeList
 from credits import balances, rating, shown
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.amounts import grouped, text
+from credits.companies import CompanyClosed
 from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import backfills
@@ -177,6 +178,8 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
             )
         except NotRunning:
             messages.warning(request, "This backfill does not wait for credits any more.")
+        except CompanyClosed as refusal:
+            messages.warning(request, str(refusal))
         else:
             messages.success(request, "The backfill goes on.")
         return redirect("admin:trackers_backfill_change", backfill.pk)
@@ -197,7 +200,8 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
 def may_act(request: HttpRequest, backfill: Backfill) -> bool:
     """Tell whether the person may stop or resume: those who may launch."""
     scope = scope_of(request)
-    return scope.may(Act.EDIT_TRACKERS) and scope.covers(backfill.company_id)
+    company_id = backfill.company_id
+    return scope.covers(company_id) and scope.may(Act.EDIT_TRACKERS, company_id=company_id)
 
 
 def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
@@ -283,7 +287,7 @@ def _found(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Backfil
 def _to_act_on(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Backfill:
     backfill = _found(model_admin, request, backfill_id)
     if not may_act(request, backfill):
-        raise PermissionDenied
+        raise scope_of(request).refusal(Act.EDIT_TRACKERS, company_id=backfill.company_id)
     return backfill
 
 
