@@ -86,7 +86,8 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        return 100 if not self.total else self.finished * 100 // self.total
+        """Return how much was read, or tried; what was skipped is no progress."""
+        return 100 if not self.total else (self.done + self.failed) * 100 // self.total
 
 
 _NOTHING_YET = Progress(total=0, done=0, failed=0, skipped=0, waiting=0, running=0, charged=ZERO)

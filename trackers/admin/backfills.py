@@ -108,10 +108,12 @@ class BackfillAdmin(ReadOnlyAdmin):
 
     @display(description="Conversations")
     def read(self, obj: Any) -> SafeString:
+        skipped = obj.progress.skipped
         return shown.number(
-            "{} of {}",
-            shown.count(obj.progress.finished, metric="finished"),
+            "{} of {} read{}",
+            shown.count(obj.progress.done, metric="done"),
             shown.count(obj.conversation_count, metric="conversations"),
+            format_html(", {} skipped", shown.count(skipped, metric="skipped")) if skipped else "",
         )
 
     @display(description="Credits used of estimate")
@@ -209,7 +211,6 @@ def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
     counted = backfills.progress(backfill)
     left = backfills.time_left(backfill, now=now)
     counts = {
-        "finished": counted.finished,
         "done": counted.done,
         "failed": counted.failed,
         "skipped": counted.skipped,
