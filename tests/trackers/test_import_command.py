@@ -246,3 +246,25 @@ def closing_the(company):
         return 0
 
     return fan_out
+
+
+def test_a_conversation_of_the_day_after_tomorrow_is_left_out_and_named(acme, run, admin_tracker):
+    now = timezone.now()
+    skewed, future = now + timedelta(hours=23), now + timedelta(days=1, minutes=5)
+
+    code, printed = run(
+        line("call-1", started_at=skewed.isoformat()), line("call-2", started_at=future.isoformat())
+    )
+
+    assert code == 1
+    assert (
+        f"calls.jsonl, line 2: it starts on {future:%Y-%m-%d}, more than a day after it arrives; "
+        "correct its date."
+    ) in printed
+    assert list(Conversation.objects.values_list("external_id", flat=True)) == ["call-1"]
+    assert Scan.objects.filter(tracker=admin_tracker).count() == 1
+
+
+@pytest.fixture
+def admin_tracker(acme):
+    return conversations.published(acme, people.alice(acme))

@@ -56,7 +56,7 @@ class Command(BaseCommand):
         size = sum(_size(file) for file in files)
         now = timezone.now()
         with progress("Checking", total=size, unit="B") as bar:
-            reader = Reader(files, on_bytes=bar.update)
+            reader = Reader(files, arrived_at=now, on_bytes=bar.update)
             preview = ingestion.preview(
                 company=company, records=reader, now=now, rates=rating.rates_at(now)
             )
