@@ -68,6 +68,7 @@ class TopUpInline(StatedInline):
 class AllocationAdmin(ReadOnlyAdmin):
     """A company's periods, the latest first."""
 
+    empty_words = "Allocations appear here when a period of a contract with seats begins."
     view_act = Act.VIEW_BILLING
     ordering = ("company", "-period_number", "-id")
     sortable_by = ()

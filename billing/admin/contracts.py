@@ -42,6 +42,7 @@ class ContractChangeList(ChangeList):
 class ContractAdmin(ReadOnlyAdmin):
     """One contract a company."""
 
+    empty_words = "Contracts appear here when the vendor sets one for a company."
     view_act = Act.VIEW_BILLING
     ordering = ("company__name", "pk")
     sortable_by = ()
@@ -140,6 +141,7 @@ class ContractAdmin(ReadOnlyAdmin):
 class SeatCountAdmin(ReadOnlyAdmin):
     """How many seats, from when on, and who said so; the latest first."""
 
+    empty_words = "Seats appear here when the vendor counts them for a contract."
     view_act = Act.VIEW_BILLING
     ordering = ("-effective_on", "-recorded_at", "-id")
     sortable_by = ()

@@ -57,6 +57,7 @@ class StateFilter(admin.SimpleListFilter):
 class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     """What was asked for and bought, newest first; its export is the purchase history report."""
 
+    empty_words = "Purchases appear here when a company requests credits or the vendor sells them."
     report_class = PurchaseHistoryReport
     view_act = Act.VIEW_BILLING
     ordering = ("-requested_at", "-id")

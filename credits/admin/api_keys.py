@@ -123,6 +123,7 @@ class RotationForm(forms.Form):
 class ApiKeyAdmin(CompanyScopedAdmin):
     """A company's keys, newest first. What a key may do never changes: a new one is made."""
 
+    empty_words = "Make one for each program that is to ask by the API."
     view_act = Act.MANAGE_KEYS
     change_act = Act.MANAGE_KEYS
     ordering = ("-pk",)

@@ -70,6 +70,7 @@ class AuditChangeList(ChangeList):
 class AuditEventAdmin(AuditedExport, ExportMixin, ReadOnlyAdmin):
     """One company's trail for its admins; everything for vendor people."""
 
+    empty_words = "What people and keys do appears here as they do it."
     view_act = Act.VIEW_AUDIT
     ordering = ("-occurred_at", "-pk")
     sortable_by = ()

@@ -56,6 +56,8 @@ class AuditedAdmin(ModelAdmin):
     """A page whose forms are audited; what an operation records itself, a page leaves to it."""
 
     is_audited_by_operation: ClassVar[bool] = False
+    # What an empty list is waiting for, in one sentence.
+    empty_words: ClassVar[str]
 
     def audit_company(self, row: Any) -> int | None:
         """Return the id of the company an act on the row concerns; None for none."""

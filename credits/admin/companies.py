@@ -19,6 +19,7 @@ from credits.roles import Act
 class CompanyAdmin(SharedAdmin):
     """The slug stays as opened, as links depend on it; the zone changes by an act of billing's."""
 
+    empty_words = "Open a company to begin."
     view_act = Act.VIEW_COMPANIES
     change_act = Act.EDIT_COMPANIES
     ordering = ("name", "pk")

@@ -47,6 +47,7 @@ REFUSALS = (
 class ExportJobAdmin(ReadOnlyAdmin):
     """The exports of the last seven days, newest first; the page follows those that go on."""
 
+    empty_words = "Reports that take longer than a moment appear here when they are asked for."
     view_act = Act.EXPORT_REPORTS
     ordering = ("-requested_at", "-id")
     sortable_by = ()

@@ -38,6 +38,7 @@ class StateFilter(admin.SimpleListFilter):
 class CreditGrantAdmin(SettledAdmin):
     """A company's lots, newest first."""
 
+    empty_words = "Grants appear here when credits are allocated, bought or given."
     # Ids are time-ordered, so this is the order they were made in.
     ordering = ("-pk",)
     sortable_by = ()

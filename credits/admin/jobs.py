@@ -33,6 +33,7 @@ class ScheduledJob:
 class JobRunAdmin(SharedAdmin):
     """The schedule is written in the product; this page only reads it."""
 
+    empty_words = "Jobs appear here when worker and scheduler have run them."
     view_act = Act.VIEW_SCHEDULE
     ordering = ("name",)
     sortable_by = ()

@@ -95,6 +95,7 @@ class HoldInline(LotsInline):
 class LedgerEntryAdmin(entries.EntryPage, ReportExportMixin, SettledAdmin):
     """The balance's history, newest first; its export is the credit balance report."""
 
+    empty_words = "Entries appear here when credits are granted, used or corrected."
     report_class = CreditBalanceReport
     ordering = ("company", "-sequence")
     sortable_by = ()
@@ -165,6 +166,7 @@ class LedgerEntryAdmin(entries.EntryPage, ReportExportMixin, SettledAdmin):
 class DrawdownAdmin(SettledAdmin):
     """Which grants each entry moved, newest first."""
 
+    empty_words = "Rows appear here when credits are granted, used or corrected."
     ordering = ("-pk",)
     sortable_by = ()
     list_display = ("id", "entry_link", "occurred", "method", "grant_link", "credits")
@@ -202,6 +204,7 @@ class DrawdownAdmin(SettledAdmin):
 class UsageEventAdmin(RefundingMixin, ReportExportMixin, SettledAdmin):
     """Work that was done, newest first; its export is the credit usage report."""
 
+    empty_words = "Uses appear here when trackers or programs do work that costs credits."
     ordering = ("company", "-occurred_at", "-after_sequence", "-pk")
     sortable_by = ()
     list_display = (
@@ -266,6 +269,7 @@ class UsageEventAdmin(RefundingMixin, ReportExportMixin, SettledAdmin):
 class ReservationAdmin(SettledAdmin):
     """Credits held for work under way, and what became of them; newest first."""
 
+    empty_words = "Credits appear here while work under way holds them."
     ordering = ("-pk",)
     sortable_by = ()
     list_display = (

@@ -67,6 +67,7 @@ class MembershipInline(TabularInline):
 class UserAdmin(SharedAdmin):
     """A person is added without a password, and deactivated instead of deleted."""
 
+    empty_words = "People appear here when a company is opened or they are invited."
     view_act = Act.VIEW_COMPANIES
     change_act = Act.EDIT_COMPANIES
     form = PersonForm
@@ -121,6 +122,7 @@ class UserAdmin(SharedAdmin):
 class MembershipAdmin(CompanyScopedAdmin):
     """Who belongs to a company, in which role."""
 
+    empty_words = "People appear here when they are invited into a company."
     view_act = Act.VIEW_COMPANIES
     change_act = Act.EDIT_COMPANIES
     ordering = ("company", "user")

@@ -97,6 +97,7 @@ PRICES = tuple(_price_of(item) for item in RateItem)
 class RateCardAdmin(SharedAdmin):
     """The prices, newest first; a card is added, never edited."""
 
+    empty_words = "Work has no price until the vendor sets a rate card."
     view_act = Act.VIEW_RATES
     form = RateCardForm
     ordering = ("-effective_at",)

@@ -46,6 +46,9 @@ class BackfillChangeList(ChangeList):
 class BackfillAdmin(ReadOnlyAdmin):
     """Read-only; a person may stop one, or resume one that waits for credits."""
 
+    empty_words = (
+        "To have older conversations read, open a published tracker and choose “Backfill history”."
+    )
     view_act = Act.VIEW_TRACKERS
     list_display = (
         "shown_name",

@@ -29,6 +29,7 @@ from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersi
 class TrackerAdmin(CompanyScopedAdmin):
     """Configured by a company's admins; vendor people may look."""
 
+    empty_words = "A tracker asks every new conversation one question, from when it is published."
     view_act = Act.VIEW_TRACKERS
     change_act = Act.EDIT_TRACKERS
     is_audited_by_operation = True
