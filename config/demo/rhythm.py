@@ -18,6 +18,14 @@ GROWTH = (0.5, 1.4)  # At the first day and at the last.
 FAIR_DAYS = range(38, 43)  # Days ago on which the fair's visitors are called back.
 FAIR = 2.2
 OPENS, CLOSES = 8 * 60 + 30, 17 * 60 + 40  # Minutes of the local day.
+BEGUN = OPENS + 2 * 60  # From then on a day has conversations of its own.
+
+
+def last_day(*, now: datetime, zone: ZoneInfo) -> date:
+    """Return the last local day on which people talked: today, or yesterday in the early hours."""
+    local = now.astimezone(zone)
+    has_begun = _minute_of(local) >= BEGUN
+    return local.date() if has_begun else local.date() - timedelta(days=1)
 
 
 def spread(count: int, *, today: date, days: int) -> list[date]:
@@ -41,7 +49,7 @@ def times(
 ) -> Iterator[datetime]:
     """Yield when each conversation starts, in UTC, later than the one before on any day but today.
 
-    Those of today that would not be over by ``now`` are moved to just before it.
+    All begin in office hours; those of today in what has passed of them, and are over by ``now``.
     """
     rng = Random(f"times {seed}")
     held_on: dict[date, int] = {}
@@ -50,11 +58,17 @@ def times(
     place = 0
     for number, (day, duration) in enumerate(zip(days, seconds, strict=True)):
         place = place + 1 if number and days[number - 1] == day else 0
-        width = (CLOSES - OPENS) / held_on[day]
+        local_now = now.astimezone(zone)
+        closes = min(CLOSES, _minute_of(local_now)) if day == local_now.date() else CLOSES
+        width = (closes - OPENS) / held_on[day]
         minute = OPENS + width * (place + rng.uniform(0.1, 0.9))
         local = datetime.combine(day, time(), tzinfo=zone) + timedelta(minutes=minute)
         latest = now.astimezone(UTC) - timedelta(seconds=duration + 60)
         yield min(local.astimezone(UTC), latest).replace(microsecond=0)
+
+
+def _minute_of(local: datetime) -> int:
+    return local.hour * 60 + local.minute
 
 
 def _weight(today: date, ago: int, days: int) -> float:

@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from config.demo import dataset, funding, history
+from config.demo import dataset, funding, history, rhythm
 from config.demo.clock import SeededClock, seeded_clock
 from config.demo.dataset import Plan
 from config.demo.funding import Funding
@@ -74,7 +74,8 @@ def seed(
         with seeded_clock(now) as clock, wakes.withheld():
             company, fresh = _first_company(plan, clock, now, progress)
             _second_company(plan, clock, now, progress)
-        # What was said today arrives now: the demo's own workers scan it in front of the visitor.
+        # What was said on the last day arrives now: the demo's own workers scan it in front of
+        # the visitor.
         for _ in ingestion.ingest(company=company, records=fresh, now=now):
             pass
         progress(len(fresh))
@@ -98,9 +99,9 @@ def logins() -> Logins:
 def _first_company(
     plan: Plan, clock: SeededClock, now: datetime, progress: _Progress
 ) -> tuple[Company, list[ConversationRecord]]:
-    """Let the first company live until last night; return it with the conversations of today."""
+    """Let the first company live until the night before its last day; return it and that day's."""
     zone = ZoneInfo(dataset.facts(FIRST)["company"]["zone"])
-    today = now.astimezone(zone).date()
+    today = rhythm.last_day(now=now, zone=zone)
     starts = zones.start_of_day(today - timedelta(days=dataset.DAYS - 1), zone)
     clock.set(starts)
     company = _open(dataset.facts(FIRST))
@@ -125,7 +126,7 @@ def _second_company(plan: Plan, clock: SeededClock, now: datetime, progress: _Pr
     """Let the second company live until its credits are used up and conversations wait."""
     facts = dataset.facts(SECOND)
     zone = ZoneInfo(facts["company"]["zone"])
-    today = now.astimezone(zone).date()
+    today = rhythm.last_day(now=now, zone=zone)
     starts = zones.start_of_day(today - timedelta(days=dataset.SECOND_DAYS - 1), zone)
     clock.set(starts)
     company = _open(facts)

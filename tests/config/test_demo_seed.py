@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Sum
 
 from billing.models import Allocation, Purchase
-from config.demo import dataset, history, phrases, seeding, storytelling
+from config.demo import dataset, history, phrases, rhythm, seeding, storytelling
 from config.demo.clock import seeded_clock
 from config.demo.dataset import Plan
 from config.demo.history import History
@@ -364,3 +364,26 @@ def test_events_before_a_cut_meet_the_same_conversations():
         20,
         30,
     ]
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-11-24 03:13", "2026-11-24 08:31", "2026-11-24 10:31", "2026-11-24 18:00"]
+)
+def test_people_talk_in_office_hours_whenever_the_demo_is_started(moment):
+    now = at(moment)
+    today = rhythm.last_day(now=now, zone=BERLIN)
+
+    records = dataset.conversations(plan=Plan(), today=today, zone=BERLIN, now=now)
+
+    starts = [record.started_at.astimezone(BERLIN) for record in records]
+    assert len(starts) == 1000
+    assert {one.strftime("%H:%M") for one in starts if not "08:30" <= f"{one:%H:%M}" < "17:40"} == (
+        set()
+    )
+    mails = [record.started_at for record in records if record.kind == "email"]
+    assert len({f"{one:%Y-%m-%d %H:%M}" for one in mails}) == len(mails)
+    assert (
+        max(starts).date()
+        == today
+        == at("2026-11-24 00:00").date() - timedelta(days=1 if moment < "2026-11-24 10:30" else 0)
+    )
