@@ -52,7 +52,6 @@ def open_company(*, wish: Wish, by: User, now: datetime) -> Opened:
             name=wish.name,
             slug=wish.slug,
             time_zone=wish.time_zone,
-            is_demo=_is_demo_database(),
         )
         audit.record(
             action=Action.OPENED,
@@ -72,15 +71,6 @@ def open_company(*, wish: Wish, by: User, now: datetime) -> Opened:
             company=company, terms=wish.terms, seat_counts=wish.seats, by=by, now=now
         )
     return Opened(company=company, admin=admin, outcome=outcome)
-
-
-def _is_demo_database() -> bool:
-    """Tell whether all companies are made up: then one opened among them is, too.
-
-    The demo starts only in a database of its own, and would not start again beside a real one.
-    """
-    opened = Company.objects.all()
-    return opened.exists() and not opened.filter(is_demo=False).exists()
 
 
 def preview(*, wish: Wish, by: User, now: datetime) -> Outcome:

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 BACKENDS = "django.core.mail.backends"
+PRINTING = "config.printed_mail.EmailBackend"
 PORTS = {"smtp": 587, "smtps": 465, "smtp+plain": 25}
 
 
@@ -31,7 +32,7 @@ def address(url: str) -> Address:
     :raises ImproperlyConfigured: in one sentence that says how to write it.
     """
     if not url:
-        return Address(f"{BACKENDS}.console.EmailBackend")
+        return Address(PRINTING)
     try:
         parts = urlsplit(url)
         port = parts.port

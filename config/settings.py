@@ -251,10 +251,11 @@ EMAIL = mail.address(
         "",
         "The mail server, as `smtp://user:password@host:587` (STARTTLS), `smtps://…:465` (TLS) or "
         "`smtp+plain://host:25`; or a folder, as `file:///var/mail`.",
-        default_is="printed by the web process and the worker",
+        default_is="printed on stderr by the web process and the worker",
     )
 )
 EMAIL_BACKEND = EMAIL.backend
+EMAIL_BACKEND_THAT_PRINTS = mail.PRINTING
 EMAIL_HOST, EMAIL_PORT = EMAIL.host, EMAIL.port
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.user, EMAIL.password
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.starttls, EMAIL.tls

@@ -35,7 +35,6 @@ from credits.companies import CompanyClosed
 from credits.models import Company, Membership, User
 from credits.roles import Act as Allowed
 
-CONSOLE = "django.core.mail.backends.console.EmailBackend"
 FOR_GOOD = (
     "API keys are revoked at once, and no allocation is issued any more. This cannot be undone. "
     "Ledger, usage and reports stay readable."
@@ -240,11 +239,11 @@ def send_invitation(request: HttpRequest, company: Company, user: User, now: dat
             "Check TALLYSTICK_EMAIL_URL, then send it again from the company's page.",
         )
         return
-    if settings.EMAIL_BACKEND == CONSOLE:
+    if settings.EMAIL_BACKEND == settings.EMAIL_BACKEND_THAT_PRINTS:
         messages.warning(
             request,
-            f"The invitation to {user.email} was printed by the web process: no mail server is "
-            "set. Set TALLYSTICK_EMAIL_URL to have e-mails sent.",
+            f"The invitation to {user.email} was printed by the web process, on stderr: no mail "
+            "server is set. Set TALLYSTICK_EMAIL_URL to have e-mails sent.",
         )
         return
     messages.success(request, f"An invitation was sent to {user.email}.")

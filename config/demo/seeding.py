@@ -24,7 +24,7 @@ from config.demo.funding import Funding
 from config.demo.history import History
 from credits import companies, origins, zones
 from credits.models import Company, Membership, Role, User
-from credits.roles import VENDOR_STAFF_GROUP
+from credits.roles import VENDOR_AUDITOR_GROUP, VENDOR_STAFF_GROUP
 from trackers import ingestion, wakes
 from trackers.importers.records import ConversationRecord
 from trackers.models import Team, TeamMember
@@ -37,6 +37,11 @@ _ROLES = {
     "business_admin": Role.BUSINESS_ADMIN,
     "viewer": Role.VIEWER,
 }
+_GROUPS = {
+    "vendor_staff": VENDOR_STAFF_GROUP,
+    "second_vendor_staff": VENDOR_STAFF_GROUP,
+    "vendor_auditor": VENDOR_AUDITOR_GROUP,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Logins:
     """Who can sign in; the link the demo prints is for the tech admin."""
 
     vendor: User
+    second_vendor: User
+    auditor: User
     tech_admin: User
     business_admin: User
     viewer: User
@@ -90,6 +97,8 @@ def logins() -> Logins:
     }
     return Logins(
         vendor=found[emails["vendor_staff"]],
+        second_vendor=found[emails["second_vendor_staff"]],
+        auditor=found[emails["vendor_auditor"]],
         tech_admin=found[emails["tech_admin"]],
         business_admin=found[emails["business_admin"]],
         viewer=found[emails["viewer"]],
@@ -157,7 +166,7 @@ def _open(facts: dict[str, Any]) -> Company:
         if role := _ROLES.get(login["role"]):
             Membership.objects.create(user=user, company=company, role=role)
         else:
-            user.groups.add(Group.objects.get(name=VENDOR_STAFF_GROUP))
+            user.groups.add(Group.objects.get(name=_GROUPS[login["role"]]))
     teams = {name: Team.objects.create(company=company, name=name) for name in facts["teams"]}
     TeamMember.objects.bulk_create(
         TeamMember(

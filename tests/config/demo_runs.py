@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import os
 import re
 import signal
 import socket
 import subprocess
 import time
+import urllib.parse
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -28,6 +33,23 @@ AMOUNTS = {
     "ADJUSTED": "65.500",
     "REFUNDED": "0.500",
     "VOIDED": "-1500.000",
+}
+NOVA = {
+    "name": "Nova",
+    "slug": "nova",
+    "time_zone": "Asia/Tokyo",
+    "starts_on": datetime.now(tz=UTC).date().isoformat(),
+    "ends_on": "",
+    "period": "YEAR",
+    "introductory_amount": "5000",
+    "introductory_days": "90",
+    "approval_limit": "100000",
+    "purchase_months": "12",
+    "seat_name": "Seat",
+    "seat_count": "10",
+    "seat_credits": "2000",
+    "admin_email": "nora@nova.example",
+    "admin_name": "Nora",
 }
 READY = "Ctrl-C ends everything; the data is kept."
 SERVICES = {"web": "uvicorn config.asgi", "worker": "celery -A config worker", "beat": "beat"}
@@ -114,6 +136,27 @@ class Demo:
                 " WHERE kind <> 'EXPIRED' GROUP BY kind"
             )
         )
+
+    def open_a_company(self) -> str:
+        """Open Nova as the vendor's Vera does in her browser; return the page she then sees."""
+        jar = http.cookiejar.CookieJar()
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+
+        def send(path: str, **fields: str) -> str:
+            address = f"{self.address()}/admin/{path}"
+            with browser.open(address, timeout=30) as page:
+                page.read()
+            token = next(cookie.value for cookie in jar if cookie.name == "csrftoken")
+            form = urllib.parse.urlencode(fields | {"csrfmiddlewaretoken": token}).encode()
+            with browser.open(address, form, timeout=30) as page:
+                return page.read().decode()
+
+        send("login/", username="vera@tallystick.example", password="tallystick-demo")
+        asked = NOVA | {"key": str(uuid.uuid4())}
+        shown = send("credits/company/add/", **asked)
+        seen = re.search(r'name="seen" value="([^"]+)"', shown)
+        assert seen is not None, shown
+        return send("credits/company/add/", **asked, step="confirm", seen=seen[1])
 
     def address(self) -> str:
         return re.search(r"^Ready: (http://127\.0\.0\.1:\d+)/$", self.printed, re.M).group(1)

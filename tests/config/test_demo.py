@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 import pytest
@@ -35,6 +35,8 @@ class Seen:
     login_page: str
     exit_code: int = -1
     left_over: tuple[str, ...] = ()
+    invited: str = ""
+    kept: list = field(default_factory=list)
     refusals: tuple = ()
 
 
@@ -64,7 +66,12 @@ def starts():
             end(first, signal.SIGINT, group=True)
         with demo(home, port) as run:
             second = look_at(run)
+            second.invited = run.open_a_company()
             end(second, signal.SIGINT, group=False)
+        with demo(home, port) as run:
+            third = run.ask("SELECT slug, is_demo FROM credits_company ORDER BY slug")
+            run.end(signal.SIGINT, group=True)
+        second.kept = third
         with demo(home, port, "--reset") as run:
             reset = look_at(run)
             end(reset, signal.SIGTERM, group=False)
@@ -92,6 +99,8 @@ def test_the_first_start_prints_progress_address_link_and_logins(starts):
         "  bea@northwind.example           business admin\n"
         "  vic@northwind.example           viewer\n"
         "  vera@tallystick.example         vendor staff, sees all companies\n"
+        "  otto@tallystick.example         vendor staff, to approve what the first asks for\n"
+        "  audrey@tallystick.example       vendor auditor, changes nothing\n"
         "\n"
         "Ctrl-C ends everything; the data is kept.\n"
     )
@@ -134,6 +143,23 @@ def test_a_second_start_keeps_the_data_and_is_quick(starts, record_property):
         "Migrating the database …\nKeeping the data of the last start.\n\nReady: "
     )
     assert second.run.ready_seconds < SECOND_START_SECONDS_MAX
+
+
+def test_an_invitation_of_the_running_demo_shows_its_link_in_its_terminal(starts):
+    _, second, _ = starts
+
+    assert "was printed by the web process, on stderr" in second.invited
+    assert re.search(
+        rf"Hello Nora,.*{re.escape(second.run.address())}/sign-in/[\w-]{{43}}/\?choose-password",
+        second.run.printed,
+        re.DOTALL,
+    )
+
+
+def test_a_company_opened_in_the_demo_is_nobody_s_demo_data_and_the_next_start_keeps_it(starts):
+    _, second, _ = starts
+
+    assert second.kept == [("millbrook", True), ("northwind", True), ("nova", False)]
 
 
 def test_a_reset_seeds_anew_with_the_same_amounts(starts):

@@ -14,7 +14,7 @@ SMTP = "django.core.mail.backends.smtp.EmailBackend"
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("", Address("django.core.mail.backends.console.EmailBackend")),
+        ("", Address("config.printed_mail.EmailBackend")),
         (
             "file:///var/mail/out%20box",
             Address("django.core.mail.backends.filebased.EmailBackend", folder="/var/mail/out box"),

@@ -145,7 +145,9 @@ class Command(BaseCommand):
             f"  {people.tech_admin.email:<32}tech admin\n"
             f"  {people.business_admin.email:<32}business admin\n"
             f"  {people.viewer.email:<32}viewer\n"
-            f"  {people.vendor.email:<32}vendor staff, sees all companies\n\n"
+            f"  {people.vendor.email:<32}vendor staff, sees all companies\n"
+            f"  {people.second_vendor.email:<32}vendor staff, to approve what the first asks for\n"
+            f"  {people.auditor.email:<32}vendor auditor, changes nothing\n\n"
             "Ctrl-C ends everything; the data is kept."
         )
 
@@ -173,7 +175,9 @@ def _refuse_real_companies() -> None:
                 "own. Nothing was changed."
             )
         return
-    if Company.objects.filter(is_demo=False).exists():
+    # Companies that somebody opened in a running demo belong to it, though nobody made them up.
+    is_ours = Company.objects.filter(slug=seeding.FIRST, is_demo=True).exists()
+    if Company.objects.exists() and not is_ours:
         raise CommandError(
             "This database holds real companies; the demo needs a database of its own. "
             "Nothing was changed."
