@@ -51,8 +51,10 @@ def run_out(
 
 def run_out_in_words(outlook: Outlook, forecast: Forecast | None) -> str:
     """Say on what day credits run out, within a sentence or a cell."""
+    if not outlook.available:
+        return "nothing is available now"
     if forecast is None:
-        return f"not enough use yet: {_days_needed(outlook)}"
+        return f"not enough use yet to say: {_days_needed(outlook)}"
     if forecast.runs_out_on is None:
         return f"not within {HORIZON}"
     spread = spread_in_words(forecast)
