@@ -25,7 +25,7 @@ from credits.amounts import approximate, grouped
 from credits.current_company import Scope, scope_of
 from credits.forecasts import Forecast
 from credits.metering import Feature, FeatureUse
-from credits.models import Company
+from credits.models import Company, FeatureType
 from credits.overview import Expiry, Overview
 from credits.roles import Act
 
@@ -51,6 +51,12 @@ class FeatureRow:
     url: str | None
     per_hundred: Decimal | None
     change: Decimal | None
+
+    @property
+    def kind(self) -> str:
+        """Return what it is, for anything but a tracker: most features are trackers."""
+        feature_type = self.use.feature.type
+        return "" if feature_type == FeatureType.TRACKER else str(feature_type.label)
 
     @property
     def trend(self) -> str:
@@ -96,7 +102,6 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         **_outlook(scope, found, forecast),
         "use": use_panel.panel(found.use.daily, choice, forecast),
         "features": _features(scope, found),
-        "has_kinds": len({use.feature.type for use in found.use.features}) > 1,
         "steps": _first_steps(scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
