@@ -10,6 +10,7 @@ Everything here is an estimate, in floating point and shown with “≈”; noth
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from credits import paths
 from credits.amounts import QUANTUM, ZERO, exact
@@ -29,6 +31,7 @@ HISTORY_DAYS = 28
 USE_DAYS_MIN = 3
 HORIZON_DAYS = 366
 AHEAD_DAYS = 30
+MONTH_DAYS = 61
 PATHS = 500
 # More than fifty lots at once are walked by fewer paths: the page has to come soon.
 CELLS_MAX = 25_000
@@ -178,11 +181,13 @@ def of(
     """
     if not pace.is_enough:
         return None
-    calendar = Calendar(instant, zone, HORIZON_DAYS)
+    calendar = Calendar.begun(instant, zone, length=HORIZON_DAYS)
     factor = max(1 + float(more_per_day) / float(pace.mean), 0.0)
     at_once = float(waiting)
     point = _mean_days(pace, calendar.today, factor)
-    along = paths.stretches(lots, calendar)
+    # Cut into months as well: most courses end long before the horizon.
+    months = [calendar.starts_at(day) for day in range(MONTH_DAYS, HORIZON_DAYS, MONTH_DAYS)]
+    along = paths.stretches(lots, calendar, months)
     drawn = _drawn_days(pace, calendar.today, factor, count=_path_count(lots))
     out = paths.run_out_days(lots, along, point[np.newaxis, :], at_once=at_once)
     range_ = np.sort(paths.run_out_days(lots, along, drawn, at_once=at_once))
@@ -209,17 +214,27 @@ def _mean_days(pace: Pace, today: date, factor: float) -> Floats:
 
 def _drawn_days(pace: Pace, today: date, factor: float, *, count: int) -> Floats:
     """Return many paths: each day drawn from the same weekday's past."""
+    samples = [pace.samples(weekday) for weekday in range(7)]
+    table = np.array([float(one) for mine in samples for one in mine])
+    draws = _draws(tuple(len(mine) for mine in samples), today.weekday())
+    return _to_come(table[draws[:count]], pace, factor)
+
+
+@functools.lru_cache(maxsize=16)
+def _draws(sizes: tuple[int, ...], weekday: int) -> NDArray[np.uint8]:
+    """Draw all paths' days as numbers in the samples of all weekdays, one weekday after another."""
     generator = np.random.default_rng(SEED)
-    days = np.empty((count, HORIZON_DAYS))
-    for weekday in range(7):
-        samples = np.array([float(one) for one in pace.samples(weekday)])
-        ahead = np.arange((weekday - today.weekday()) % 7, HORIZON_DAYS, 7)
-        days[:, ahead] = generator.choice(samples, size=(count, len(ahead)))
-    return _to_come(days, pace, factor)
+    draws = np.empty((PATHS, HORIZON_DAYS), np.uint8)
+    for number, size in enumerate(sizes):
+        ahead = np.arange((number - weekday) % 7, HORIZON_DAYS, 7)
+        drawn = generator.integers(0, size, size=(PATHS, len(ahead)))
+        draws[:, ahead] = drawn + sum(sizes[:number])
+    return draws
 
 
 def _to_come(days: Floats, pace: Pace, factor: float) -> Floats:
-    days = days * factor
+    if factor != 1:
+        days = days * factor
     days[:, 0] = np.maximum(days[:, 0] - float(pace.today), 0.0)
     return days
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -47,15 +47,17 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The local days from an instant on; day 0 is what is left of the day it is in."""
+    """The local days from an instant on; day 0 is what is left of the day it is in, ``today``."""
 
     instant: datetime
     zone: ZoneInfo
+    today: date
     length: int
+    _starts: dict[int, datetime] = field(default_factory=dict)
 
-    @property
-    def today(self) -> date:
-        return self.instant.astimezone(self.zone).date()
+    @classmethod
+    def begun(cls, instant: datetime, zone: ZoneInfo, *, length: int) -> Calendar:
+        return cls(instant, zone, instant.astimezone(zone).date(), length, {0: instant})
 
     @property
     def ends_at(self) -> datetime:
@@ -65,30 +67,55 @@ class Calendar:
         return self.today + timedelta(days=day)
 
     def starts_at(self, day: int) -> datetime:
-        return self.instant if day == 0 else zones.start_of_day(self.date_of(day), self.zone)
+        if day not in self._starts:
+            self._starts[day] = zones.start_of_day(self.date_of(day), self.zone)
+        return self._starts[day]
 
     def place(self, at: datetime) -> Place:
         """Return where an instant stands; one before the calendar begins, at its beginning."""
-        day = (at.astimezone(self.zone).date() - self.today).days
         if at <= self.instant:
             return Place(0, 0.0)
-        begin, end = self.starts_at(day), self.starts_at(day + 1)
-        # A date that a zone skipped has no length.
-        return Place(day, (at - begin) / (end - begin) if end > begin else 0.0)
+        day = (at.astimezone(self.zone).date() - self.today).days
+        begin = self.starts_at(day)
+        if at == begin:
+            return Place(day, 0.0)
+        return Place(day, (at - begin) / (self.starts_at(day + 1) - begin))
 
 
 class Stretch(NamedTuple):
-    """A time in which no lot starts or ends; ``live`` numbers those that can be spent in it."""
+    """A time in which no lot starts or ends.
+
+    ``live`` numbers the lots that can be spent in it, and ``ending`` those that end with it.
+    """
 
     begins_at: datetime
     ends_at: datetime
     begin: Place
     end: Place
     live: Numbers
+    ending: tuple[int, ...]
+
+    @property
+    def first_day(self) -> int:
+        return self.begin.day
 
     @property
     def last_day(self) -> int:
         return self.end.day if self.end.part else self.end.day - 1
+
+    def part_of(self, days: Floats) -> Floats:
+        """Return what each path uses in it, day by day; ``days`` has a row for each path."""
+        begin, end = self.begin, self.end
+        mine = days[:, self.first_day : self.last_day + 1]
+        if not begin.part and not end.part:
+            return mine
+        mine = mine.copy()
+        if begin.day == end.day:
+            return mine * (end.part - begin.part)
+        mine[:, 0] *= 1.0 - begin.part
+        if end.part:
+            mine[:, -1] *= end.part
+        return mine
 
 
 class Step(NamedTuple):
@@ -105,25 +132,27 @@ def stretches(
 ) -> list[Stretch]:
     """Cut the calendar where a lot starts or ends, and where else it is asked for."""
     end = calendar.ends_at
-    turns = {lot.starts_at for lot in lots} | {lot.expires_at for lot in lots if lot.expires_at}
-    inner = sorted(turn for turn in {*turns, *cuts} if calendar.instant < turn < end)
-    instants = [calendar.instant, *inner, end]
+    ending: dict[datetime, list[int]] = {}
+    for number, lot in enumerate(lots):
+        if lot.expires_at is not None:
+            ending.setdefault(lot.expires_at, []).append(number)
+    turns = {lot.starts_at for lot in lots}.union(ending, cuts)
+    instants = [
+        calendar.instant,
+        *sorted(turn for turn in turns if calendar.instant < turn < end),
+        end,
+    ]
     places = [calendar.place(instant) for instant in instants]
     last = datetime.max.replace(tzinfo=UTC)
     starts = np.array([lot.starts_at.timestamp() for lot in lots])
     ends = np.array([(lot.expires_at or last).timestamp() for lot in lots])
-    return [
-        Stretch(
-            *instants_of_it,
-            *places_of_it,
-            np.flatnonzero(
-                (starts <= instants_of_it[0].timestamp()) & (ends > instants_of_it[0].timestamp())
-            ),
-        )
-        for instants_of_it, places_of_it in zip(
-            itertools.pairwise(instants), itertools.pairwise(places), strict=True
-        )
-    ]
+    found = []
+    for place, (begins_at, ends_at) in enumerate(itertools.pairwise(instants)):
+        at = begins_at.timestamp()
+        live = np.flatnonzero((starts <= at) & (ends > at))
+        mine = tuple(number for number in ending.get(ends_at, ()) if starts[number] <= at)
+        found.append(Stretch(begins_at, ends_at, places[place], places[place + 1], live, mine))
+    return found
 
 
 def run_out_days(
@@ -134,24 +163,23 @@ def run_out_days(
     ``days`` has a row for each path: what it uses each day. ``at_once`` is used before all else.
     """
     count, length = days.shape
-    sums = np.cumsum(days, axis=1)
     left = np.tile(_free(lots), (count, 1))
     out = np.full(count, length)
     lasting = np.arange(count)
     for stretch in along:
-        begin = _until(stretch.begin, days, sums)[lasting]
-        wanted = _until(stretch.end, days, sums)[lasting] - begin + at_once
-        theirs = left[np.ix_(lasting, stretch.live)]
-        room = theirs.sum(axis=1)
-        lacks = wanted - room >= CRUMB
+        theirs = left[:, stretch.live]
+        room = theirs.sum(axis=1) - at_once
+        sums = np.cumsum(stretch.part_of(days), axis=1)
+        lacks = sums[:, -1] - room >= CRUMB
         if lacks.any():
-            reach = (begin + room - at_once)[lacks, np.newaxis] + CRUMB
-            found = (sums[lasting[lacks]] < reach).sum(axis=1)
-            out[lasting[lacks]] = np.clip(found, stretch.begin.day, stretch.last_day)
-            lasting, theirs, wanted = lasting[~lacks], theirs[~lacks], wanted[~lacks]
+            found = (sums[lacks] < room[lacks, np.newaxis] + CRUMB).sum(axis=1)
+            found = np.minimum(found + stretch.first_day, stretch.last_day)
+            out[lasting[lacks]] = found
+            lasting, days, left = lasting[~lacks], days[~lacks], left[~lacks]
+            theirs, sums = theirs[~lacks], sums[~lacks]
             if not len(lasting):
                 break
-        left[np.ix_(lasting, stretch.live)] = _drawn(theirs, wanted)
+        left[:, stretch.live] = _drawn(theirs, sums[:, -1] + at_once)
         # What is used at once is asked for only once, from whatever is there.
         at_once = 0.0
     return out
@@ -161,19 +189,14 @@ def follow(
     lots: Sequence[Lot], along: Sequence[Stretch], days: Floats, *, at_once: float
 ) -> Iterable[Step]:
     """Walk one path to the calendar's end, past the day on which credits run out."""
-    path, sums = days[np.newaxis, :], np.cumsum(days)[np.newaxis, :]
-    left = _free(lots)
+    path, left = days[np.newaxis, :], _free(lots)[np.newaxis, :]
     for stretch in along:
-        wanted = _until(stretch.end, path, sums) - _until(stretch.begin, path, sums) + at_once
-        before = left[stretch.live]
-        after = _drawn(before[np.newaxis, :], wanted)[0]
-        left[stretch.live] = after
-        lost = {
-            int(number): float(amount)
-            for number, amount in zip(stretch.live, after, strict=True)
-            if lots[number].expires_at == stretch.ends_at
-        }
-        yield Step(stretch, float(before.sum() - after.sum()), float(after.sum()), lost)
+        before = left[:, stretch.live]
+        after = _drawn(before, stretch.part_of(path).sum(axis=1) + at_once)
+        left[:, stretch.live] = after
+        lost = {number: float(left[0, number]) for number in stretch.ending}
+        rest = float(after.sum())
+        yield Step(stretch, float(before.sum()) - rest, rest, lost)
         at_once = 0.0
 
 
@@ -181,14 +204,8 @@ def _free(lots: Sequence[Lot]) -> Floats:
     return np.array([float(lot.free) for lot in lots])
 
 
-def _until(place: Place, days: Floats, sums: Floats) -> Floats:
-    """Return what each path has used by then."""
-    day, part = place
-    before = sums[:, day - 1] if day else np.zeros(len(days))
-    return before + days[:, day] * part if part else before
-
-
 def _drawn(left: Floats, wanted: Floats) -> Floats:
     """Return what the lots have left after each path took what it wanted, lot by lot in order."""
-    sums = np.cumsum(left, axis=1)
-    return np.asarray(left - np.clip(wanted[:, np.newaxis] - (sums - left), 0.0, left))
+    before = np.cumsum(left, axis=1) - left
+    taken = np.minimum(np.maximum(wanted[:, np.newaxis] - before, 0.0), left)
+    return np.asarray(left - taken)
