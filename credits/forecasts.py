@@ -41,8 +41,8 @@ SEED = 28
 
 METHOD = (
     "Each coming day uses what its weekday used on average over the last 28 full days; grants "
-    "leave when they expire and arrive when they start, and what is held or waits counts as used. "
-    "The range holds 8 of 10 courses put together from single past days."
+    "leave when they expire and arrive when they start, what is held or waits counts as used, and "
+    "the range covers 8 of 10 courses put together from single past days."
 )
 
 

@@ -84,7 +84,7 @@ def choice_of(request: HttpRequest) -> Choice:
 
 
 def panel(daily: DailyUse, choice: Choice, forecast: Forecast | None) -> Panel:
-    """Return the panel: drawn, or as a table with the newest period first."""
+    """Return the panel: drawn, or as tables, of what was used with the newest period first."""
     coming = periods_ahead.of(forecast.ahead, step=daily.step) if forecast else ()
     is_table = choice.view == View.TABLE
     chart, ahead = (None, None) if is_table else _drawn(daily, coming, forecast)
@@ -102,7 +102,7 @@ def panel(daily: DailyUse, choice: Choice, forecast: Forecast | None) -> Panel:
             (period, bar_charts.label_of(period, daily.step))
             for period in reversed(daily.periods if is_table else ())
         ),
-        rows_ahead=tuple(reversed(_rows_ahead(coming, daily.step))) if is_table else (),
+        rows_ahead=tuple(_rows_ahead(coming, daily.step)) if is_table else (),
     )
 
 

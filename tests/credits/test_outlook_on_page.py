@@ -197,7 +197,10 @@ def test_the_table_has_the_forecast_s_rows_too(client, acme):
     page = page_for(client, people.bob(acme), "?view=table")
 
     assert len(page.all(data_metric="forecast-on", tag="tr")) == 31
-    assert "Wed 11 Nov 2026 ≈ 10.0 ≈ 184.0 Rest of Tue 10 Nov 2026 ≈ 6.0 ≈ 194.0 Used" in page.text
+    assert (
+        "Day Will be used Expires unused Will remain Rest of Tue 10 Nov 2026 ≈ 6.0 – ≈ 194.0 "
+        "Wed 11 Nov 2026 ≈ 10.0 – ≈ 184.0 Thu 12 Nov 2026"
+    ) in page.text
 
 
 @pytest.mark.parametrize(("step", "count"), [("week", 5), ("month", 2)])
