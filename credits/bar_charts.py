@@ -26,19 +26,13 @@ _STEPS = tuple(Decimal(step) for step in ("1", "1.5", "2", "2.5", "3", "4", "5",
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where things stand in the drawing: ``count`` rooms side by side, and where two scales end."""
+    """Where things stand in the drawing: rooms side by side, and where its two scales end."""
 
     count: int
+    room: Decimal
+    bar_width: Decimal
     tallest: Decimal
     fullest: Decimal
-
-    @property
-    def room(self) -> Decimal:
-        return Decimal(WIDTH - LEFT - RIGHT) / self.count
-
-    @property
-    def bar_width(self) -> Decimal:
-        return min(self.room * BAR_PART, Decimal(BAR_WIDTH_MAX))
 
     def begin(self, place: int) -> Decimal:
         return LEFT + self.room * place
@@ -46,15 +40,12 @@ class Frame:
     def middle(self, place: int) -> Decimal:
         return self.begin(place) + self.room / 2
 
-    def amount_y(self, amount: Decimal) -> Decimal:
-        return _y(amount, self.tallest)
-
     def balance_y(self, balance: Decimal) -> Decimal:
         return _y(balance, self.fullest)
 
     def outline(self, place: int, below: Decimal, amount: Decimal) -> str:
         """Return the path around a piece of a bar that stands on ``below``."""
-        top, bottom = self.amount_y(below + amount), self.amount_y(below)
+        top, bottom = _y(below + amount, self.tallest), _y(below, self.tallest)
         across, height = text(self.bar_width), text(bottom - top)
         left = text(self.middle(place) - self.bar_width / 2)
         return f"M{left} {text(top)}h{across}v{height}h-{across}z"
@@ -122,8 +113,12 @@ def frame(
     """Return the frame of the periods and of so many that follow, which holds all amounts."""
     totals = [period.total for period in use.periods]
     remains = [period.balance or ZERO for period in use.periods]
+    count = len(use.periods) + following
+    room = Decimal(WIDTH - LEFT - RIGHT) / count
     return Frame(
-        count=len(use.periods) + following,
+        count=count,
+        room=room,
+        bar_width=min(room * BAR_PART, Decimal(BAR_WIDTH_MAX)),
         tallest=_round_up(max([*totals, *amounts], default=ZERO)),
         fullest=_round_up(max([*remains, *balances], default=ZERO)),
     )

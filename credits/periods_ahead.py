@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -30,8 +31,8 @@ class PeriodAhead:
 def of(days: Sequence[DayAhead], *, step: Step) -> tuple[PeriodAhead, ...]:
     """Return the periods the days are in, cut by the first and the last of them."""
     periods = []
-    for start in dict.fromkeys(step.start_of(day.day) for day in days):
-        mine = [day for day in days if step.start_of(day.day) == start]
+    for _, group in itertools.groupby(days, lambda day: step.start_of(day.day)):
+        mine = list(group)
         ending = [waste.credits for day in mine for waste in day.ending]
         periods.append(
             PeriodAhead(

@@ -113,7 +113,10 @@ def _drawn(
     chart = bar_charts.draw(daily, frame, days=[period.first for period in coming[1:]])
     if forecast is None:
         return chart, None
-    return chart, forecast_charts.draw(daily, coming, frame, forecast)
+    ahead = forecast_charts.draw(daily, coming, frame, forecast)
+    *before, now = chart.bars
+    now = replace(now, words=now.words + ahead.rest_words)
+    return replace(chart, bars=(*before, now)), ahead
 
 
 def _rows_ahead(coming: tuple[PeriodAhead, ...], step: Step) -> list[tuple[PeriodAhead, str]]:
