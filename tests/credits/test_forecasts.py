@@ -161,6 +161,16 @@ def test_what_waits_counts_as_used_already():
     assert found.runs_out_on == date(2026, 11, 28)
 
 
+def test_what_waits_is_used_only_once():
+    # 960 last 96 days, past the first cut of the year and the start of another lot.
+    found = forecast(
+        every_day("10"), lot("900"), lot("100", starts_in=20, ref=BOB), waiting=Decimal("40")
+    )
+
+    assert found.runs_out_on == TODAY + timedelta(days=96)
+    assert sum(day.used for day in found.ahead) == Decimal(350)
+
+
 def test_nothing_left_runs_out_today():
     found = forecast(every_day("10"))
 
