@@ -16,8 +16,15 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import QuerySet
 
-from billing import periods, seats
-from billing.models import Allocation, AllocationLine, AllocationState, Contract, Period
+from billing import periods, seats, zone_changes
+from billing.models import (
+    Allocation,
+    AllocationLine,
+    AllocationState,
+    Contract,
+    Period,
+    ZoneChange,
+)
 from credits import grants, zones
 from credits.amounts import ZERO, grouped
 from credits.grants import GrantAlreadyStarted, GrantExpiresBeforeItStarts
@@ -48,6 +55,24 @@ class Plan:
     @property
     def amount(self) -> Decimal:
         return sum((line.amount for line in self.lines), ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A period that has not started: what was issued for it, or what will be at ``issue_at``.
+
+    ``allocation`` is None for one that is still to be issued.
+    """
+
+    number: int
+    starts_on: date
+    ends_on: date
+    starts_at: datetime
+    ends_at: datetime
+    issue_at: datetime
+    amount: Decimal
+    computation: str
+    allocation: Allocation | None
 
 
 def run_all(*, now: datetime) -> int:
@@ -84,6 +109,7 @@ def run(*, company: Company, now: datetime) -> list[Allocation]:
         if contract is None or current.closed_at is not None:
             return []
         contract.company = current
+        zone_changes.apply_due(company=current, now=now)
         _introduce(contract, now)
         last = last_written(current)
         written: list[Allocation] = []
@@ -96,14 +122,24 @@ def run(*, company: Company, now: datetime) -> list[Allocation]:
     return written
 
 
-def plan(*, contract: Contract, number: int, before: Allocation | None) -> Plan:
+def plan(
+    *,
+    contract: Contract,
+    number: int,
+    before: Allocation | Plan | None,
+    change: ZoneChange | None,
+) -> Plan:
     """Return a period as it would be written now, from the seats known for its first day.
 
     ``before`` is the period's predecessor; the first has none. A company's changed time zone
-    counts for the end of the period, and its start is the instant where ``before`` ended.
+    counts for the end of the period, and its start is the instant where ``before`` ended;
+    ``change`` is the change of zone ahead (``billing.zoning``).
     """
     company = contract.company
-    zone = ZoneInfo(company.time_zone)
+    name = company.time_zone
+    if before is not None:
+        name = zone_changes.zone_from(company, change, before.ends_at)
+    zone = ZoneInfo(name)
     months = Period(contract.period).months
     starts_on = periods.first_day(contract.starts_on, number, months)
     ends_on = periods.last_day(contract.starts_on, number, months)
@@ -113,8 +149,61 @@ def plan(*, contract: Contract, number: int, before: Allocation | None) -> Plan:
         ends_on=ends_on,
         starts_at=zones.start_of_day(starts_on, zone) if before is None else before.ends_at,
         ends_at=zones.days(ends_on, ends_on, zone)[1],
-        time_zone=company.time_zone,
+        time_zone=name,
         lines=seats.on(company=company, day=starts_on),
+    )
+
+
+def ahead(*, contract: Contract, now: datetime, count: int) -> tuple[Ahead, ...]:
+    """Return the next periods, at most so many: the one issued already, then those to come.
+
+    Those to come are as they would be issued now. None after the contract's end.
+    """
+    company = contract.company
+    last = last_written(company)
+    change = zone_changes.ahead(company)
+    found = [] if last is None or last.starts_at <= now else [_issued_ahead(last)]
+    before: Allocation | Plan | None = last
+    number = 1 if last is None else last.period_number + 1
+    while len(found) < count:
+        wanted = plan(contract=contract, number=number, before=before, change=change)
+        if not _is_within(contract, wanted):
+            break
+        # A period that is over, because the beat was down, will be written as missed.
+        if wanted.ends_at > now:
+            found.append(_to_come(wanted))
+        before, number = wanted, number + 1
+    return tuple(found)
+
+
+def _issued_ahead(allocation: Allocation) -> Ahead:
+    lines = allocation.lines.order_by("seat_name", "pk")
+    return Ahead(
+        number=allocation.period_number,
+        starts_on=allocation.starts_on,
+        ends_on=allocation.ends_on,
+        starts_at=allocation.starts_at,
+        ends_at=allocation.ends_at,
+        issue_at=allocation.written_at,
+        amount=allocation.amount,
+        computation=" + ".join(
+            f"{line.seats:,} {line.seat_name} × {grouped(line.credits)}" for line in lines
+        ),
+        allocation=allocation,
+    )
+
+
+def _to_come(wanted: Plan) -> Ahead:
+    return Ahead(
+        number=wanted.number,
+        starts_on=wanted.starts_on,
+        ends_on=wanted.ends_on,
+        starts_at=wanted.starts_at,
+        ends_at=wanted.ends_at,
+        issue_at=wanted.starts_at - AHEAD,
+        amount=wanted.amount,
+        computation=in_words(wanted.lines),
+        allocation=None,
     )
 
 
@@ -144,7 +233,8 @@ def _written(company: Company) -> QuerySet[Allocation]:
 def _next(contract: Contract, last: Allocation | None, now: datetime) -> Allocation | None:
     """Write the period after ``last`` if it is due; None if none is."""
     number = 1 if last is None else last.period_number + 1
-    wanted = plan(contract=contract, number=number, before=last)
+    change = zone_changes.ahead(contract.company)
+    wanted = plan(contract=contract, number=number, before=last, change=change)
     if not _is_within(contract, wanted) or wanted.starts_at - AHEAD > now:
         return None
     return _write(contract.company, wanted, now)
@@ -227,7 +317,8 @@ def _revise(
         return None
     company = contract.company
     before = _written(company).filter(period_number=last.period_number - 1).first()
-    wanted = plan(contract=contract, number=last.period_number, before=before)
+    change = zone_changes.ahead(company)
+    wanted = plan(contract=contract, number=last.period_number, before=before, change=change)
     is_wanted = _is_within(contract, wanted)
     if is_wanted and _says_the_same(last, wanted):
         return None

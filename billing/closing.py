@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.utils.module_loading import import_string
 
-from billing import purchases
+from billing import purchases, zone_changes
 from billing.models import OPEN_STATES, Purchase
 from credits import audit, balances, charging, grants
 from credits.amounts import ZERO
@@ -61,6 +61,7 @@ def close(*, company: Company, by: User, reason: str, now: datetime) -> Company:
         current = purchases.lock_company(company)
         for purchase in _purchases(current):
             purchases.cancel(purchase=purchase, by=by, reason=reason, now=now)
+        zone_changes.withdraw(company=current, now=now)
         for path in settings.COMPANY_CLOSING:
             import_string(path)(company=current, by=by, now=now)
         current.closed_at, current.closed_by, current.closing_reason = now, by, reason

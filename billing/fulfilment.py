@@ -26,14 +26,12 @@ from credits.models import Company, Source, User
 class Preview:
     """What fulfilling will do: the credits remaining at its start, before and after.
 
-    ``now`` is what remains today, and ``starts_at`` None for credits that are usable at once.
+    ``starts_at`` is None for credits that are usable at once.
     """
 
-    now: Decimal
     before: Decimal
     after: Decimal
     starts_at: datetime | None
-    ends_at: datetime
 
 
 def last_day(company: Company, starts_on: date) -> date:
@@ -44,18 +42,12 @@ def last_day(company: Company, starts_on: date) -> date:
 
 def preview(*, company: Company, amount: Decimal, starts_on: date, ends_on: date) -> Preview:
     """Return what fulfilling will do to the balance, as things stand."""
-    starts_at, ends_at = _span(company, starts_on, ends_on)
-    current = balances.now(company=company)
-    before = current.remaining
-    is_later = starts_at > current.instant
-    if is_later:
-        before = balances.at(company=company, instant=starts_at).remaining
+    starts_at, _ = _span(company, starts_on, ends_on)
+    found = balances.at_start(company=company, starts_at=starts_at)
     return Preview(
-        now=current.remaining,
-        before=before,
-        after=before + amount,
-        starts_at=starts_at if is_later else None,
-        ends_at=ends_at,
+        before=found.remaining,
+        after=found.remaining + amount,
+        starts_at=starts_at if found.instant == starts_at else None,
     )
 
 

@@ -19,14 +19,11 @@ from django.db.models.functions import Lower
 
 from billing import trail
 from billing.models import OPEN_STATES, Contract, Purchase, PurchaseState
-from credits.amounts import exact, grouped
+from credits.amounts import ACT_MAX, exact, grouped
 from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
-from credits.models import Company, User
-
-# Far above any purchase, and far below what a pool's balance can hold.
-AMOUNT_MAX = Decimal(1_000_000_000)
+from credits.models import REASON_LENGTH_MIN, Company, User
 
 
 class PurchaseRefused(Exception):
@@ -72,9 +69,6 @@ class ReasonMissing(PurchaseRefused):
     """Write why, in at least 10 characters: it stays with the purchase for ever."""
 
 
-REASON_LENGTH_MIN = 10
-
-
 def request(
     *,
     company: Company,
@@ -102,7 +96,7 @@ def request(
     :raises CompanyClosed: nothing is bought for a closed company.
     """
     amount = exact(amount)
-    if not 0 < amount <= AMOUNT_MAX:
+    if not 0 < amount <= ACT_MAX:
         raise AmountRefused(AmountRefused.__doc__)
     refuse_reversed(starts_on, ends_on)
     with transaction.atomic():

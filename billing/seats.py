@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from billing.models import Allocation, SeatCount, SeatType, TopUp
 from credits.amounts import ZERO, exact, prorated_down
@@ -112,6 +112,20 @@ def by_company(days: dict[int, date]) -> dict[int, tuple[Line, ...]]:
             line = Line(seat_type=row.seat_type, seats=row.count, credits=row.seat_type.credits)
             found[row.company_id] += (line,)
     return found
+
+
+def planned(*, company: Company, after: date) -> QuerySet[SeatCount]:
+    """Return the counts that begin after a local day, as recorded last for each, soonest first."""
+    latest = (
+        SeatCount.objects.filter(company=company, effective_on__gt=after)
+        .order_by("seat_type", "effective_on", "-recorded_at", "-id")
+        .distinct("seat_type", "effective_on")
+    )
+    return (
+        SeatCount.objects.filter(pk__in=latest.values("pk"))
+        .select_related("seat_type")
+        .order_by("effective_on", "seat_type__name", "pk")
+    )
 
 
 def owed(*, allocation: Allocation, today: date) -> Decimal:

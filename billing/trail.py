@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from billing.models import Allocation, Contract, Period, Purchase, SeatCount, TopUp
+from billing.models import Allocation, Contract, Period, Purchase, SeatCount, TopUp, ZoneChange
 from credits import audit
 from credits.amounts import grouped
 from credits.audit import Action, Actor
@@ -118,6 +118,28 @@ def topped_up(allocation: Allocation, *, key: UUID, amount: Decimal, by: User, r
         company=allocation.company_id,
         subject=audit.Subject(audit.type_of(TopUp), str(key), label),
         after={"credits": amount, "last_day": allocation.ends_on},
+        reason=reason,
+    )
+
+
+def zone_changed(change: ZoneChange, *, by: User) -> None:
+    """Write down that a company gets another time zone, and from when."""
+    _record_zone(change, by=by, before=change.before, after=change.after, reason=change.reason)
+
+
+def zone_change_withdrawn(change: ZoneChange, *, by: User, reason: str) -> None:
+    """Write down that a company keeps its time zone after all."""
+    _record_zone(change, by=by, before=change.after, after=change.before, reason=reason)
+
+
+def _record_zone(change: ZoneChange, *, by: User, before: str, after: str, reason: str) -> None:
+    audit.record(
+        action=Action.CHANGED,
+        by=by,
+        company=change.company_id,
+        subject=change.company,
+        before={"time_zone": before},
+        after={"time_zone": after, "from": change.effective_at},
         reason=reason,
     )
 

@@ -27,6 +27,7 @@ SCHEDULE = {
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
     "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
+    "change_zones": {"task": "billing.tasks.change_zones", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }
 app.conf.beat_schedule = {

@@ -241,14 +241,15 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
 
-# E-mail. Without a server nothing is needed: what would be sent is printed by the web process.
+# E-mail. Without a server nothing is needed: what would be sent is printed by the
+# process that sends it.
 EMAIL = mail.address(
     env.text(
         "TALLYSTICK_EMAIL_URL",
         "",
         "The mail server, as `smtp://user:password@host:587` (STARTTLS), `smtps://…:465` (TLS) or "
         "`smtp+plain://host:25`; or a folder, as `file:///var/mail`.",
-        default_is="printed by the web process",
+        default_is="printed by the web process and the worker",
     )
 )
 EMAIL_BACKEND = EMAIL.backend
@@ -373,8 +374,17 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"request_id": {"()": "credits.origins.RequestIdFilter"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request_id)s %(message)s"}
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
     "root": {
         "handlers": ["stderr"],
         "level": env.choice(

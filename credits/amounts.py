@@ -16,6 +16,8 @@ DIGITS = 18
 QUANTUM = Decimal("0.001")
 ZERO = Decimal("0.000")
 AMOUNT_MAX = Decimal(10) ** (DIGITS - PLACES) - QUANTUM
+# What a person may move at once: far above any act, and far below what a pool's balance can hold.
+ACT_MAX = Decimal(1_000_000_000)
 
 
 class InexactAmount(ValueError):

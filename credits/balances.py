@@ -94,6 +94,14 @@ def at(*, company: Company, instant: datetime) -> BalanceAt:
     return BalanceAt(instant, entry.sequence, entry.balance_after)
 
 
+def at_start(*, company: Company, starts_at: datetime | None) -> BalanceAt:
+    """Return the credits remaining when a grant starts: now, for None or an instant not ahead."""
+    current = now(company=company)
+    if starts_at is None or starts_at <= current.instant:
+        return BalanceAt(current.instant, current.sequence, current.remaining)
+    return BalanceAt(starts_at, current.sequence, _settled_at(company, starts_at))
+
+
 def _settled_at(company: Company, instant: datetime) -> Decimal:
     live = Q(expires_at=None) | Q(expires_at__gt=instant)
     grants = CreditGrant.objects.filter(company=company, cancelled_at=None, voided_at=None)

@@ -20,7 +20,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.urls import reverse
 from psycopg.errors import DiskFull
 
 from credits import audit, wakes
@@ -64,16 +65,28 @@ class _Gone(Exception):
 
 
 def request(
-    *, company: Company, choice: Choice, row_count: int, by: User, now: datetime
+    *,
+    company: Company,
+    choice: Choice,
+    row_count: int,
+    by: User,
+    now: datetime,
+    address: Callable[[str], str] | None = None,
 ) -> ExportJob:
     """Queue a report to be prepared; return its job.
+
+    ``address`` turns a path of this site into a whole address, for the e-mail that says it has
+    ended; without it none is sent. A worker has no request that would tell it.
 
     :raises TooManyExports: 20 of the company are open.
     """
     if ExportJob.objects.filter(company=company, state__in=OPEN_EXPORT_STATES).count() >= OPEN_MAX:
         raise TooManyExports(TooManyExports.__doc__)
+    job_id = new_id()
+    page = reverse("admin:credits_exportjob_change", args=[job_id])
     with transaction.atomic():
         job = ExportJob.objects.create(
+            id=job_id,
             company=company,
             report=choice.report,
             first_day=choice.days.first,
@@ -85,6 +98,7 @@ def request(
             row_count=row_count,
             requested_at=now,
             requested_by=by,
+            page_url=address(page) if address else "",
         )
         _record(Action.REQUESTED, job, by=by, after=choice.facts | {"rows": row_count})
         wakes.export(job_id=job.pk)
@@ -113,7 +127,13 @@ def count_again(job: ExportJob) -> int:
     return report.totals(DayRange(job.first_day, job.last_day)).row_count
 
 
-def rerun(*, job: ExportJob, by: User, now: datetime) -> ExportJob:
+def rerun(
+    *,
+    job: ExportJob,
+    by: User,
+    now: datetime,
+    address: Callable[[str], str] | None = None,
+) -> ExportJob:
     """Ask for the same report as it is now; return the new job, and leave the old one.
 
     :raises StillPreparing: the old one has not ended.
@@ -123,7 +143,12 @@ def rerun(*, job: ExportJob, by: User, now: datetime) -> ExportJob:
     if job.state in OPEN_EXPORT_STATES:
         raise StillPreparing(StillPreparing.__doc__)
     return request(
-        company=job.company, choice=choice_of(job), row_count=count_again(job), by=by, now=now
+        company=job.company,
+        choice=choice_of(job),
+        row_count=count_again(job),
+        by=by,
+        now=now,
+        address=address,
     )
 
 
@@ -170,20 +195,22 @@ def prepare(*, job_id: UUID, clock: Callable[[], datetime]) -> ExportJob | None:
 
 def fail(*, job: ExportJob, reason: str, now: datetime) -> ExportJob | None:
     """Say why a job has no file; None when it is not the caller's any more."""
-    failed = _leased(job).update(
-        state=ExportState.FAILED, reason=reason, finished_at=now, **_UNLEASED
-    )
+    failed = _leased(job).update(state=ExportState.FAILED, reason=reason, **_ended(now))
     return ExportJob.objects.get(pk=job.pk) if failed else None
 
 
 def sweep(*, now: datetime) -> int:
-    """Take back jobs whose worker died, and wake workers for what waits; return how many."""
+    """Take back jobs whose worker died, and wake workers for what waits; return how many.
+
+    A job that has ended waits as well while it is still to be announced (``announcing``).
+    """
     lost = ExportJob.objects.filter(state=ExportState.PREPARING, leased_until__lt=now)
     lost.filter(attempts__gte=ATTEMPTS_MAX).update(
-        state=ExportState.FAILED, reason=STOPPED_TOO_OFTEN, finished_at=now, **_UNLEASED
+        state=ExportState.FAILED, reason=STOPPED_TOO_OFTEN, **_ended(now)
     )
     lost.update(state=ExportState.QUEUED, rows_done=0, **_UNLEASED)
-    waiting = ExportJob.objects.filter(state=ExportState.QUEUED).order_by("requested_at", "pk")
+    is_waiting = Q(state=ExportState.QUEUED) | Q(mail_due_at__lte=now)
+    waiting = ExportJob.objects.filter(is_waiting).order_by("requested_at", "pk")
     ids = list(waiting.values_list("pk", flat=True)[:WAKES_MAX])
     for job_id in ids:
         wakes.export(job_id=job_id)
@@ -235,6 +262,12 @@ def _record(
 _UNLEASED: dict[str, Any] = {"lease_token": None, "leased_until": None}
 
 
+def _ended(now: datetime) -> dict[str, Any]:
+    """Return what is set with a job's last state: in one UPDATE, so that no e-mail is lost."""
+    due = Case(When(page_url="", then=None), default=Value(now))
+    return _UNLEASED | {"finished_at": now, "mail_due_at": due}
+
+
 def _claim(job_id: UUID, now: datetime) -> ExportJob | None:
     """Lease a job that waits, or whose worker's lease has run out."""
     free = Q(state=ExportState.QUEUED) | Q(state=ExportState.PREPARING, leased_until__lt=now)
@@ -271,13 +304,12 @@ def _finish(job: ExportJob, part: Path, written: files.Written, now: datetime) -
     part.rename(final)
     finished = _leased(job).update(
         state=ExportState.READY,
-        finished_at=now,
         expires_at=now + KEPT,
         file_name=final.name,
         byte_count=byte_count,
         row_count=written.row_count,
         rows_done=written.row_count,
-        **_UNLEASED,
+        **_ended(now),
     )
     if not finished:
         final.unlink(missing_ok=True)

@@ -81,6 +81,19 @@ def once(
     return answer
 
 
+def is_known(*, company: Company, operation: str, key: Key) -> bool:
+    """Tell whether the key was used, with whatever body."""
+    return IdempotencyRecord.objects.filter(
+        company=company, operation=operation, key=key.text
+    ).exists()
+
+
+def wait_for(key: Key) -> None:
+    """Let nobody else act under the key until the transaction ends; wait for whoever does now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key.text])
+
+
 def forget_answers(*, now: datetime, batch_size: int = FORGET_BATCH) -> int:
     """Drop the answers of more than 30 days ago, some at a time; return how many there were.
 

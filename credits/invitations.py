@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.core.mail import send_mail
 from django.db import transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 
-from credits import audit, sign_in
+from credits import audit, mails, sign_in
 from credits.audit import Action
 from credits.models import Company, Membership, Role, User
 
@@ -71,19 +69,17 @@ def send(
             path = f"{sign_in.new_link(user=user, now=now, life=LIFE)}?{sign_in.CHOOSE_PASSWORD}"
         action = Action.INVITED if has_password else Action.LINK_MADE
         _record(action, user, company, by, {"sent_to": user.email})
-    context = {
-        "user": user,
-        "company": company,
-        "link": address(path),
-        "has_password": has_password,
-        "days": LIFE.days,
-    }
-    send_mail(
-        # On one line, whatever the name holds: a subject is a header.
-        subject=" ".join(f"Your access to the credits of {company}".split()),
-        message=render_to_string("credits/invitation.txt", context),
-        from_email=None,
-        recipient_list=[user.email],
+    mails.send(
+        to=user.email,
+        subject=f"Your access to the credits of {company}",
+        template="credits/invitation.txt",
+        context={
+            "user": user,
+            "company": company,
+            "link": address(path),
+            "has_password": has_password,
+            "days": LIFE.days,
+        },
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import ipaddress
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from django.http import HttpRequest, HttpResponse
 from credits.identifiers import new_id
 
 REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID_KEY = "tallystick.request_id"
 USER_AGENT_LENGTH_MAX = 200
 # At most what a usage event's column holds; nothing that a log or a page could trip over.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -106,6 +108,18 @@ def client_address(request: HttpRequest) -> str | None:
     return None if address is None else str(address)
 
 
+class RequestIdFilter(logging.Filter):
+    """Add `` request <id>`` to each line a request logs: what a person is told to pass on."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        # Django logs what it refuses when the middleware are done, and passes the request.
+        request = getattr(record, "request", None)
+        known = getattr(request, "META", {}).get(REQUEST_ID_KEY, "")
+        request_id = current().request_id or known
+        record.request_id = f" request {request_id}" if request_id else ""
+        return True
+
+
 class OriginMiddleware:
     """Give each request an id, told in the answer, and keep where it comes from."""
 
@@ -114,6 +128,7 @@ class OriginMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with coming_from(of_request(request)) as origin:
+            request.META[REQUEST_ID_KEY] = origin.request_id
             response = self.get_response(request)
         response[REQUEST_ID_HEADER] = origin.request_id
         return response
@@ -124,7 +139,7 @@ def _request_id(request: HttpRequest) -> str:
     peer = _address(request.META.get("REMOTE_ADDR", ""))
     if peer is not None and _is_trusted(peer) and REQUEST_ID.fullmatch(given):
         return given
-    return new_id().hex
+    return str(new_id())
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -9,7 +9,7 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from credits import expirations, exports, idempotency, jobs, usage_days
+from credits import announcing, expirations, exports, idempotency, jobs, usage_days
 from credits.models import ExportJob, ExportState
 
 SETTLE_PERIOD = timedelta(minutes=1)
@@ -29,13 +29,14 @@ def settle() -> None:
 
 @shared_task
 def export(*, job_id: str) -> None:
-    """Prepare the file of one export."""
+    """Prepare the file of one export, and tell who asked for it; either may be done already."""
     try:
         exports.prepare(job_id=UUID(job_id), clock=timezone.now)
     except SoftTimeLimitExceeded:
         job = ExportJob.objects.get(pk=job_id)
         if job.state == ExportState.PREPARING:
             exports.fail(job=job, reason=exports.TOOK_TOO_LONG, now=timezone.now())
+    announcing.announce(job_id=UUID(job_id), clock=timezone.now)
 
 
 @shared_task

@@ -11,17 +11,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
-from billing import contracts, seats
-from billing.admin.acting import (
-    Act,
-    ActForm,
-    Done,
-    Plan,
-    amount_field,
-    clean_amount,
-    reason_field,
-    text_field,
-)
+from billing import allocations, contracts, seats
+from billing.admin.acting import Act
 from billing.contracts import Outcome, Seats, Terms
 from billing.models import AllocationState, Contract, Period, SeatType
 from billing.models.contracts import (
@@ -30,6 +21,15 @@ from billing.models.contracts import (
     SEAT_CREDITS_DEFAULT,
 )
 from credits import amounts, shown
+from credits.admin.acting import (
+    ActForm,
+    Done,
+    Plan,
+    amount_field,
+    reason_field,
+    reason_note,
+    text_field,
+)
 from credits.admin.days import DayField
 from credits.models import Company
 from credits.roles import Act as Allowed
@@ -42,10 +42,6 @@ def number_field(minimum: int, maximum: int, **kwargs: Any) -> forms.IntegerFiel
     return forms.IntegerField(
         min_value=minimum, max_value=maximum, widget=UnfoldAdminIntegerFieldWidget, **kwargs
     )
-
-
-def no_amount(typed: str) -> Decimal | None:
-    return clean_amount(typed) if typed.strip() else None
 
 
 class TermsFields(forms.Form):
@@ -69,18 +65,12 @@ class TermsFields(forms.Form):
     approval_limit = amount_field(
         "A second person approves purchases above",
         required=False,
+        may_be_zero=True,
         help_text="Empty: never. 0: always.",
     )
     purchase_months = number_field(
         1, MONTHS_MAX, label="Purchases live, in months", initial=PURCHASE_MONTHS_DEFAULT
     )
-
-    def clean_introductory_amount(self) -> Decimal | None:
-        return no_amount(self.cleaned_data["introductory_amount"])
-
-    def clean_approval_limit(self) -> Decimal | None:
-        typed = self.cleaned_data["approval_limit"]
-        return Decimal(0) if typed.strip() in ("0", "0.0") else no_amount(typed)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -112,9 +102,6 @@ class SeatFields(forms.Form):
         "Credits a seat and period", initial=str(SEAT_CREDITS_DEFAULT), help_text=""
     )
 
-    def clean_seat_credits(self) -> Decimal:
-        return clean_amount(self.cleaned_data["seat_credits"])
-
 
 class AgreeForm(SeatFields, TermsFields, ActForm):
     """A contract with its first seats."""
@@ -144,10 +131,11 @@ class ContractAct(Act):
     """An act on one contract, whose plan is what it would write, from the very same code."""
 
     needs = Allowed.EDIT_CONTRACTS
+    company: Company
 
-    def __init__(self, *, request: HttpRequest, contract: Contract) -> None:
-        super().__init__(request=request, company=contract.company)
-        self.contract = contract
+    def __init__(self, *, request: HttpRequest, row: Contract) -> None:
+        super().__init__(request=request, company=row.company)
+        self.contract = row
 
     @property
     def back_url(self) -> str:
@@ -171,6 +159,7 @@ class ContractAct(Act):
 class Agree(Act):
     """Give a company that has none its contract."""
 
+    company: Company
     needs = Allowed.EDIT_CONTRACTS
     form_class = AgreeForm
     heading = "Agree a contract"
@@ -181,7 +170,6 @@ class Agree(Act):
         return reverse("admin:billing_contract_changelist")
 
     def outcome(self, form: Any) -> Outcome:
-        assert self.company is not None
         counted = counted_of(form, form.cleaned_data["starts_on"])
         return contracts.agree(
             company=self.company,
@@ -237,12 +225,11 @@ class RecordSeats(ContractAct):
 
     def fresh(self) -> ActForm:
         form = super().fresh()
-        assert self.company is not None
         kind = SeatType.objects.filter(company=self.company).order_by("name").first()
         if kind is not None:
             form.initial["seat_name"] = kind.name
             form.initial["seat_credits"] = amounts.text(kind.credits)
-        form.initial["effective_on"] = local_day(self.company, self)
+        form.initial["effective_on"] = allocations.local_day(self.company, self.now)
         return form
 
     def outcome(self, form: Any) -> Outcome:
@@ -256,7 +243,6 @@ class RecordSeats(ContractAct):
         )
 
     def facts(self, form: Any) -> tuple[tuple[str, Any], ...]:
-        assert self.company is not None
         values = form.cleaned_data
         known = {
             line.seat_type.name: line.seats
@@ -286,7 +272,7 @@ class TopUp(ContractAct):
             facts=(("Added now", shown.amount(owed, metric="owed")),),
             notes=(
                 "The credits end with the running period.",
-                f"Reason: {form.cleaned_data['reason']}",
+                reason_note(form),
             ),
         )
 
@@ -369,7 +355,3 @@ def notes_of(outcome: Outcome) -> tuple[str, ...]:
     if outcome.introduced:
         notes.append(f"{amounts.grouped(outcome.introduced)} introductory credits are given.")
     return tuple(notes)
-
-
-def local_day(company: Company, act: Act) -> date:
-    return act.now.astimezone(shown.zone_of(company)).date()

@@ -8,13 +8,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from billing.models import Allocation, AllocationLine, AllocationState, TopUp
 from credits import shown
-from credits.admin.scoped import ReadOnlyAdmin
-from credits.current_company import scope_of
+from credits.admin.scoped import ReadOnlyAdmin, StatedInline
 from credits.roles import Act
 
 TONES = {
@@ -24,28 +22,9 @@ TONES = {
 }
 
 
-class StatedInline(TabularInline):
-    """Rows stated beside an allocation."""
-
-    extra = 0
-    can_delete = False
-    hide_title = True
-    ordering = ("pk",)
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return scope_of(request).may(Act.VIEW_BILLING)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class LineInline(StatedInline):
+    view_act = Act.VIEW_BILLING
+    hide_title = True
     model = AllocationLine
     fields = ("seat_name", "seats", "each", "together")
     readonly_fields = fields
@@ -61,6 +40,8 @@ class LineInline(StatedInline):
 
 
 class TopUpInline(StatedInline):
+    view_act = Act.VIEW_BILLING
+    hide_title = True
     model = TopUp
     fields = ("given", "made", "by", "reason", "grant_link")
     readonly_fields = fields

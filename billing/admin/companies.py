@@ -16,20 +16,18 @@ from django.urls import path
 from django.utils import timezone
 from unfold.decorators import display
 
-from billing.admin import acting, founding
-from billing.models import Contract
+from billing.admin import company_panels, founding, zoning
 from credits import shown
+from credits.admin import acting
 from credits.admin.companies import CompanyAdmin
-from credits.current_company import scope_of
 from credits.models import Company, Membership
-from credits.roles import Act
 
 admin.site.unregister(Company)
 
 
 @admin.register(Company)
 class ContractedCompanyAdmin(CompanyAdmin):
-    """Opened whole, on one page; closed, never deleted."""
+    """Opened whole, on one page; its page says how it stands; closed, never deleted."""
 
     list_display = (
         *("name", "slug", "time_zone", "state_label", "opened", "credits_left", "is_demo"),
@@ -38,11 +36,10 @@ class ContractedCompanyAdmin(CompanyAdmin):
     change_form_template = "admin/billing/company_change_form.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = self.list_display
-        return (*fields, "closing") if obj is not None and obj.closed_at else fields
+        return ("name", "slug", "time_zone", "opened", "is_demo")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (*self.list_display[1:], "closing")
+        return self.get_fields(request, obj)[1:]
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
@@ -51,6 +48,11 @@ class ContractedCompanyAdmin(CompanyAdmin):
                 "<int:company_id>/close/",
                 wrap(self.close_view),
                 name="credits_company_close",
+            ),
+            path(
+                "<int:company_id>/zone/",
+                wrap(self.zone_view),
+                name="credits_company_zone",
             ),
             path(
                 "<int:company_id>/invite/<int:membership_id>/",
@@ -70,28 +72,23 @@ class ContractedCompanyAdmin(CompanyAdmin):
             self, founding.Close(request=request, company=_found(self, request, company_id))
         )
 
+    def zone_view(self, request: HttpRequest, company_id: int) -> HttpResponse:
+        company = _found(self, request, company_id)
+        return acting.view(self, zoning.ChangeZone(request=request, company=company))
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         company: Company | None = context.get("original")
         if company is not None:
-            waiting = company.memberships.filter(user__last_login=None, user__is_active=True)
-            context |= {
-                "contract": Contract.objects.filter(company=company).first(),
-                "may_act": scope_of(request).may(Act.EDIT_COMPANIES) and not company.closed_at,
-                "not_signed_in": list(waiting.select_related("user").order_by("pk")[:20]),
-            }
+            context |= company_panels.of(request, company)
+            # Another company is opened on a page of its own, and this one has one name to save.
+            context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="state")
     def state_label(self, company: Company) -> str:
         return shown.status("Closed" if company.closed_at else "Open")
-
-    @display(description="closed")
-    def closing(self, company: Company) -> str:
-        by = company.closed_by.get_full_name() if company.closed_by else shown.NOTHING
-        when = shown.instant(company.closed_at, company)
-        return shown.number("{} by {}: {}", when, by, company.closing_reason)
 
 
 def invite_again(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.views import ChangeList
 
 from billing import allocations, contracts, seats
-from billing.admin import acting, agreeing
+from billing.admin import agreeing
 from billing.models import Contract, SeatCount
 from credits import shown
+from credits.admin import acting
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.current_company import scope_of
 from credits.roles import Act
@@ -61,23 +59,8 @@ class ContractAdmin(ReadOnlyAdmin):
         return ContractChangeList
 
     def get_urls(self) -> list[Any]:
-        own = [
-            path(
-                f"<uuid:contract_id>/{name}/",
-                self.admin_site.admin_view(partial(self.act_view, act)),
-                name=f"billing_contract_{name}",
-            )
-            for name, act in self.acts.items()
-        ]
-        return [*own, *super().get_urls()]
-
-    def act_view(
-        self, act: type[agreeing.ContractAct], request: HttpRequest, contract_id: UUID
-    ) -> HttpResponse:
-        found = self.get_queryset(request).select_related("company").filter(pk=contract_id).first()
-        if found is None:
-            raise Http404("There is no such contract.")
-        return acting.view(self, act(request=request, contract=found))
+        acts = acting.pages_of_row(self.acts)
+        return [*self.pages_of_row("pk", acts), *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(Act.EDIT_CONTRACTS)
@@ -86,14 +69,11 @@ class ContractAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         company = scope_of(request).company
-        if company is None and self.has_add_permission(request):
-            self.message_user(request, "Choose a company first: a contract belongs to one.")
-            return redirect("admin:billing_contract_changelist")
-        if company is not None and self.has_add_permission(request):
+        if company is not None and request.method != "POST" and self.has_add_permission(request):
             found = Contract.objects.filter(company=company).first()
-            if found is not None and request.method != "POST":
+            if found is not None:
                 return redirect("admin:billing_contract_change", found.pk)
-        return acting.view(self, agreeing.Agree(request=request, company=company))
+        return acting.view_of_company(self, agreeing.Agree, request, noun="a contract")
 
     def name_of(self, row: Contract) -> str:
         return f"Contract of {row.company}"

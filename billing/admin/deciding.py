@@ -14,29 +14,31 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import purchases, voiding
-from billing.admin.acting import (
-    Act,
+from billing.admin.acting import Act
+from billing.models import OPEN_STATES, Purchase, PurchaseState
+from credits import amounts, balances, shown
+from credits.admin.acting import (
     ActForm,
     Done,
     Plan,
     amount_field,
     balance_change,
-    clean_amount,
     reason_field,
+    reason_note,
 )
-from billing.models import OPEN_STATES, Purchase, PurchaseState
-from credits import amounts, balances, shown
 from credits.admin.days import DayField
-from credits.models import LedgerEntry
+from credits.models import Company, LedgerEntry
 from credits.roles import Act as Allowed
 
 
 class PurchaseAct(Act):
     """An act on one purchase."""
 
-    def __init__(self, *, request: HttpRequest, purchase: Purchase) -> None:
-        super().__init__(request=request, company=purchase.company)
-        self.purchase = purchase
+    company: Company
+
+    def __init__(self, *, request: HttpRequest, row: Purchase) -> None:
+        super().__init__(request=request, company=row.company)
+        self.purchase = row
 
     @classmethod
     def is_open(cls, purchase: Purchase) -> bool:
@@ -83,13 +85,11 @@ class RequestForm(ActForm):
         help_text="What it is for, for whoever decides.",
     )
 
-    def clean_amount(self) -> Decimal:
-        return clean_amount(self.cleaned_data["amount"])
-
 
 class Request(Act):
     """A company's admin asks for more credits; nothing is bought by that."""
 
+    company: Company
     needs = Allowed.REQUEST_CREDITS
     form_class = RequestForm
     heading = "Request more credits"
@@ -101,7 +101,6 @@ class Request(Act):
         return reverse("admin:credits_page")
 
     def plan(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         amount, starts_on = form.cleaned_data["amount"], form.cleaned_data["starts_on"]
         left = balances.now(company=self.company).remaining
         return Plan(
@@ -117,7 +116,6 @@ class Request(Act):
         )
 
     def do(self, form: ActForm) -> Done:
-        assert self.company is not None
         values = form.cleaned_data
         purchase = purchases.request(
             company=self.company,
@@ -154,7 +152,6 @@ class Approve(PurchaseAct):
         return purchase.state == PurchaseState.REQUESTED
 
     def what_it_does(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         limit = purchases.approval_limit(self.company)
         is_above = limit is not None and self.purchase.amount > limit
         notes = ["Approving adds no credits yet: the purchase is then fulfilled."]
@@ -181,10 +178,6 @@ class Approve(PurchaseAct):
 
 class ReasonForm(ActForm):
     reason = reason_field()
-
-
-def reason_note(form: ActForm) -> str:
-    return f"Reason: {form.cleaned_data['reason']}"
 
 
 class Cancel(PurchaseAct):
@@ -229,7 +222,6 @@ class Void(PurchaseAct):
         return purchase.state == PurchaseState.FULFILLED and purchase.voided_at is None
 
     def what_it_does(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         found = voiding.preview(purchase=self.purchase)
         before = balances.now(company=self.company).remaining
         notes = [found.sentence, reason_note(form)]

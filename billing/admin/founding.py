@@ -17,7 +17,7 @@ from django.utils.text import slugify
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 
 from billing import closing, opening
-from billing.admin.acting import Act, ActForm, Done, Plan, balance_change, text_field
+from billing.admin.acting import Act
 from billing.admin.agreeing import (
     SeatFields,
     TermsFields,
@@ -26,9 +26,10 @@ from billing.admin.agreeing import (
     notes_of,
     terms_facts,
 )
-from billing.admin.deciding import ReasonForm, reason_note
+from billing.admin.deciding import ReasonForm
 from billing.opening import Wish
 from credits import invitations, shown
+from credits.admin.acting import ActForm, Done, Plan, balance_change, reason_note, text_field
 from credits.amounts import ZERO
 from credits.companies import CompanyClosed
 from credits.models import Company, Membership, User
@@ -162,6 +163,7 @@ class Open(Act):
 class Close(Act):
     """Close a company for good."""
 
+    company: Company
     needs = Allowed.EDIT_COMPANIES
     form_class = ReasonForm
     heading = "Close"
@@ -170,14 +172,12 @@ class Close(Act):
 
     @property
     def back_url(self) -> str:
-        assert self.company is not None
         return reverse("admin:credits_company_change", args=[self.company.pk])
 
     def title(self) -> str:
         return f"Close {self.company}"
 
     def plan(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         if self.company.closed_at is not None:
             form.add_error(None, str(CompanyClosed(self.company)))
             return None
@@ -210,13 +210,11 @@ class Close(Act):
         )
 
     def do(self, form: ActForm) -> Done:
-        assert self.company is not None
         reason = form.cleaned_data["reason"]
         closing.close(company=self.company, by=self.by, reason=reason, now=self.now)
         return Done(self.back_url, f"{self.company} is closed.")
 
     def before(self, form: ActForm) -> Done | None:
-        assert self.company is not None
         return Done(self.back_url, "") if self.company.closed_by == self.by else None
 
 

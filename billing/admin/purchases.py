@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from billing.admin import acting, deciding, selling
+from billing.admin import deciding, selling
+from billing.admin.purchase_states import state_of
 from billing.models import Purchase, PurchaseState
 from billing.reports import PurchaseHistoryReport
 from credits import shown
+from credits.admin import acting
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import ReportExportMixin
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 
-TONES = {
-    PurchaseState.REQUESTED: shown.WARNING,
-    PurchaseState.APPROVED: shown.INFO,
-    PurchaseState.FULFILLED: shown.GOOD,
-    PurchaseState.CANCELLED: shown.QUIET,
-}
 VOIDED = "voided"
 
 
@@ -90,17 +83,12 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     }
 
     def get_urls(self) -> list[Any]:
-        wrap = self.admin_site.admin_view
-        own = [
-            path(
-                f"<uuid:purchase_id>/{name}/",
-                wrap(partial(decide, self, act)),
-                name=f"billing_purchase_{name}",
-            )
-            for name, act in self.acts.items()
+        asked = self.admin_site.admin_view(self.request_view)
+        return [
+            path("request/", asked, name="billing_purchase_request"),
+            *self.pages_of_row("pk", acting.pages_of_row(self.acts)),
+            *super().get_urls(),
         ]
-        request_page = path("request/", wrap(self.request_view), name="billing_purchase_request")
-        return [request_page, *own, *super().get_urls()]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return scope_of(request).may(Act.SELL_CREDITS)
@@ -108,11 +96,7 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        company = scope_of(request).company
-        if company is None and self.has_add_permission(request):
-            self.message_user(request, "Choose a company first: a purchase belongs to one.")
-            return redirect("admin:billing_purchase_changelist")
-        return acting.view(self, selling.Record(request=request, company=company))
+        return acting.view_of_company(self, selling.Record, request, noun="a purchase")
 
     def request_view(self, request: HttpRequest) -> HttpResponse:
         company = scope_of(request).company
@@ -205,28 +189,6 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
     @display(description="replaced by")
     def followed_by(self, purchase: Purchase) -> str:
         return _other(getattr(purchase, "replaced_by", None))
-
-
-def decide(
-    page: PurchaseAdmin,
-    act: type[deciding.PurchaseAct],
-    request: HttpRequest,
-    purchase_id: UUID,
-) -> HttpResponse:
-    """Answer the pages of one act on one purchase; 404 for one that is not in scope."""
-    purchase = (
-        page.get_queryset(request).select_related("company", "grant").filter(pk=purchase_id).first()
-    )
-    if purchase is None:
-        raise Http404("There is no such purchase.")
-    return acting.view(page, act(request=request, purchase=purchase))
-
-
-def state_of(purchase: Purchase) -> SafeString:
-    if purchase.voided_at is not None:
-        return shown.status("Voided", tone=shown.QUIET)
-    state = PurchaseState(purchase.state)
-    return shown.status(state.label, tone=TONES[state])
 
 
 def _step(purchase: Purchase, step: str, reason: str = "") -> str:

@@ -9,27 +9,25 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from billing import fulfilment, purchases
-from billing.admin.acting import (
-    Act,
+from billing import allocations, fulfilment, purchases
+from billing.admin.acting import Act
+from billing.admin.deciding import PurchaseAct
+from billing.models import Purchase, PurchaseState
+from billing.models.purchases import ORDER_REFERENCE_LENGTH_MAX
+from credits import amounts, shown
+from credits.admin.acting import (
     ActForm,
     Done,
     Plan,
     amount_field,
     balance_change,
-    clean_amount,
     text_field,
 )
-from billing.admin.deciding import PurchaseAct
-from billing.models import Purchase, PurchaseState
-from billing.models.purchases import ORDER_REFERENCE_LENGTH_MAX
-from credits import amounts, shown
 from credits.admin.days import DayField
 from credits.models import Company
 from credits.roles import Act as Allowed
@@ -87,13 +85,11 @@ class RecordForm(OrderForm):
             company=company, voided_at__isnull=False, replaced_by=None
         ).order_by("-number")
 
-    def clean_amount(self) -> Decimal:
-        return clean_amount(self.cleaned_data["amount"])
-
 
 class Record(Act):
     """Staff enter an order: one act, or above the contract's limit the first of three."""
 
+    company: Company
     needs = Allowed.SELL_CREDITS
     form_class = RecordForm
     heading = "Record purchase"
@@ -105,11 +101,10 @@ class Record(Act):
 
     def fresh(self) -> ActForm:
         form = super().fresh()
-        form.initial["starts_on"] = _today(self)
+        form.initial["starts_on"] = allocations.local_day(self.company, self.now)
         return form
 
     def plan(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         values = form.cleaned_data
         if found := purchases.recorded(self.company, values["order_reference"]):
             form.add_error("order_reference", str(purchases.AlreadyRecorded(found)))
@@ -131,7 +126,6 @@ class Record(Act):
         )
 
     def do(self, form: ActForm) -> Done:
-        assert self.company is not None
         values = form.cleaned_data
         purchase = fulfilment.record(
             company=self.company,
@@ -171,13 +165,14 @@ class Fulfil(PurchaseAct):
     def fresh(self) -> ActForm:
         form = super().fresh()
         purchase = self.purchase
-        form.initial["starts_on"] = purchase.starts_on or _today(self)
+        form.initial["starts_on"] = purchase.starts_on or allocations.local_day(
+            self.company, self.now
+        )
         form.initial["ends_on"] = purchase.ends_on
         form.initial["order_reference"] = purchase.order_reference
         return form
 
     def what_it_does(self, form: ActForm) -> Plan | None:
-        assert self.company is not None
         values = form.cleaned_data
         found = purchases.recorded(self.company, values["order_reference"])
         if found is not None and found != self.purchase:
@@ -228,8 +223,3 @@ def _facts(
         ("Expiration date", shown.day(ends_on)),
         (f"Balance of {company}", change),
     )
-
-
-def _today(act: Act) -> date:
-    assert act.company is not None
-    return act.now.astimezone(ZoneInfo(act.company.time_zone)).date()

@@ -1,6 +1,7 @@
 from billing.models.allocations import Allocation, AllocationLine, AllocationState, TopUp
 from billing.models.contracts import Contract, Period, SeatCount, SeatType
 from billing.models.purchases import OPEN_STATES, Purchase, PurchaseState
+from billing.models.zones import ZoneChange
 
 __all__ = [
     "OPEN_STATES",
@@ -14,4 +15,5 @@ __all__ = [
     "SeatCount",
     "SeatType",
     "TopUp",
+    "ZoneChange",
 ]

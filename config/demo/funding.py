@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from billing import allocations, contracts, fulfilment, periods, purchases, voiding
 from billing.contracts import Seats, Terms
 from billing.models import Contract, Purchase
 from config.demo.history import History
-from credits import charging, grants, zones
-from credits.models import Source, UsageEvent, User
+from credits import charging, grants, shown, trail, zones
+from credits.identifiers import new_id
+from credits.models import Company, Operation, Source, UsageEvent, User
 
 PERIOD_ENDS_IN = timedelta(days=9)  # So that something expires soon after the first start.
 PERIODS = 3
@@ -45,18 +47,31 @@ class Funding:
         self.life.plan(self.at(days_ago, hour, minute), act)
 
     def introduce(self, amount: int, *, days_ago: int, reason: str) -> None:
-        starts_at = self.at(days_ago)
-        self.life.plan(
-            starts_at,
-            lambda: grants.issue(
+        starts_at, grant_id = self.at(days_ago), new_id()
+        ends_at = starts_at + timedelta(days=90)
+
+        def give() -> None:
+            trail.granted(
+                grant_id=grant_id,
                 company=self.company,
                 source=Source.INTRODUCTORY,
                 amount=Decimal(amount),
                 by=self.vendor,
-                expires_at=starts_at + timedelta(days=90),
+                first_day=None,
+                last_day=shown.last_day_before(ends_at, self.zone),
                 reason=reason,
-            ),
-        )
+            )
+            grants.issue(
+                company=self.company,
+                source=Source.INTRODUCTORY,
+                amount=Decimal(amount),
+                by=self.vendor,
+                expires_at=ends_at,
+                reason=reason,
+                grant_id=grant_id,
+            )
+
+        self.life.plan(starts_at, give)
 
     def agree(self) -> None:
         """Plan a contract by seats that grow, its periods ending some days after today."""
@@ -120,18 +135,25 @@ class Funding:
 
     def add(self, amount: str, reason: str, *, days_ago: int, ends_in: int) -> None:
         """Plan a correction upwards."""
-        self.plan(
-            days_ago,
-            10,
-            40,
-            lambda: grants.adjust(
+        ends_at = self.at(-ends_in)
+
+        def add() -> None:
+            self._tell(
+                Operation.ADJUST,
+                self.company,
+                reason,
+                amount=Decimal(amount),
+                last=shown.last_day_before(ends_at, self.zone),
+            )
+            grants.adjust(
                 company=self.company,
                 amount=Decimal(amount),
                 by=self.vendor,
                 reason=reason,
-                expires_at=self.at(-ends_in),
-            ),
-        )
+                expires_at=ends_at,
+            )
+
+        self.plan(days_ago, 10, 40, add)
 
     def refund(self, amount: str, reason: str, *, days_ago: int) -> None:
         """Plan to give back a part of what was charged last."""
@@ -143,11 +165,22 @@ class Funding:
                 .last()
             )
             if event is not None:
+                self._tell(
+                    Operation.REFUND, event, reason, amount=Decimal(amount), replace_expired=False
+                )
                 charging.refund(
                     usage_event=event, amount=Decimal(amount), by=self.vendor, reason=reason
                 )
 
         self.plan(days_ago, 9, 50, give_back)
+
+    def _tell(
+        self, operation: Operation, subject: Company | UsageEvent, reason: str, **asked: Any
+    ) -> None:
+        """Write a correction down as the staff's page does, before the ledger is called."""
+        trail.corrected(
+            operation, subject, company=self.company, by=self.vendor, asked=asked, reason=reason
+        )
 
     def _record(
         self,

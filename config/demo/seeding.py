@@ -1,7 +1,8 @@
 """Give an empty database two companies with a history (UX §1a).
 
 All of it is one transaction: interrupted, nothing is left behind. The history is written by the
-operations that write it in production, with the ledger's clock standing where each happened.
+operations that write it in production, with the ledger's clock standing where each happened, and
+what people decide leaves its line in the audit trail, with the demo as where it came from.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from config.demo.clock import SeededClock, seeded_clock
 from config.demo.dataset import Plan
 from config.demo.funding import Funding
 from config.demo.history import History
-from credits import companies, zones
+from credits import companies, origins, zones
 from credits.models import Company, Membership, Role, User
 from credits.roles import VENDOR_STAFF_GROUP
 from trackers import ingestion, wakes
@@ -69,7 +70,7 @@ def seed(
     """
     plan = plan or Plan()
     progress = _Progress(plan.count + dataset.SECOND_COUNT, on_progress)
-    with transaction.atomic():
+    with transaction.atomic(), origins.coming_from(origins.of_command("demo")):
         with seeded_clock(now) as clock, wakes.withheld():
             company, fresh = _first_company(plan, clock, now, progress)
             _second_company(plan, clock, now, progress)

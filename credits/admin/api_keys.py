@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from unfold.decorators import display
@@ -140,15 +139,7 @@ class ApiKeyAdmin(CompanyScopedAdmin):
 
     def get_urls(self) -> list[Any]:
         pages = {"rotate": rotate, "revoke": revoke}
-        own = [
-            path(
-                f"<uuid:key_id>/{name}/",
-                self.admin_site.admin_view(partial(page, self)),
-                name=f"credits_apikey_{name}",
-            )
-            for name, page in pages.items()
-        ]
-        return [*own, *super().get_urls()]
+        return [*self.pages_of_row("key_id", pages), *super().get_urls()]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -17,7 +17,7 @@ from credits.roles import Act
 
 @admin.register(Company)
 class CompanyAdmin(SharedAdmin):
-    """Slug and zone stay as opened: links, days already reported and periods depend on them."""
+    """The slug stays as opened, as links depend on it; the zone changes by an act of billing's."""
 
     view_act = Act.VIEW_COMPANIES
     change_act = Act.EDIT_COMPANIES

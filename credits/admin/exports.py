@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -63,15 +62,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         pages = {"download": download, "cancel": cancel, "rerun": rerun}
-        own = [
-            path(
-                f"<uuid:job_id>/{name}/",
-                self.admin_site.admin_view(partial(page, self)),
-                name=f"credits_exportjob_{name}",
-            )
-            for name, page in pages.items()
-        ]
-        return [*own, *super().get_urls()]
+        return [*self.pages_of_row("job_id", pages), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, (extra_context or {}) | {"title": "Export jobs"})
@@ -80,14 +71,9 @@ class ExportJobAdmin(ReadOnlyAdmin):
         return f"{_title(row)}, {_days(row)}"
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
+        obj = context["original"]
         context |= {
             "job": obj,
             "facts": _facts(obj),
@@ -97,7 +83,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
             "percent": _percent(obj),
             "reason": obj.reason,
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="report")
     def report_title(self, job: ExportJob) -> str:
@@ -114,7 +100,11 @@ class ExportJobAdmin(ReadOnlyAdmin):
     @display(description="state")
     def state_now(self, job: ExportJob) -> SafeString:
         return format_html(
-            '<span data-follow="{}-state">{}{}</span>', job.pk, state(job), _file_link(job)
+            '<span data-follow="{}-state">{}{}{}</span>',
+            job.pk,
+            state(job),
+            _file_link(job),
+            _mail_trouble(job),
         )
 
     @display(description="rows")
@@ -191,6 +181,7 @@ def rerun(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpResponse:
                 job=job,
                 by=request.user,  # type: ignore[arg-type]
                 now=timezone.now(),
+                address=request.build_absolute_uri,
             )
             return redirect("admin:credits_exportjob_change", again.pk)
         row_count = exports.count_again(job)
@@ -252,17 +243,49 @@ def _facts(job: ExportJob) -> list[tuple[str, Any]]:
         ("Size", _size(job)),
         ("Asked for", _asked(job)),
         ("Ended", shown.instant(job.finished_at, job.company)),
+        ("E-mail", mail(job)),
     ]
 
 
+def mail(job: ExportJob) -> SafeString:
+    """Say whether the person who asked was told by e-mail, and if not, why and what comes next."""
+    to = job.requested_by.email
+    if job.mailed_at is not None:
+        sent = shown.instant(job.mailed_at, job.company)
+        return _mail_status("mailed", format_html("Sent to {} on {}", to, sent))
+    if job.mail_handed_at is not None:
+        words = f"It is not known whether it reached {to}; it is not sent twice."
+        return _mail_status("mail-unknown", words)
+    if job.mail_due_at is not None and job.mail_trouble:
+        again = shown.instant(job.mail_due_at, job.company)
+        words = format_html("Not sent to {} yet. {} Next try: {}", to, job.mail_trouble, again)
+        return _mail_status("mail-postponed", words)
+    if job.mail_trouble:
+        return _mail_status("mail-not-sent", f"Not sent to {to}. {job.mail_trouble}")
+    if job.page_url and job.state != ExportState.CANCELLED:
+        when = "when it has ended" if job.state in OPEN_EXPORT_STATES else "in a moment"
+        return _mail_status("mail-due", f"Goes to {to} {when}.")
+    return _mail_status("no-mail", shown.NOTHING)
+
+
+def _mail_status(code: str, words: str) -> SafeString:
+    return format_html('<span data-status="{}">{}</span>', code, words)
+
+
+def _mail_trouble(job: ExportJob) -> str:
+    """Return a line about an e-mail that was not sent; empty when there is nothing to say."""
+    is_lost = job.mail_handed_at is not None and job.mailed_at is None
+    if not job.mail_trouble and not is_lost:
+        return ""
+    return format_html(' <span class="credits-kind">E-mail: {}</span>', mail(job))
+
+
 def _title(job: ExportJob) -> str:
-    return dict(registry.choices()).get(job.report, job.report)
+    return registry.title_of(job.report)
 
 
 def _days(job: ExportJob) -> str:
-    if job.first_day is None or job.last_day is None:
-        return "all days"
-    return f"{shown.day(job.first_day)} – {shown.day(job.last_day)}"
+    return exports.choice_of(job).days.as_range
 
 
 def _size(job: ExportJob) -> str:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
+from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from unfold.decorators import display
 
 from credits import shown
-from credits.admin import correcting, granting
-from credits.admin.corrections import AdjustPage, CancelPage, VoidPage
+from credits.admin import acting, correcting, corrections, granting
 from credits.admin.days import DaysFilter
 from credits.admin.ledger import SettledAdmin
 from credits.current_company import scope_of
@@ -60,6 +58,10 @@ class CreditGrantAdmin(SettledAdmin):
         *("reference", "origin", "reason", "made", "made_by"),
     )
     readonly_fields = fields
+    acts: ClassVar[dict[str, type[corrections.GrantAct]]] = {
+        "cancel": corrections.Cancel,
+        "void": corrections.Void,
+    }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditGrant]:
         return with_state(super().get_queryset(request), timezone.now())
@@ -70,36 +72,18 @@ class CreditGrantAdmin(SettledAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        return granting.view(request, self)
+        return acting.view_of_company(self, granting.Grant, request, noun="a grant")
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
+        adjust = self.admin_site.admin_view(self.adjust_view)
         return [
-            path("adjust/", wrap(self.adjust_view), name="credits_creditgrant_adjust"),
-            path("<uuid:pk>/cancel/", wrap(self.cancel_view), name="credits_creditgrant_cancel"),
-            path("<uuid:pk>/void/", wrap(self.void_view), name="credits_creditgrant_void"),
+            path("adjust/", adjust, name="credits_creditgrant_adjust"),
+            *self.pages_of_row("pk", acting.pages_of_row(self.acts)),
             *super().get_urls(),
         ]
 
-    def cancel_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        grant, back = self._grant(request, pk)
-        return correcting.answer(request, self.admin_site, CancelPage(grant=grant, back=back))
-
-    def void_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        grant, back = self._grant(request, pk)
-        return correcting.answer(request, self.admin_site, VoidPage(grant=grant, back=back))
-
     def adjust_view(self, request: HttpRequest) -> HttpResponse:
-        back = reverse("admin:credits_creditgrant_changelist")
-        company = scope_of(request).company
-        if company is None and scope_of(request).may(Act.CORRECT_CREDITS):
-            messages.warning(request, "Choose a company first: an adjustment belongs to one.")
-            return HttpResponseRedirect(back)
-        if company is None:
-            raise Http404
-        page = AdjustPage(company=company, back=back)
-        page.initial = {"grant": request.GET.get("grant")}
-        return correcting.answer(request, self.admin_site, page)
+        return acting.view_of_company(self, corrections.Adjust, request, noun="an adjustment")
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -115,13 +99,6 @@ class CreditGrantAdmin(SettledAdmin):
             "corrections": [] if grant is None else correcting.corrections_shown(grant=grant),
         }
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _grant(self, request: HttpRequest, pk: UUID) -> tuple[CreditGrant, str]:
-        """Find a grant in scope, and its page."""
-        grant = self.get_queryset(request).select_related("company").filter(pk=pk).first()
-        if grant is None:
-            raise Http404
-        return grant, reverse("admin:credits_creditgrant_change", args=[pk])
 
     def name_of(self, row: CreditGrant) -> str:
         return f"{row.get_source_display()} grant"

@@ -9,7 +9,6 @@ from django.contrib.admin import ChoicesFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
@@ -18,7 +17,7 @@ from credits.admin import entries, reports
 from credits.admin.corrections import RefundingMixin
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import ReportExportMixin, UsageExportForm
-from credits.admin.scoped import ReadOnlyAdmin
+from credits.admin.scoped import ReadOnlyAdmin, StatedInline
 from credits.current_company import scope_of
 from credits.models import (
     Correction,
@@ -61,30 +60,16 @@ class SettledAdmin(ReadOnlyAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
 
-class LotsInline(TabularInline):
+class LotsInline(StatedInline):
     """The lots of one entry or reservation, stated beside it."""
 
-    extra = 0
-    can_delete = False
+    view_act = Act.VIEW_LEDGER
     fields = ("lot", "lot_credits")
     readonly_fields = fields
-    ordering = ("pk",)
     verbose_name_plural = "drawn from"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("grant")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return scope_of(request).may(Act.VIEW_LEDGER)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @display(description="grant")
     def lot(self, row: Any) -> str:

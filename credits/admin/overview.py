@@ -15,6 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -126,14 +127,21 @@ def hide_first_steps(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def choose_company(request: HttpRequest) -> HttpResponse:
-    """Make a company the current one; an empty choice shows vendor people all of them."""
+    """Make a company the current one; an empty choice shows vendor people all of them.
+
+    ``next`` may name the page of this site to go on with; else it is the credits page.
+    """
     scope = scope_of(request)
     given = request.POST.get("company", ALL_COMPANIES)
     chosen = next((company for company in scope.choices if str(company.pk) == given), None)
     if chosen is None and not (scope.is_vendor and given == ALL_COMPANIES):
         raise Http404("There is no such company.")
     current_company.choose(request, chosen)
-    return HttpResponseRedirect(reverse("admin:credits_page"))
+    onward = request.POST.get("next", "")
+    # Without a host of its own: nobody is sent to another site.
+    if not url_has_allowed_host_and_scheme(onward, allowed_hosts=None):
+        onward = reverse("admin:credits_page")
+    return HttpResponseRedirect(onward)
 
 
 def closed(company: Company) -> Banner | None:

@@ -203,6 +203,7 @@ def _prepare(
             row_count=totals.row_count,
             by=request.user,  # type: ignore[arg-type]
             now=timezone.now(),
+            address=request.build_absolute_uri,
         )
     except exports.TooManyExports as refusal:
         messages.error(request, str(refusal))
@@ -210,7 +211,8 @@ def _prepare(
     messages.success(
         request,
         f"The report of {totals.row_count:,} rows is being prepared. You can leave this page: "
-        "it goes on, and the file is kept here for seven days.",
+        "it goes on, you get an e-mail when it has ended, and the file is kept here for seven "
+        "days.",
     )
     return redirect("admin:credits_exportjob_change", job.pk)
 

@@ -6,12 +6,16 @@ a POST can name a row of another company. Everything here goes through the reque
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib.admin import RelatedFieldListFilter
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import models
 from django.http import HttpRequest
+from django.urls import path
+from unfold.admin import TabularInline
 
 from credits import shown
 from credits.admin.audited import AuditedAdmin
@@ -92,6 +96,21 @@ class CompanyScopedAdmin(AuditedAdmin):
         kwargs["queryset"] = limited(db_field.remote_field.model, request)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
+    def pages_of_row(self, row_id: str, pages: Mapping[str, Callable[..., Any]]) -> list[Any]:
+        """Return the addresses of a row's own pages by name.
+
+        Each is called with this admin, the request and the row's key, which is named ``row_id``.
+        """
+        model = f"{self.opts.app_label}_{self.opts.model_name}"
+        return [
+            path(
+                f"<uuid:{row_id}>/{name}/",
+                self.admin_site.admin_view(partial(page, self)),
+                name=f"{model}_{name}",
+            )
+            for name, page in pages.items()
+        ]
+
     def audit_company(self, row: Any) -> int | None:
         return company_of(row, self.company_path)
 
@@ -141,6 +160,27 @@ class ReadOnlyAdmin(CompanyScopedAdmin):
         # Django's log of changes is always empty where nobody changes anything.
         context["show_history"] = False
         return super().render_change_form(request, context, *args, **kwargs)
+
+
+class StatedInline(TabularInline):
+    """Rows stated beside another: nobody adds, changes or removes one there."""
+
+    view_act: ClassVar[Act]
+    extra = 0
+    can_delete = False
+    ordering = ("pk",)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return scope_of(request).may(self.view_act)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def limited(model: type[models.Model], request: HttpRequest) -> models.QuerySet[Any]:

@@ -60,7 +60,7 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "code": {"type": "string", "description": "Stable; one for each type."},
         "request_id": {
             "type": "string",
-            "format": "uuid",
+            "pattern": "^[A-Za-z0-9._-]{8,64}$",
             "description": "Also in the header X-Request-Id, and in the log of this site.",
         },
         "instance": {"type": "string", "description": "This very occurrence."},

@@ -31,6 +31,8 @@ class ExportState(models.TextChoices):
 
 
 OPEN_EXPORT_STATES = [ExportState.QUEUED, ExportState.PREPARING]
+# Whoever cancelled an export knows that it has ended.
+ANNOUNCED_EXPORT_STATES = [ExportState.READY, ExportState.FAILED]
 
 
 class ExportJob(models.Model):
@@ -68,6 +70,12 @@ class ExportJob(models.Model):
     byte_count = models.PositiveBigIntegerField(null=True)
     expires_at = models.DateTimeField(null=True)
     reason = models.CharField(max_length=300, blank=True)
+    page_url = models.CharField(max_length=500, blank=True)
+    mail_due_at = models.DateTimeField(null=True)
+    mail_handed_at = models.DateTimeField(null=True)
+    mailed_at = models.DateTimeField(null=True)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
+    mail_trouble = models.CharField(max_length=200, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -113,6 +121,19 @@ class ExportJob(models.Model):
                 | ~Q(state=ExportState.CANCELLED) & Q(cancelled_by=None),
                 name="export_is_cancelled_by_a_person",
             ),
+            models.CheckConstraint(
+                condition=Q(state__in=ANNOUNCED_EXPORT_STATES)
+                | Q(mail_due_at=None, mail_handed_at=None),
+                name="export_is_announced_when_it_has_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(mail_due_at=None) | Q(mail_handed_at=None),
+                name="export_mail_is_handed_over_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(mailed_at=None) | Q(mail_handed_at__isnull=False),
+                name="export_mail_is_handed_over_before_it_is_taken",
+            ),
         ]
         indexes: ClassVar = [
             # The list of a company's exports, newest first.
@@ -122,6 +143,10 @@ class ExportJob(models.Model):
                 "requested_at",
                 condition=Q(state__in=OPEN_EXPORT_STATES),
                 name="export_open",
+            ),
+            # The sweep: what is still to be announced.
+            models.Index(
+                "mail_due_at", condition=Q(mail_due_at__isnull=False), name="export_mail_due"
             ),
         ]
 

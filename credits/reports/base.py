@@ -45,6 +45,13 @@ class DayRange:
         return start, end
 
     @property
+    def as_range(self) -> str:
+        """Write the range as pages and e-mails do: 1 Mar 2026 – 31 Mar 2026."""
+        if self.first is None or self.last is None:
+            return "all days"
+        return f"{shown.day(self.first)} – {shown.day(self.last)}"
+
+    @property
     def in_words(self) -> str:
         """Name the range, for a sentence that begins “No usage …”."""
         if self.first is None or self.last is None:

@@ -23,6 +23,11 @@ def choices() -> list[tuple[str, str]]:
     return [(report.slug, report.title) for report in classes()]
 
 
+def title_of(slug: str) -> str:
+    """Return a report's title; its slug where no app offers it any more."""
+    return dict(choices()).get(slug, slug)
+
+
 class NoSuchReport(Exception):
     """This report is not offered any more; choose another one."""
 

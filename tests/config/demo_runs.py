@@ -55,7 +55,7 @@ class Demo:
             assert self.process.poll() is None, self.printed
             return READY in self.printed
 
-        wait_until(is_ready, "the demo to be ready", seconds=120)
+        wait_until(is_ready, "the demo to be ready", seconds=300)
         self.ready_seconds = time.monotonic() - self.started
         postmaster = int(
             (self.home / "postgres" / "data" / "postmaster.pid").read_text().split()[0]

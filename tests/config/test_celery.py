@@ -25,6 +25,7 @@ def test_what_runs_by_itself():
     assert {name: (job["task"], job["schedule"]) for name, job in SCHEDULE.items()} == {
         "add_up_days": ("credits.tasks.add_up_days", crontab(minute=20)),
         "allocate": ("billing.tasks.allocate", crontab(minute=7)),
+        "change_zones": ("billing.tasks.change_zones", crontab()),
         "forget_answers": ("credits.tasks.forget_answers", crontab(minute=40)),
         "settle": ("credits.tasks.settle", crontab()),
         "exports": ("credits.tasks.look_after_exports", crontab()),

@@ -55,8 +55,6 @@ def names(dsn: str) -> set[str]:
 
 
 def test_a_scratch_database_is_migrated_empty_and_gone_afterwards(committed):
-    before = names(committed)
-
     with databases.scratch(committed, "scratch_1") as dsn, databases.pointed_at(dsn):
         people.company()
         with connection.cursor() as cursor:
@@ -65,7 +63,8 @@ def test_a_scratch_database_is_migrated_empty_and_gone_afterwards(committed):
         assert RateCard.objects.count() == 1
         assert "scratch_1" in names(committed)
 
-    assert names(committed) == before
+    # Other test processes make and drop databases of their own beside ours.
+    assert "scratch_1" not in names(committed)
     assert type(people.company()).objects.count() == 1
 
 

@@ -18,7 +18,7 @@ from config.demo.clock import seeded_clock
 from config.demo.dataset import Plan
 from config.demo.history import History
 from credits import balances, reconciliation
-from credits.models import Company, CreditGrant, LedgerEntry, UsageEvent
+from credits.models import AuditEvent, Company, CreditGrant, LedgerEntry, UsageEvent
 from tests.support import people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
@@ -237,6 +237,47 @@ def test_one_company_shows_every_source_and_state_and_the_other_has_run_out():
     waiting = Scan.objects.filter(company=millbrook, state="WAITING")
     assert balances.now(company=millbrook).remaining == Decimal("0.000")
     assert waiting.aggregate(count=Count("pk"), credits=Sum("price")) == WAITING
+
+
+@pytest.mark.django_db
+def test_what_the_demo_s_people_decide_is_in_the_trail_as_theirs():
+    seed(at("2026-11-24 11:00"))
+
+    northwind = Company.objects.get(slug="northwind")
+    lines = AuditEvent.objects.filter(company=northwind).select_related("text")
+    assert set(AuditEvent.objects.values_list("actor_kind", "door", "job")) == {
+        ("PERSON", "COMMAND", "demo")
+    }
+    assert Counter(lines.values_list("text__actor_name", "action")) == {
+        ("Vera Vendor", "GRANTED"): 1,
+        ("Vera Vendor", "ADJUSTED"): 2,
+        ("Vera Vendor", "REFUNDED"): 1,
+        ("Vera Vendor", "REQUESTED"): 4,
+        ("Vera Vendor", "APPROVED"): 4,
+        ("Vera Vendor", "FULFILLED"): 4,
+        ("Vera Vendor", "REVERSED"): 1,
+        ("Vera Vendor", "ADDED"): 7,
+        ("Bea Schulz", "REQUESTED"): 1,
+        ("Tomas Weber", "ADDED"): 8,
+        ("Tomas Weber", "PUBLISHED"): 7,
+        ("Tomas Weber", "UNPUBLISHED"): 1,
+        ("Tomas Weber", "STARTED"): 1,
+    }
+    pilot = CreditGrant.objects.get(company=northwind, source="INTRODUCTORY")
+    granted = lines.get(subject_id=str(pilot.pk))
+    assert granted.occurred_at == pilot.created_at == at("2026-07-28 00:00")
+    assert granted.text.changes == [
+        {"field": "credits", "before": None, "after": "300.0"},
+        {"field": "source", "before": None, "after": "Introductory"},
+        {"field": "last_day", "before": None, "after": "2026-10-25"},
+    ]
+    late, thanks = lines.filter(action="ADJUSTED").order_by("occurred_at")
+    assert (late.text.reason, late.text.changes[0]["after"]) == (
+        "Results of one weekend came late",
+        "25.5",
+    )
+    assert late.occurred_at == at("2026-09-30 10:40")
+    assert thanks.text.changes[1] == {"field": "last", "before": None, "after": "2026-12-05"}
 
 
 def test_no_account_hears_an_exchange_again_before_all_others():

@@ -33,7 +33,7 @@ def test_of_three_first_starts_one_seeds_one_joins_and_one_has_no_port(home):
         runs = [stack.enter_context(begun(home, one)) for one in (port, port + 1, port)]
 
         for run in runs:
-            wait_until(lambda run=run: has_settled(run), "a start to settle", seconds=120)
+            wait_until(lambda run=run: has_settled(run), "a start to settle", seconds=300)
         ready = [run for run in runs if READY in run.printed]
         refused = [run for run in runs if run not in ready]
         for run in ready:

@@ -102,6 +102,23 @@ def test_the_future_is_what_the_past_will_say(lived, clock):
     assert [remaining(lived, instant)[0] for instant in dates] == foreseen
 
 
+@pytest.mark.parametrize(
+    ("starts_at", "then", "remaining"),
+    [
+        (None, NOON + days(1), "6.000"),
+        (NOON - days(9), NOON + days(1), "6.000"),
+        (NOON + days(3), NOON + days(3), "11.000"),
+        (NOON + days(4), NOON + days(4), "5.000"),
+    ],
+)
+def test_what_remains_when_a_grant_starts_is_that_of_now_unless_it_starts_later(
+    lived, starts_at, then, remaining
+):
+    found = balances.at_start(company=lived, starts_at=starts_at)
+
+    assert (found.instant, found.remaining) == (then, Decimal(remaining))
+
+
 def test_the_future_keeps_what_a_reservation_holds_of_an_expired_lot_until_it_lapses(acme, clock):
     statement.lot(acme, "March", "10", expires_at=NOON + timedelta(minutes=10))
     statement.reserve(acme, "3", minutes=15)

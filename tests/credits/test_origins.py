@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
+import logging
+import uuid
 
 import pytest
 from django.test import RequestFactory
@@ -62,7 +65,23 @@ def test_every_answer_tells_the_request_s_id_and_each_has_its_own(client):
 
     ids = [answer["X-Request-Id"] for answer in answers]
     assert len(set(ids)) == 3
-    assert all(len(one) == 32 for one in ids)
+    assert all(uuid.UUID(one).version == 7 for one in ids)
+
+
+@pytest.mark.django_db
+def test_what_a_request_logs_names_the_request_and_other_lines_name_none(client, monkeypatch):
+    log = io.StringIO()
+    ours = next(one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    monkeypatch.setattr(ours, "stream", log)
+
+    answer = client.get("/nowhere/")
+    logging.getLogger("tallystick").warning("Between requests")
+
+    first, second = log.getvalue().splitlines()
+    assert first.endswith(
+        f"WARNING django.request request {answer['X-Request-Id']} Not Found: /nowhere/"
+    )
+    assert second.endswith("WARNING tallystick Between requests")
 
 
 @pytest.mark.django_db

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from credits import charging, exports
+from credits import announcing, charging, exports, mails
 from trackers import claiming, scanning
 
 SLEEP_SECONDS = 600
@@ -59,5 +59,11 @@ EXPORT_POINTS = {
     "after the file is ready, before the acknowledgment": lambda: after(exports, "_finish"),
 }
 
+MAIL_POINTS = {
+    "after the file is ready, before the mail server is called": lambda: before(mails, "send"),
+    "after the mail server has answered, before the claim": lambda: before(announcing, "_claimed"),
+    "after the e-mail was taken, before that is written down": lambda: after(mails, "_hand_over"),
+}
+
 if point := os.environ.get("FAULT_POINT"):
-    (POINTS | EXPORT_POINTS)[point]()
+    (POINTS | EXPORT_POINTS | MAIL_POINTS)[point]()

@@ -249,7 +249,7 @@ def off_by_a_day(report_class, monkeypatch):
 def test_a_report_of_other_days_than_the_control_s_is_found_out(clock, monkeypatch, report_class):
     off_by_a_day(report_class, monkeypatch)
 
-    with pytest.raises(AssertionError, match=r"LINK|IDENTITY|USAGE|CONTROL"):
+    with pytest.raises(AssertionError, match=r"LINK|IDENTITY|USAGE|DAILY|CONTROL"):
         run(clock, examples=25)
 
 

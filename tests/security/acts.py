@@ -300,6 +300,7 @@ COMMANDS_WITHOUT_A_LINE = {
     "demo": "makes companies up in an empty database; their people's acts leave their own lines",
 }
 TASKS_WITHOUT_A_LINE = {
+    "billing.tasks.change_zones": "carries out what a person decided, which has its line",
     "billing.tasks.allocate": "does what a contract and its seats say, which are acts of persons; "
     "each period has its row, with how it was computed, and its entry in the ledger",
     "credits.tasks.export": "prepares what a person asked for; the job says how it ended",

@@ -67,6 +67,12 @@ def close_company(world: World, company: Company) -> Any:
     return agreed(world.as_vera, url("credits_company_close", company.pk), reason=REASON)
 
 
+@act("admin:credits_company_zone", "CHANGED")
+def change_zone(world: World, _: Any) -> Any:
+    address = url("credits_company_zone", world.acme.pk)
+    return agreed(world.as_vera, address, time_zone="Pacific/Pago_Pago", reason=REASON)
+
+
 @act(
     "admin:credits_company_invite",
     "LINK_MADE",

@@ -99,7 +99,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_backfill_resume",
     ),
     Act.VIEW_SCHEDULE: lists("credits", "jobrun"),
-    Act.VIEW_COMPANIES: lists("credits", *PEOPLE),
+    Act.VIEW_COMPANIES: (*lists("credits", *PEOPLE), "admin:credits_company_change"),
     Act.GRANT_CREDITS: ("admin:credits_creditgrant_add",),
     Act.CORRECT_CREDITS: (
         "admin:credits_creditgrant_cancel",
@@ -133,6 +133,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:credits_company_add",
         "admin:credits_company_change",
         "admin:credits_company_close",
+        "admin:credits_company_zone",
         "admin:credits_company_invite",
         "admin:credits_user_add",
         "admin:credits_user_change",
@@ -142,7 +143,10 @@ PLACES: dict[Act, tuple[str, ...]] = {
     ),
 }
 # A page that opens for those who may see, and does more for those who may change.
-SEEN_ONLY = {(Act.VIEW_TRACKERS, "admin:trackers_tracker_change")}
+SEEN_ONLY = {
+    (Act.VIEW_TRACKERS, "admin:trackers_tracker_change"),
+    (Act.VIEW_COMPANIES, "admin:credits_company_change"),
+}
 # An address that only takes a form: nothing opens there.
 WITHOUT_A_PAGE = {"admin:credits_company_invite"}
 REFUSED = {403, 404}

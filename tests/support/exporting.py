@@ -39,4 +39,11 @@ def asked_for(
     now: datetime = NOW,
 ) -> ExportJob:
     choice = Choice(report=report, days=DayRange(), file_format=file_format)
-    return exports.request(company=company, choice=choice, row_count=row_count, by=by, now=now)
+    return exports.request(
+        company=company,
+        choice=choice,
+        row_count=row_count,
+        by=by,
+        now=now,
+        address="http://testserver{}".format,
+    )

@@ -1,4 +1,4 @@
-"""A real SMTP server on loopback that keeps what it is sent, or refuses it."""
+"""A real SMTP server on loopback that keeps what it is sent, refuses it, or hangs up."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ from email.message import EmailMessage
 
 @dataclass
 class Sink:
-    """Where it listens, and the messages it took."""
+    """Where it listens, and the messages it took.
+
+    ``hangs_up`` once it has a message, without a word; at a ``gate`` clients wait for each other
+    before they are greeted.
+    """
 
     port: int = 0
     refuses: bool = False
+    hangs_up: bool = False
+    gate: threading.Barrier | None = None
     messages: list[EmailMessage] = field(default_factory=list)
 
 
@@ -26,6 +32,8 @@ class _Session(socketserver.StreamRequestHandler):
     sink: Sink
 
     def handle(self) -> None:
+        if self.sink.gate is not None:
+            self.sink.gate.wait(timeout=30)
         self._say("220 sink ready")
         while line := self.rfile.readline():
             verb = line[:4].strip().upper().decode()
@@ -37,6 +45,8 @@ class _Session(socketserver.StreamRequestHandler):
                 case "DATA":
                     self._say("354 Go on")
                     self._keep()
+                    if self.sink.hangs_up:
+                        return
                     self._say("250 Kept")
                 case "QUIT":
                     self._say("221 Bye")

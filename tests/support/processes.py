@@ -56,7 +56,7 @@ def web_server(dsn: str) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: _answers(port), "the web server", seconds=120)
+        wait_until(lambda: _answers(port), "the web server", seconds=300)
         yield f"http://127.0.0.1:{port}"
     finally:
         kill(process, signal.SIGKILL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -11,7 +10,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -71,28 +69,15 @@ class BackfillAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         pages = {"stop": stop, "resume": resume, "progress": progress}
-        own = [
-            path(
-                f"<uuid:backfill_id>/{name}/",
-                self.admin_site.admin_view(partial(page, self)),
-                name=f"trackers_backfill_{name}",
-            )
-            for name, page in pages.items()
-        ]
-        return [*own, *super().get_urls()]
+        return [*self.pages_of_row("backfill_id", pages), *super().get_urls()]
 
     def name_of(self, row: Any) -> str:
         return f"Backfill of {name_of(row)}"
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
+        obj = context["original"]
         now = timezone.now()
         context |= {
             "backfill": obj,
@@ -106,7 +91,7 @@ class BackfillAdmin(ReadOnlyAdmin):
             "started": shown.instant(obj.started_at, obj.company),
             "may_act": may_act(request, obj),
         }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description="Backfill")
     def shown_name(self, obj: Any) -> str:

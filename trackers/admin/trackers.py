@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -10,7 +9,6 @@ from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -119,15 +117,7 @@ class TrackerAdmin(CompanyScopedAdmin):
             "backfill": trackers_acts.backfill,
             "history": trackers_history.history,
         }
-        own = [
-            path(
-                f"<uuid:tracker_id>/{name}/",
-                self.admin_site.admin_view(partial(page, self)),
-                name=f"trackers_tracker_{name}",
-            )
-            for name, page in pages.items()
-        ]
-        return [*own, *super().get_urls()]
+        return [*self.pages_of_row("tracker_id", pages), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):
@@ -171,17 +161,12 @@ class TrackerAdmin(CompanyScopedAdmin):
             return super().changeform_view(request, object_id, form_url, extra)
 
     def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
+        obj = context["original"]
         if obj is not None:
             context["panel"] = panel(obj, may_act=self.has_change_permission(request, obj))
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         assert scope_of(request).company is not None or change

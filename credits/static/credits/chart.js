@@ -30,6 +30,8 @@
     const to = {
       ArrowLeft: bars[place - 1],
       ArrowRight: bars[place + 1],
+      ArrowUp: bars[place - 1],
+      ArrowDown: bars[place + 1],
       Home: bars[0],
       End: bars[bars.length - 1],
     };

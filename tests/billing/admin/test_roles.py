@@ -18,7 +18,7 @@ STAFF = [
     *("billing_contract_seats", "billing_contract_terms", "billing_contract_top-up"),
     *("billing_purchase_approve", "billing_purchase_fulfil"),
     *("billing_purchase_cancel", "billing_purchase_void"),
-    *("credits_company_close", "credits_company_add"),
+    *("credits_company_close", "credits_company_add", "credits_company_zone"),
 ]
 OF_A_COMPANY = ["billing_purchase_request"]
 ALLOWED = {

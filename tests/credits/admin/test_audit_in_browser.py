@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 
 import pytest
 from django.utils import timezone
 
-from config import databases
-from config.embedded_postgres import PROJECT
 from credits import audit, origins, sign_in
 from credits.audit import Action
 from tests.journeys.browser import opened
@@ -25,31 +18,8 @@ pytestmark = pytest.mark.chromium
 @pytest.fixture
 def site(committed):
     """The web server as an operator starts it, on the test's own database; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
-    process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=databases.environment(committed),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        processes.wait_until(lambda: _answers(port), "the web server")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        processes.kill(process, 9)
-
-
-def _answers(port: int) -> bool:
-    try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/admin/login/", timeout=5).close()
-    except (urllib.error.URLError, OSError):
-        return False
-    return True
+    with processes.web_server(committed) as address:
+        yield address
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

@@ -9,12 +9,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from credits import exports
+from credits import announcing, exports
 from credits.admin import reports
 from credits.models import ExportJob
 from tests.support import databases, pages, people
 from tests.support.browsing import signed_in
-from tests.support.exporting import asked_for, company_with_use
+from tests.support.exporting import NOW, asked_for, company_with_use
 
 CHOICE = {"report": "credit-usage", "days": "all", "format": "csv"}
 
@@ -254,3 +254,46 @@ def test_a_full_disk_is_a_sentence_on_the_page(client, monkeypatch):
     page = pages.read(client.get(reverse("admin:credits_reports"), CHOICE | {"export": "1"}))
 
     assert "The export was not made: the disk for exports is full." in page.text
+
+
+MAILS = {
+    "mail-due": ({"mail_due_at": NOW}, "Goes to {} in a moment."),
+    "mailed": (
+        {"mail_due_at": None, "mail_handed_at": NOW, "mailed_at": NOW},
+        "Sent to {} on 21 Nov 2026 13:00 CET",
+    ),
+    "mail-postponed": (
+        {"mail_due_at": NOW, "mail_trouble": announcing.NOT_TAKEN},
+        "Not sent to {} yet. The mail server did not take it. Next try: 21 Nov 2026 13:00 CET",
+    ),
+    "mail-unknown": (
+        {"mail_due_at": None, "mail_handed_at": NOW},
+        "It is not known whether it reached {}; it is not sent twice.",
+    ),
+    "mail-not-sent": (
+        {"mail_due_at": None, "mail_trouble": announcing.GIVEN_UP},
+        "Not sent to {}. The mail server did not take it, twelve times.",
+    ),
+}
+
+
+@pytest.mark.parametrize("status", MAILS)
+def test_the_row_and_the_page_say_what_became_of_the_e_mail(client, acme, alice, status):
+    job = prepared(acme, alice)
+    changes, words = MAILS[status]
+    ExportJob.objects.filter(pk=job.pk).update(**changes)
+
+    page = pages.read(client.get(page_of(job)))
+    row = pages.read(client.get(reverse("admin:credits_exportjob_changelist")))
+
+    assert len(page.all(data_status=status)) == 1
+    assert words.format(alice.email) in page.text
+    is_trouble = status not in ("mail-due", "mailed")
+    assert (words.format(alice.email) in row.text) == is_trouble
+
+
+def test_a_report_asked_for_on_the_page_is_announced_with_its_address_there(client):
+    client.post(reverse("admin:credits_reports"), CHOICE)
+
+    job = ExportJob.objects.get()
+    assert job.page_url == f"http://testserver/admin/credits/exportjob/{job.pk}/change/"

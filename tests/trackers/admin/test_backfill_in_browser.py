@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -14,8 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import sync_playwright
 
-from config import databases
-from config.embedded_postgres import PROJECT
 from tests.support import conversations, people, processes
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
@@ -27,23 +22,8 @@ pytestmark = pytest.mark.chromium
 @pytest.fixture
 def site(committed):
     """The web server as an operator starts it, on the test's own database; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
-    process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=databases.environment(committed),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        processes.wait_until(lambda: _answers(port), "the web server")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        processes.kill(process, 9)
+    with processes.web_server(committed) as address:
+        yield address
 
 
 @pytest.fixture
@@ -112,8 +92,3 @@ def _signed_in(browser, site, person):
     session = client.cookies["sessionid"].value
     context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
     return context.new_page()
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,22 @@
+"""How pages show the state of a purchase; nothing here can change one."""
+
+from __future__ import annotations
+
+from django.utils.safestring import SafeString
+
+from billing.models import Purchase, PurchaseState
+from credits import shown
+
+TONES = {
+    PurchaseState.REQUESTED: shown.WARNING,
+    PurchaseState.APPROVED: shown.INFO,
+    PurchaseState.FULFILLED: shown.GOOD,
+    PurchaseState.CANCELLED: shown.QUIET,
+}
+
+
+def state_of(purchase: Purchase) -> SafeString:
+    if purchase.voided_at is not None:
+        return shown.status("Voided", tone=shown.QUIET)
+    state = PurchaseState(purchase.state)
+    return shown.status(state.label, tone=TONES[state])

@@ -1,0 +1,3 @@
+DROP TRIGGER zone_change_is_never_truncated ON billing_zonechange;
+DROP TRIGGER zone_change_keeps_what_it_says ON billing_zonechange;
+DROP FUNCTION billing_keep_zone_change;
