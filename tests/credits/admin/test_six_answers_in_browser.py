@@ -15,12 +15,8 @@ from credits import charging
 from credits.ledger import Use
 from credits.rating import Work
 from tests.support import conversations, people
+from tests.support.browsing import page_of
 from tests.support.conversations import record
-from tests.trackers.admin.test_backfill_in_browser import (  # noqa: F401
-    _signed_in,
-    browser,
-    site,
-)
 from trackers import scanning
 
 pytestmark = pytest.mark.chromium
@@ -75,8 +71,8 @@ def hidden(page, selectors) -> dict[str, dict[str, float]]:
     }
 
 
-def opened(browser, site, person):  # noqa: F811
-    page = _signed_in(browser, site, person)
+def opened(browser, site, person):
+    page = page_of(browser, site, person)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     page.goto(site + reverse("admin:credits_page"))
     page.wait_for_load_state("networkidle")
@@ -84,7 +80,7 @@ def opened(browser, site, person):  # noqa: F811
     return page
 
 
-def test_all_six_answers_are_on_the_first_screen(browser, site, acme):  # noqa: F811
+def test_all_six_answers_are_on_the_first_screen(browser, site, acme):
     use = Use("TRACKER", f"{NAME} 1", uuid.UUID(int=1), "BACKFILL")
     charging.reserve(company=acme, amount=Decimal("42"), use=use, rates=people.rates())
 
@@ -99,7 +95,7 @@ def test_all_six_answers_are_on_the_first_screen(browser, site, acme):  # noqa: 
     assert page.evaluate("document.documentElement.scrollWidth") == WIDTH
 
 
-def test_with_a_banner_and_work_that_waits_the_answers_still_are(browser, site, acme):  # noqa: F811
+def test_with_a_banner_and_work_that_waits_the_answers_still_are(browser, site, acme):
     alice, now = people.alice(acme), timezone.now()
     charge(acme, number=3, calls=1234)
     tracker = conversations.published(acme, alice, now=now - timedelta(hours=2))
@@ -122,7 +118,7 @@ def test_with_a_banner_and_work_that_waits_the_answers_still_are(browser, site, 
     assert hidden(page, top_five) == {}
 
 
-def test_the_method_opens_by_keyboard(browser, site, acme):  # noqa: F811
+def test_the_method_opens_by_keyboard(browser, site, acme):
     page = opened(browser, site, people.vic(acme))
 
     page.locator("summary", has_text="Method").focus()
@@ -132,7 +128,7 @@ def test_the_method_opens_by_keyboard(browser, site, acme):  # noqa: F811
     assert page.get_by_text("From 28 full days, 28 of them with use").is_visible()
 
 
-def test_a_coming_day_is_read_out_by_the_arrow_keys(browser, site, acme):  # noqa: F811
+def test_a_coming_day_is_read_out_by_the_arrow_keys(browser, site, acme):
     page = opened(browser, site, people.bob(acme))
 
     page.locator(".credits-bar[tabindex='0']").focus()
