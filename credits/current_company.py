@@ -44,11 +44,10 @@ class Scope:
     def may(self, act: Act) -> bool:
         """Tell whether the person may do an act here; a closed company is only read."""
         if self.company is not None and self.company.closed_at is not None:
-            return self.is_allowed(act) and act in roles.POSSIBLE_WHEN_CLOSED
-        return self.is_allowed(act)
+            return self._is_allowed(act) and act in roles.POSSIBLE_WHEN_CLOSED
+        return self._is_allowed(act)
 
-    def is_allowed(self, act: Act) -> bool:
-        """Tell whether the person's standing allows an act, in companies that are open."""
+    def _is_allowed(self, act: Act) -> bool:
         return self.standing is not None and act in roles.MATRIX[self.standing]
 
     def limit(self, rows: QuerySet[Any], path: str = "company") -> QuerySet[Any]:
