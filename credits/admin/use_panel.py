@@ -131,13 +131,14 @@ def caption(daily: DailyUse, forecast: Forecast | None) -> str:
     if not daily.total:
         return f"No credits were used since {since}."
     first, busiest = daily.series[0], daily.busiest
-    most = f"{first.name} used {percent(first.share)} of them"
+    # Of a single series nothing is to be told apart.
+    most = f"; {first.name} used {percent(first.share)} of them" if len(daily.series) > 1 else ""
     peak = f"the most on {bar_charts.label_of(busiest, daily.step)}"
     if daily.step != Step.DAY:
         peak = f"the most in {_in_words(busiest, daily.step)}"
     return (
         f"{grouped(daily.total)} credits were used since {since}, {peak} "
-        f"({grouped(busiest.total)}); {most}."
+        f"({grouped(busiest.total)}){most}."
         + (f" {shown_forecasts.ahead_in_words(forecast)}" if forecast else "")
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.urls import reverse
 
 from config.demo.clock import seeded_clock
 from credits.models import AuditText, UsageEvent
 from tests.credits.admin.test_correcting import confirmed, page_of, wish
 from tests.support import people, statement
-from tests.support.browsing import signed_in
+from tests.support.browsing import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -113,3 +115,20 @@ def test_a_cancelled_grant_moves_nothing_and_names_no_entry(acme, client):
     confirmed(client, page_of("cancel", later), wish())
 
     assert lines() == [("CANCELLED", "Adjustment of 20.0 credits", {})]
+
+
+def test_the_ledger_s_list_says_what_a_correction_was_for(acme, client):
+    statement.lot(acme, "Order 7", "50")
+    statement.charge(acme, "10")
+
+    confirmed(client, page_of("refund", UsageEvent.objects.get()), wish(amount="4"))
+    confirmed(client, page_of("adjust"), wish(amount="-1"))
+
+    page = text_of(client.get(reverse("admin:credits_ledgerentry_changelist")))
+    cells = re.findall(r'class="field-about[^>]*>(.*?)</td>', page, re.DOTALL)
+    assert [" ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in cells] == [
+        "What is spent next",
+        "Ask anything, refunded",
+        "Ask anything, API request",
+        "Purchase grant",
+    ]
