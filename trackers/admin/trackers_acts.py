@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,8 +20,11 @@ from django.utils import timezone
 
 from credits import outlooks, rating, shown, zones
 from credits.amounts import ZERO
+from credits.companies import CompanyClosed
+from credits.current_company import scope_of
 from credits.outlooks import Outlook
 from credits.rating import Rates
+from credits.roles import Act
 from trackers import backfills, estimates, publishing, requeuing
 from trackers.admin import run_out_moves, trackers_shown
 from trackers.admin.forms import HistoryForm, ShownForm
@@ -179,7 +181,7 @@ def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRe
                     shown=plan.shown,
                     edit_number=seen.cleaned_data["edit_number"],
                 )
-            except BackfillRefused as refusal:
+            except (BackfillRefused, CompanyClosed) as refusal:
                 page.problems.append(str(refusal))
             else:
                 return redirect("admin:trackers_backfill_change", started.pk)
@@ -203,7 +205,13 @@ def _publish(request: HttpRequest, page: Confirmation, *, with_history: bool) ->
             now=page.now,
             history=plan,
         )
-    except (StaleForm, AlreadyPublished, NotPublishable, BackfillRefused) as refusal:
+    except (
+        StaleForm,
+        AlreadyPublished,
+        NotPublishable,
+        BackfillRefused,
+        CompanyClosed,
+    ) as refusal:
         page.problems.append(str(refusal))
     return None
 
@@ -242,7 +250,7 @@ def _to_change(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> Trac
     """Return the tracker if it is in scope and may be changed: 404 or 403 otherwise."""
     tracker: Tracker = get_object_or_404(model_admin.get_queryset(request), pk=tracker_id)
     if not model_admin.has_change_permission(request, tracker):
-        raise PermissionDenied
+        raise scope_of(request).refusal(Act.EDIT_TRACKERS, company_id=tracker.company_id)
     return tracker
 
 

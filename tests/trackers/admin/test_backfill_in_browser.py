@@ -45,7 +45,7 @@ def test_the_open_page_follows_the_backfill_to_its_end_and_then_asks_no_more(
     assert page.get_by_text("Running 0 %").is_visible()
     _run(backfill)
     page.get_by_text("Running 66 %").wait_for(timeout=5000)
-    bar = page.get_by_role("progressbar", name="Conversations finished")
+    bar = page.get_by_role("progressbar", name="Conversations read")
     assert bar.get_attribute("aria-valuenow") == "66"
     assert page.locator("[data-metric=charged]").get_attribute("data-value") == "1.0"
     assert page.get_by_role("link", name="Stop").is_visible()
