@@ -52,10 +52,13 @@ class PurchaseAct(Act):
     def title(self) -> str:
         return f"{self.heading} purchase #{self.purchase.number} of {self.company}"
 
+    def check(self) -> None:
+        if not self.is_open(self.purchase):
+            raise purchases.AlreadyDecided(self.purchase)
+
     def plan(self, form: ActForm) -> Plan | None:
         if not self.is_open(self.purchase):
-            form.add_error(None, str(purchases.AlreadyDecided(self.purchase)))
-            return None
+            raise purchases.AlreadyDecided(self.purchase)
         return self.what_it_does(form)
 
     def what_it_does(self, form: ActForm) -> Plan | None:

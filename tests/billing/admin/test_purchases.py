@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from billing import purchases
 from billing.models import Contract, Purchase
 from credits import balances, charging
 from credits.models import CreditGrant
@@ -370,3 +371,29 @@ def test_the_list_says_what_stands_where(acme, vera, client):
         "voided": [],
         "CANCELLED": [],
     }
+
+
+@pytest.mark.parametrize("name", ["approve", "cancel", "fulfil", "void"])
+def test_a_page_of_what_was_decided_meanwhile_says_so_and_leads_back(acme, vera, client, name):
+    """Two people look at one purchase; the second opens an act that the first has done."""
+    purchase = contracts.requested(acme, vera)
+    purchases.cancel(purchase=purchase, by=vera, reason="Ordered by mistake", now=contracts.NOW)
+
+    page = client.get(act(name, purchase), follow=True)
+
+    assert page.redirect_chain == [(f"/admin/billing/purchase/{purchase.pk}/change/", 302)]
+    assert "Purchase #1 is cancelled already. Nothing was changed." in text_of(page)
+
+
+def test_a_confirmation_of_what_was_decided_meanwhile_says_so(acme, vera, client):
+    purchase = contracts.requested(acme, vera)
+    form = {
+        "key": str(uuid.uuid4()),
+        "seen": seen_on(text_of(client.get(act("approve", purchase)))),
+    }
+    purchases.cancel(purchase=purchase, by=vera, reason="Ordered by mistake", now=contracts.NOW)
+
+    answer = client.post(act("approve", purchase), form | {"step": "confirm"})
+
+    assert answer.status_code == 200
+    assert "Purchase #1 is cancelled already. Nothing was changed." in text_of(answer)
