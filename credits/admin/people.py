@@ -6,12 +6,13 @@ crafted, can raise a person above a company.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.admin import TabularInline
@@ -21,6 +22,7 @@ from credits import shown, sign_in
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.admin.shared import SharedAdmin
 from credits.current_company import scope_of
+from credits.invitations import AlreadyMember
 from credits.models import Membership, User
 from credits.roles import Act
 
@@ -38,6 +40,13 @@ class PersonForm(forms.ModelForm[User]):
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
+
+
+class MembershipForm(forms.ModelForm[Membership]):
+    """Somebody's role in a company; they have one there."""
+
+    class Meta:
+        error_messages: ClassVar = {NON_FIELD_ERRORS: {"unique_together": AlreadyMember.__doc__}}
 
 
 class MembershipInline(TabularInline):
@@ -132,6 +141,7 @@ class MembershipAdmin(CompanyScopedAdmin):
 
     view_act = Act.VIEW_COMPANIES
     change_act = Act.EDIT_COMPANIES
+    form = MembershipForm
     ordering = ("company", "user")
     sortable_by = ()
     list_display = ("user", "role")
