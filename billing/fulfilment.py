@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from billing import periods, purchases, trail
+from billing import orders, periods, purchases, trail
 from billing.models import Contract, Purchase, PurchaseState
 from billing.models.contracts import PURCHASE_MONTHS_DEFAULT
 from credits import balances, grants, zones
@@ -79,11 +79,14 @@ def fulfil(
             raise purchases.AlreadyDecided(current)
         if purchases.is_above(current) and by.pk == current.approved_by_id:
             raise purchases.SecondPersonNeeded(current, current.approval_limit or Decimal(0))
-        reference = order_reference.strip() or current.order_reference
-        purchases.refuse_recorded(company, reference, but=current.pk)
+        purchases.refuse_recorded(company, order_reference, but=current.pk)
+        was = current.order_reference
+        if orders.key_of(order_reference):
+            purchases.name_order(current, order_reference)
+        reference = current.order_reference
         starts_at, ends_at = _span(company, starts_on, ends_on)
         trail.fulfilled(
-            current, by=by, starts_on=starts_on, ends_on=ends_on, order_reference=reference
+            current, by=by, starts_on=starts_on, ends_on=ends_on, order_reference_was=was
         )
         # The pool stays locked for one more statement: the row may not name a grant that is not
         # there, and a fulfilled one may not be without. It is a person's act, not a hot path.
@@ -99,7 +102,6 @@ def fulfil(
         )
         current.state = PurchaseState.FULFILLED
         current.starts_on, current.ends_on = starts_on, ends_on
-        current.order_reference = reference
         current.fulfilled_at, current.fulfilled_by = now, by
         current.save()
     return current

@@ -15,9 +15,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
-from django.db.models.functions import Lower
 
-from billing import trail
+from billing import orders, trail
 from billing.models import OPEN_STATES, Contract, Purchase, PurchaseState
 from credits.amounts import ACT_MAX, exact, grouped
 from credits.audit import Actor
@@ -91,7 +90,7 @@ def request(
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
     :raises DaysRefused: for a last day before the first.
-    :raises AlreadyRecorded: the company has this order reference, in whatever case.
+    :raises AlreadyRecorded: the company has this order reference, however it is spelled.
     :raises IdempotencyConflict: the key was used for another request.
     :raises CompanyClosed: nothing is bought for a closed company.
     """
@@ -105,13 +104,12 @@ def request(
             return first
         refuse_recorded(company, order_reference)
         last = Purchase.objects.filter(company=company).aggregate(last=Max("number"))["last"]
-        purchase = Purchase.objects.create(
+        purchase = Purchase(
             company=company,
             number=(last or 0) + 1,
             amount=amount,
             starts_on=starts_on,
             ends_on=ends_on,
-            order_reference=order_reference.strip(),
             note=note.strip(),
             requested_at=now,
             requested_by=by,
@@ -119,6 +117,8 @@ def request(
             request_key=key.text if key else "",
             request_sha256=key.body_sha256 if key else None,
         )
+        name_order(purchase, order_reference)
+        purchase.save(force_insert=True)
         trail.requested(purchase, by=by, through=through)
     return purchase
 
@@ -168,13 +168,17 @@ def cancel(*, purchase: Purchase, by: User, reason: str, now: datetime) -> Purch
 
 def recorded(company: Company, order_reference: str) -> Purchase | None:
     """Return the purchase that holds an order reference; None for none, and for no reference."""
-    return (
-        Purchase.objects.filter(company=company, cancelled_at=None, voided_at=None)
-        .annotate(reference=Lower("order_reference"))
-        .filter(reference=order_reference.strip().lower())
-        .exclude(order_reference="")
-        .first()
-    )
+    key = orders.key_of(order_reference)
+    if not key:
+        return None
+    standing = Purchase.objects.filter(company=company, cancelled_at=None, voided_at=None)
+    return standing.filter(order_key=key).first()
+
+
+def name_order(purchase: Purchase, order_reference: str) -> None:
+    """Set a purchase's order reference, and its normal form; one that shows nothing is none."""
+    purchase.order_key = orders.key_of(order_reference)
+    purchase.order_reference = order_reference.strip() if purchase.order_key else ""
 
 
 def waiting(purchases: QuerySet[Purchase]) -> QuerySet[Purchase]:
