@@ -146,7 +146,7 @@ def record(
             replaces=replaces,
             key=key,
         )
-        limit = purchases.approval_limit(company)
+        limit = purchases.limit_of(purchase, by=by)
         if purchase.state != PurchaseState.REQUESTED or (
             limit is not None and purchase.amount > limit
         ):

@@ -14,11 +14,12 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, QuerySet, Value
+from django.db.models.functions import Least
 
 from billing import orders, trail
 from billing.models import OPEN_STATES, Contract, Purchase, PurchaseState
-from credits.amounts import ACT_MAX, exact, grouped
+from credits.amounts import ACT_MAX, AmountField, exact, grouped
 from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
@@ -58,9 +59,13 @@ class SecondPersonNeeded(PurchaseRefused):
     """Above the contract's limit another person approves than the one who asked or fulfils."""
 
     def __init__(self, purchase: Purchase, limit: Decimal) -> None:
+        now = approval_limit(purchase.company)
+        raised = ""
+        if now is None or now > limit:
+            raised = " A limit raised after the request, or by oneself, does not count."
         super().__init__(
             f"Purchase #{purchase.number} is above the limit of {grouped(limit)} credits: "
-            "a person who neither asked for it nor fulfils it has to approve it."
+            f"a person who neither asked for it nor fulfils it has to approve it.{raised}"
         )
 
 
@@ -111,6 +116,7 @@ def request(
             starts_on=starts_on,
             ends_on=ends_on,
             note=note.strip(),
+            approval_limit=approval_limit(company),
             requested_at=now,
             requested_by=by,
             replaces=replaces,
@@ -135,7 +141,7 @@ def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
         current = locked(purchase)
         if current.state != PurchaseState.REQUESTED:
             raise AlreadyDecided(current)
-        limit = approval_limit(purchase.company)
+        limit = limit_of(current, by=by)
         current.approval_limit = limit
         if is_above(current) and by.pk == current.requested_by_id:
             raise SecondPersonNeeded(current, limit or Decimal(0))
@@ -186,9 +192,35 @@ def waiting(purchases: QuerySet[Purchase]) -> QuerySet[Purchase]:
     return purchases.filter(state=PurchaseState.REQUESTED)
 
 
-def approval_limit(company: Company) -> Decimal | None:
-    """Return the credits above which a second person approves; None for no limit."""
-    return Contract.objects.filter(company=company).values_list("approval_limit", flat=True).first()
+def approval_limit(company: Company, *, by: User | None = None) -> Decimal | None:
+    """Return the credits above which a second person approves; None for no limit.
+
+    For the person ``by`` who raised it, it is what it was before: nobody gives themselves leave.
+    """
+    contract = Contract.objects.filter(company=company).first()
+    if contract is None:
+        return None
+    if by is not None and contract.limit_raised_by_id == by.pk:
+        return contract.limit_before_raise
+    return contract.approval_limit
+
+
+def limit_of(purchase: Purchase, *, by: User) -> Decimal | None:
+    """Return the limit a person approves a waiting purchase under: the lowest since its request.
+
+    None for no limit. See ``approval_limit`` for the person who raised it.
+    """
+    limits = (purchase.approval_limit, approval_limit(purchase.company, by=by))
+    return min((one for one in limits if one is not None), default=None)
+
+
+def lower_limits(company: Company, *, to: Decimal | None) -> None:
+    """Let a contract's new limit count for what waits, where it is lower than those before."""
+    if to is None:
+        return
+    waits = waiting(Purchase.objects.filter(company=company))
+    # LEAST leaves a missing limit out of account.
+    waits.update(approval_limit=Least("approval_limit", Value(to, AmountField())))
 
 
 def is_above(purchase: Purchase) -> bool:

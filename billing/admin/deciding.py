@@ -155,7 +155,7 @@ class Approve(PurchaseAct):
         return purchase.state == PurchaseState.REQUESTED
 
     def what_it_does(self, form: ActForm) -> Plan | None:
-        limit = purchases.approval_limit(self.company)
+        limit = purchases.limit_of(self.purchase, by=self.by)
         is_above = limit is not None and self.purchase.amount > limit
         notes = ["Approving adds no credits yet: the purchase is then fulfilled."]
         if is_above and self.purchase.requested_by == self.by:

@@ -109,7 +109,7 @@ class Record(Act):
         if found := purchases.recorded(self.company, values["order_reference"]):
             form.add_error("order_reference", str(purchases.AlreadyRecorded(found)))
             return None
-        limit = purchases.approval_limit(self.company)
+        limit = purchases.approval_limit(self.company, by=self.by)
         notes = [values["note"]] if values["note"] else []
         if limit is not None and values["amount"] > limit:
             notes.append(

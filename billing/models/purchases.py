@@ -51,9 +51,10 @@ class Purchase(models.Model):
     ``number`` counts a company's purchases, for people. ``starts_on`` and ``ends_on`` are local
     days, the last one included; a request may leave them open, fulfilment settles them.
     ``order_key`` is what makes two order references the same order (``billing.orders``).
-    ``approval_limit`` is the contract's when it was approved: above it the person who approves
-    is neither the one who asked nor the one who fulfils. What was fulfilled by mistake is
-    voided: the row stays, with the reason, and one that ``replaces`` it may follow.
+    ``approval_limit`` is the contract's lowest since the request, until it was approved: above it
+    the person who approves is neither the one who asked nor the one who fulfils. What was
+    fulfilled by mistake is voided: the row stays, with the reason, and one that ``replaces`` it
+    may follow.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

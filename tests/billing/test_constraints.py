@@ -49,6 +49,10 @@ def allocation(acme, clock):
         ({"introductory_days": 0}, "contract_lives_are_at_least_one"),
         ({"purchase_months": 0}, "contract_lives_are_at_least_one"),
         ({"approval_limit": -1}, "contract_approval_limit_is_not_negative"),
+        (
+            {"limit_before_raise": 1},
+            "contract_limit_was_raised_by_a_person_from_a_lower_one",
+        ),
     ],
 )
 def test_terms_that_make_no_sense_are_refused(acme, changes, constraint):
