@@ -20,6 +20,7 @@ from billing.models.contracts import PURCHASE_MONTHS_DEFAULT
 from credits import balances, grants, zones
 from credits.ledger import Key
 from credits.models import Company, Source, User
+from credits.roles import Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def fulfil(
 
     Usable from local midnight of the first day, at once when that is past, through the last.
 
-    :raises AlreadyDecided: it was fulfilled or cancelled before, or waits to be approved.
+    :raises NotAllowed: the person is not, or not any more, of the vendor's staff.
+    :raises NotApproved: it waits to be approved.
+    :raises AlreadyDecided: it was fulfilled or cancelled before.
     :raises SecondPersonNeeded: it is above the limit, and this person approved it.
     :raises DaysRefused: for a last day before the first.
     :raises AlreadyRecorded: another purchase has the order reference.
@@ -75,6 +78,9 @@ def fulfil(
     with transaction.atomic():
         company = purchases.lock_company(purchase.company)
         current = purchases.locked(purchase)
+        purchases.refuse_others(by, Act.SELL_CREDITS)
+        if current.state == PurchaseState.REQUESTED:
+            raise purchases.NotApproved(current)
         if current.state != PurchaseState.APPROVED:
             raise purchases.AlreadyDecided(current)
         if purchases.is_above(current) and by.pk == current.approved_by_id:
@@ -125,6 +131,7 @@ def record(
     Above the contract's limit it only waits, as REQUESTED, for somebody else to approve it. With
     a key the same form again returns the first purchase.
 
+    :raises NotAllowed: the person is not, or not any more, of the vendor's staff.
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
     :raises DaysRefused: for a last day before the first.
@@ -133,6 +140,7 @@ def record(
     :raises IdempotencyConflict: the key was used for another order.
     :raises CompanyClosed: nothing is bought for a closed company.
     """
+    purchases.refuse_others(by, Act.SELL_CREDITS)
     with transaction.atomic():
         purchase = purchases.request(
             company=company,

@@ -19,11 +19,13 @@ from django.db.models.functions import Least
 
 from billing import orders, trail
 from billing.models import OPEN_STATES, Contract, Purchase, PurchaseState
+from credits import roles
 from credits.amounts import ACT_MAX, AmountField, exact, grouped
 from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
 from credits.models import REASON_LENGTH_MIN, Company, User
+from credits.roles import Act
 
 
 class PurchaseRefused(Exception):
@@ -53,6 +55,17 @@ class AlreadyDecided(PurchaseRefused):
         self.purchase = purchase
         label = PurchaseState(purchase.state).label.lower()
         super().__init__(f"Purchase #{purchase.number} is {label} already. Nothing was changed.")
+
+
+class NotApproved(PurchaseRefused):
+    """A purchase is approved before its credits are added."""
+
+    def __init__(self, purchase: Purchase) -> None:
+        super().__init__(f"Purchase #{purchase.number} is not approved yet; approve it first.")
+
+
+class NotAllowed(PurchaseRefused):
+    """Only people of the provider's who sell credits approve and fulfil purchases."""
 
 
 class SecondPersonNeeded(PurchaseRefused):
@@ -132,6 +145,7 @@ def request(
 def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
     """Agree to a purchase; above the contract's limit as a second person. Adds no credits.
 
+    :raises NotAllowed: the person is not, or not any more, of the vendor's staff.
     :raises AlreadyDecided: it was not waiting to be approved.
     :raises SecondPersonNeeded: the one who asked cannot approve this much.
     :raises CompanyClosed: nothing is bought for a closed company.
@@ -139,6 +153,7 @@ def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
     with transaction.atomic():
         lock_company(purchase.company)
         current = locked(purchase)
+        refuse_others(by, Act.APPROVE_PURCHASES)
         if current.state != PurchaseState.REQUESTED:
             raise AlreadyDecided(current)
         limit = limit_of(current, by=by)
@@ -256,6 +271,15 @@ def refuse_recorded(company: Company, order_reference: str, *, but: UUID | None 
     found = recorded(company, order_reference)
     if found is not None and found.pk != but:
         raise AlreadyRecorded(found)
+
+
+def refuse_others(by: User, act: Act) -> None:
+    """Check that a person may do an act on purchases, whatever page or program asks.
+
+    :raises NotAllowed: they are deactivated, or not of the vendor's staff.
+    """
+    if not roles.may_as_vendor(by, act):
+        raise NotAllowed(NotAllowed.__doc__)
 
 
 def refuse_reversed(starts_on: date | None, ends_on: date | None) -> None:

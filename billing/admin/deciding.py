@@ -54,11 +54,15 @@ class PurchaseAct(Act):
 
     def check(self) -> None:
         if not self.is_open(self.purchase):
-            raise purchases.AlreadyDecided(self.purchase)
+            raise self.refusal()
+
+    def refusal(self) -> purchases.PurchaseRefused:
+        """Return what is said of a purchase whose state this act does not leave."""
+        return purchases.AlreadyDecided(self.purchase)
 
     def plan(self, form: ActForm) -> Plan | None:
         if not self.is_open(self.purchase):
-            raise purchases.AlreadyDecided(self.purchase)
+            raise self.refusal()
         return self.what_it_does(form)
 
     def what_it_does(self, form: ActForm) -> Plan | None:
@@ -223,6 +227,13 @@ class Void(PurchaseAct):
     @classmethod
     def is_open(cls, purchase: Purchase) -> bool:
         return purchase.state == PurchaseState.FULFILLED and purchase.voided_at is None
+
+    def refusal(self) -> purchases.PurchaseRefused:
+        if self.purchase.voided_at is not None:
+            return voiding.AlreadyReversed(voiding.AlreadyReversed.__doc__)
+        if self.purchase.state in OPEN_STATES:
+            return voiding.NotFulfilled(voiding.NotFulfilled.__doc__)
+        return super().refusal()
 
     def what_it_does(self, form: ActForm) -> Plan | None:
         found = voiding.preview(purchase=self.purchase)

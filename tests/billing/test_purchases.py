@@ -15,7 +15,7 @@ from credits import balances, companies, reconciliation
 from credits.amounts import InexactAmount
 from credits.grants import GrantExpiresBeforeItStarts
 from credits.ledger import IdempotencyConflict, Key
-from credits.models import Company, CreditGrant, LedgerEntry
+from credits.models import Company, CreditGrant, LedgerEntry, User
 from tests.support import contracts, people
 from tests.support.contracts import NOW
 
@@ -234,7 +234,7 @@ def test_a_limit_that_was_raised_later_does_not_reopen_what_was_approved(acme, v
 def test_what_is_not_approved_is_not_fulfilled(acme, vera):
     purchase = contracts.requested(acme, vera)
 
-    with pytest.raises(purchases.AlreadyDecided):
+    with pytest.raises(purchases.NotApproved) as refusal:
         fulfilment.fulfil(
             purchase=purchase,
             by=vera,
@@ -243,6 +243,7 @@ def test_what_is_not_approved_is_not_fulfilled(acme, vera):
             now=NOW,
         )
 
+    assert str(refusal.value) == "Purchase #1 is not approved yet; approve it first."
     assert not CreditGrant.objects.exists()
 
 
@@ -416,3 +417,34 @@ def test_a_limit_taken_back_to_where_it_was_raised_from_was_raised_by_nobody(acm
 
     assert (raised.limit_raised_by, raised.limit_before_raise) == (vera, 100)
     assert (lowered.limit_raised_by, lowered.limit_before_raise) == (None, None)
+
+
+def decided_by(nobody, acme, vera):
+    days = {"starts_on": date(2026, 3, 2), "ends_on": date(2027, 3, 1)}
+    purchase = contracts.requested(acme, vera)
+    approved = contracts.approved(acme, vera)
+    return {
+        "approve": lambda: purchases.approve(purchase=purchase, by=nobody, now=NOW),
+        "fulfil": lambda: fulfilment.fulfil(purchase=approved, by=nobody, now=NOW, **days),
+        "record": lambda: record(acme, nobody),
+    }
+
+
+@pytest.mark.parametrize("act", ["approve", "fulfil", "record"])
+@pytest.mark.parametrize("who", ["vic", "alice", "audrey", "victor"])
+def test_who_may_not_sell_neither_approves_nor_fulfils(acme, vera, victor, who, act):
+    """A viewer, the company's tech admin, an auditor, and one of the staff who was deactivated."""
+    User.objects.filter(pk=victor.pk).update(is_active=False)
+    nobody = {
+        "vic": lambda: people.vic(acme),
+        "alice": lambda: people.alice(acme),
+        "audrey": people.audrey,
+        "victor": lambda: victor,
+    }[who]()
+    acts = decided_by(nobody, acme, vera)
+
+    with pytest.raises(purchases.NotAllowed):
+        acts[act]()
+
+    assert [one.state for one in Purchase.objects.order_by("number")] == ["REQUESTED", "APPROVED"]
+    assert not CreditGrant.objects.exists()
