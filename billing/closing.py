@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from billing import purchases, zone_changes
 from billing.models import OPEN_STATES, Purchase
-from credits import audit, balances, charging, grants
+from credits import audit, balances, charging, expirations, grants
 from credits.amounts import ZERO
 from credits.audit import Action
 from credits.models import Company, CreditGrant, Reservation, ReservationState, User
@@ -67,8 +67,9 @@ def close(*, company: Company, by: User, reason: str, now: datetime) -> Company:
         current.closed_at, current.closed_by, current.closing_reason = now, by, reason
         current.save(update_fields=["closed_at", "closed_by", "closing_reason"])
         audit.record(action=Action.CLOSED, by=by, company=current, subject=current, reason=reason)
-        # Settles what is due, and from here on the pool is ours until the commit.
-        balances.now(company=current)
+        # Settles what is due, and from here on the pool is ours until the commit: what waits for
+        # it finds the company closed.
+        expirations.settle(company=current)
         for grant in _future(current):
             grants.cancel(grant=grant, by=by, reason=reason)
         for reservation in _reservations(current):
