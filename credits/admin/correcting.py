@@ -10,6 +10,7 @@ from django.urls import reverse
 from credits import balances, charging, corrections, grants, ledger, trail
 from credits.admin.acting import ActForm, balance_change, reason_field
 from credits.admin.booking import LedgerAct
+from credits.companies import CompanyClosed
 from credits.models import Company, Correction, CreditGrant, UsageEvent
 from credits.roles import Act as Allowed
 
@@ -46,6 +47,7 @@ class CorrectionAct(LedgerAct):
         charging.NothingCharged,
         charging.AlreadyRefunded,
         charging.RefundExceedsCharge,
+        CompanyClosed,
     )
     used_before = str(ledger.IdempotencyConflict.__doc__)
     subject: CreditGrant | Company | UsageEvent
