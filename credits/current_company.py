@@ -69,7 +69,6 @@ class Scope:
         return concerned if is_closed and act not in roles.POSSIBLE_WHEN_CLOSED else None
 
     def is_allowed(self, act: Act) -> bool:
-        """Tell whether the person's standing allows an act, in companies that are open."""
         return self.standing is not None and act in roles.MATRIX[self.standing]
 
     def limit(self, rows: QuerySet[Any], path: str = "company") -> QuerySet[Any]:

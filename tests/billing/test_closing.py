@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import connection, transaction
 from django.urls import reverse
 
 from billing import allocations, closing, purchases
 from billing.models import Purchase
-from credits import balances, companies, invitations, reconciliation
-from credits.models import Company, CreditGrant, LedgerEntry, Reservation, UsageEvent
+from credits import balances, charging, companies, grants, invitations, reconciliation
+from credits.ledger import Key
+from credits.models import Company, CreditGrant, LedgerEntry, Reservation, Source, UsageEvent
+from tests.concurrency.test_behind_a_lock import wait_until_somebody_waits
 from tests.support import contracts, conversations, people, statement
 from tests.support.browsing import signed_in, text_of
 from tests.support.contracts import NOW
@@ -103,6 +107,100 @@ def test_a_closed_company_is_not_closed_again(busy, vera, victor):
 
     assert Company.objects.get(pk=busy.pk).closed_by == vera
     assert LedgerEntry.objects.count() == count
+
+
+WRITES = {
+    "a grant": lambda company, used, vera: grants.issue(
+        company=company, source=Source.ADJUSTMENT, amount=Decimal(10), by=vera
+    ),
+    "a grant to come": lambda company, used, vera: grants.issue(
+        company=company,
+        source=Source.ADJUSTMENT,
+        amount=Decimal(10),
+        by=vera,
+        effective_at=datetime(2026, 6, 1, tzinfo=UTC),
+    ),
+    "an adjustment up": lambda company, used, vera: grants.adjust(
+        company=company, amount=Decimal(10), by=vera, reason="Goodwill after the outage"
+    ),
+    "an adjustment down": lambda company, used, vera: grants.adjust(
+        company=company, amount=Decimal(-10), by=vera, reason="Goodwill taken back again"
+    ),
+    "a charge": lambda company, used, vera: statement.charge(company, "10"),
+    "a free use": lambda company, used, vera: charging.charge(
+        company=company,
+        use=statement.use(),
+        work=statement.work_of("1"),
+        rates=statement.MILLS,
+        is_free=True,
+    ),
+    "a reservation": lambda company, used, vera: statement.reserve(company, "10"),
+    "a refund": lambda company, used, vera: charging.refund(
+        usage_event=used, by=vera, reason="It answered nothing", replace_expired=True
+    ),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_closed_company_neither_receives_nor_spends(busy, vera, write):
+    used = UsageEvent.objects.get(company=busy)
+    close(busy, vera)
+    before = (LedgerEntry.objects.count(), CreditGrant.objects.count(), Reservation.objects.count())
+
+    with pytest.raises(
+        companies.CompanyClosed,
+        match=r"^Acme is closed; nothing is added or used there any more\.$",
+    ):
+        WRITES[write](busy, used, vera)
+
+    assert (
+        LedgerEntry.objects.count(),
+        CreditGrant.objects.count(),
+        Reservation.objects.count(),
+    ) == before
+    assert UsageEvent.objects.count() == 1
+    assert balances.now(company=busy).remaining == 0
+    assert reconciliation.check() == []
+
+
+def test_a_retry_still_gets_the_answer_it_had_before_the_closing(busy, vera):
+    key = Key.of("order-118", amount="10")
+    terms = {"company": busy, "source": Source.ADJUSTMENT, "amount": Decimal(10), "by": vera}
+    first = grants.issue(**terms, key=key)
+    close(busy, vera)
+
+    assert grants.issue(**terms, key=key) == first
+
+
+def test_work_under_way_at_the_closing_is_not_charged(busy, vera):
+    held = Reservation.objects.get(company=busy)
+    close(busy, vera)
+
+    with pytest.raises(charging.AlreadyReleased):
+        statement.capture(held, "300")
+
+    assert balances.now(company=busy).remaining == 0
+    assert reconciliation.check() == []
+
+
+def test_what_waits_for_a_closing_finds_the_company_closed(committed):
+    acme, vera = people.company(time_zone="UTC"), people.vera()
+
+    def give():
+        try:
+            people.credits_for(acme, "10")
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            close(acme, vera)
+            giving = threads.submit(give)
+            wait_until_somebody_waits()
+        with pytest.raises(companies.CompanyClosed):
+            giving.result()
+
+    assert balances.now(company=acme).remaining == 0
 
 
 def test_a_short_reason_closes_nothing(busy, vera):
