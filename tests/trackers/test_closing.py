@@ -17,7 +17,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.browsing import signed_in, text_of
 from tests.support.conversations import record
-from trackers import analyzers, backfills, publishing, scanning, sweeping
+from trackers import analyzers, backfills, claiming, publishing, scanning, sweeping
 from trackers.models import Backfill, Conversation, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
@@ -259,3 +259,53 @@ def test_its_backfills_are_neither_resumed_nor_stopped_by_hand(acme, admin, vera
 
     assert [answer.status_code for answer in answers] == [403, 403]
     assert all("Acme is closed; nothing is added or used" in text_of(one) for one in answers)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(claiming, "hold_credits"), (scanning, "_read"), (scanning, "_write")]
+)
+@pytest.mark.parametrize("is_history", [False, True])
+def test_wherever_a_worker_stands_when_the_company_closes_nothing_is_charged(
+    acme, admin, vera, tracker, now, analyzer, monkeypatch, module, name, is_history
+):
+    """At the fault points of DESIGN §4: after the claim, the reservation, the analyzer's reply."""
+    people.credits_for(acme, "10")
+    started_at = now - timedelta(days=70) if is_history else now
+    conversations.ingest(
+        acme, *(record(f"call-{n}", started_at=started_at) for n in range(2)), now=now
+    )
+    backfill = launch(tracker, admin, now) if is_history else None
+    original = getattr(module, name)
+
+    def closing_before(*args, **kwargs):
+        close(acme, vera)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, closing_before)
+
+    run(tracker, backfill)
+    sweeping.sweep(now=timezone.now())
+
+    closed_at = Company.objects.get(pk=acme.pk).closed_at
+    assert closed_at is not None
+    assert used(acme) == []
+    assert {state for state, _ in reasons(acme)} == {"SKIPPED"}
+    assert all(reason for _, reason in reasons(acme))
+    assert balances.now(company=acme).reserved == Decimal("0.000")
+    assert reconciliation.check() == []
+    monkeypatch.undo()
+    assert run(tracker, backfill) == 0
+
+
+def test_a_charge_that_was_under_way_is_dated_before_the_closing_that_waited_for_it(
+    acme, vera, tracker, now, analyzer
+):
+    people.credits_for(acme, "10")
+    conversations.ingest(acme, record("call-1", started_at=now), now=now)
+    asked_at = timezone.now()
+    run(tracker)
+
+    closed = closing.close(company=acme, by=vera, reason="The contract has ended", now=asked_at)
+
+    (event,) = UsageEvent.objects.filter(company=acme)
+    assert asked_at < event.occurred_at < closed.closed_at
