@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from billing import purchases, zone_changes
 from billing.models import OPEN_STATES, Purchase
-from credits import audit, balances, charging, grants
+from credits import audit, balances, charging, expirations, grants
 from credits.amounts import ZERO
 from credits.audit import Action
 from credits.models import Company, CreditGrant, Reservation, ReservationState, User
@@ -75,6 +75,7 @@ def close(*, company: Company, by: User, reason: str, now: datetime) -> Company:
             import_string(path)(company=current, by=by, now=now)
         # Settles what is due, and from here on the pool is ours until the commit: what was charged
         # while this waited for it came before the closing.
+        expirations.settle(company=current)
         closed_at = max(now, balances.now(company=current).instant)
         current.closed_at, current.closed_by, current.closing_reason = closed_at, by, reason
         current.save(update_fields=["closed_at", "closed_by", "closing_reason"])
