@@ -200,8 +200,7 @@ ASGI_APPLICATION = "config.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        # Before the apps: Unfold comes first among them, and some of its pages are ours.
-        "DIRS": [PROJECT / "config" / "templates"],
+        "DIRS": [PROJECT / "config" / "templates"],  # Before Unfold's, the first of the apps.
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -314,7 +313,7 @@ ANALYZER = env.text(
 CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
 # What else ends when a company is closed; each is called with company, by and now.
 COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
-# What of it the dialog says in numbers; each is called with company, and returns (name, count).
+# What of it the dialog says in numbers: called with company, each returns (name, count).
 COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]

@@ -18,7 +18,7 @@ GROWTH = (0.5, 1.4)  # At the first day and at the last.
 FAIR_DAYS = range(38, 43)  # Days ago on which the fair's visitors are called back.
 FAIR = 2.2
 OPENS, CLOSES = 8 * 60 + 30, 17 * 60 + 40  # Minutes of the local day.
-BEGUN = OPENS + 2 * 60  # From then on a day has conversations of its own.
+BEGUN = OPENS + 60  # From then on a day has conversations of its own.
 
 
 def last_day(*, now: datetime, zone: ZoneInfo) -> date:

@@ -367,7 +367,7 @@ def test_events_before_a_cut_meet_the_same_conversations():
 
 
 @pytest.mark.parametrize(
-    "moment", ["2026-11-24 03:13", "2026-11-24 08:31", "2026-11-24 10:31", "2026-11-24 18:00"]
+    "moment", ["2026-11-24 03:13", "2026-11-24 08:31", "2026-11-24 09:31", "2026-11-24 18:00"]
 )
 def test_people_talk_in_office_hours_whenever_the_demo_is_started(moment):
     now = at(moment)
@@ -385,5 +385,5 @@ def test_people_talk_in_office_hours_whenever_the_demo_is_started(moment):
     assert (
         max(starts).date()
         == today
-        == at("2026-11-24 00:00").date() - timedelta(days=1 if moment < "2026-11-24 10:30" else 0)
+        == at("2026-11-24 00:00").date() - timedelta(days=1 if moment < "2026-11-24 09:30" else 0)
     )
