@@ -145,8 +145,9 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
 
     @display(description="remaining")
     def left(self, purchase: Purchase) -> str:
-        remaining = None if purchase.grant is None else purchase.grant.remaining
-        return shown.amount(remaining, metric="purchase-remaining")
+        if purchase.grant is None:
+            return shown.NOTHING
+        return shown.left(purchase.grant, purchase.company, metric="purchase-remaining")
 
     @display(description="requested")
     def asked(self, purchase: Purchase) -> str:
