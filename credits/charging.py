@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from credits import balances, ledger, rating
+from credits import balances, companies, ledger, rating
 from credits.amounts import ZERO
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key, Outcome, Use
@@ -91,6 +91,7 @@ def charge(
 
     :raises InsufficientCredits: nothing was charged.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises CompanyClosed: nothing is used in a closed company.
     """
     usage_id = usage_id or new_id()
     price = ZERO if is_free else rating.price(work, rates)
@@ -104,6 +105,7 @@ def charge(
         rate_card_id=rates.card_id,
         key=key,
     )
+    companies.refuse_closed(company, answer)
     _refuse(answer, price)
     if answer.outcome == "REPLAYED":
         return UsageEvent.objects.get(company=company, id=answer.certain_ref)
@@ -128,6 +130,7 @@ def reserve(
     :raises InsufficientCredits: nothing was held.
     :raises IdempotencyConflict: the key was used with another body.
     :raises ValueError: if the amount is not above 0 or the lease is longer than an hour.
+    :raises CompanyClosed: nothing is held in a closed company.
     """
     if amount <= 0:
         raise ValueError(f"A reservation holds more than 0 credits, not {amount}.")
@@ -144,6 +147,7 @@ def reserve(
         rate_card_id=rates.card_id,
         key=key,
     )
+    companies.refuse_closed(company, answer)
     _refuse(answer, amount)
     if answer.outcome == "REPLAYED":
         return Reservation.objects.get(company=company, id=answer.certain_ref)

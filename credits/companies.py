@@ -16,6 +16,15 @@ class CompanyClosed(Exception):
         super().__init__(f"{company} is closed; nothing is added or used there any more.")
 
 
+def refuse_closed(company: Company, answer: ledger.Outcome) -> None:
+    """Check what the ledger answered: it adds and uses nothing in a closed company.
+
+    :raises CompanyClosed: nothing was added or used.
+    """
+    if answer.outcome == "CLOSED":
+        raise CompanyClosed(company)
+
+
 def open_company(*, name: str, slug: str, time_zone: str, is_demo: bool = False) -> Company:
     """Make a company with an empty pool, and return it.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from credits import amounts, corrections, ledger
+from credits import amounts, companies, corrections, ledger
 from credits.amounts import exact
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, Key, Outcome
@@ -113,6 +113,7 @@ def issue(
     :raises GrantExpiresBeforeItStarts: nothing was granted.
     :raises AlreadyIntroduced: for a second introductory grant.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises CompanyClosed: nothing is granted to a closed company.
     """
     amount = _positive(amount)
     grant_id = grant_id or new_id()
@@ -130,6 +131,7 @@ def issue(
         created_by_id=None if by is None else by.pk,
         key=key,
     )
+    companies.refuse_closed(company, answer)
     _refuse(answer.outcome)
     return CreditGrant.objects.get(company=company, id=answer.certain_ref)
 
@@ -214,6 +216,7 @@ def adjust(
     :raises GrantExpiresBeforeItStarts: nothing was added.
     :raises AdjustmentExceedsAvailable: nothing was taken.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises CompanyClosed: nothing is corrected in a closed company.
     """
     amount = exact(amount)
     if amount == 0:
@@ -241,6 +244,7 @@ def adjust(
             signature=signature,
             key=key,
         )
+    companies.refuse_closed(company, answer)
     if answer.outcome == "INSUFFICIENT":
         raise AdjustmentExceedsAvailable(required=-amount, available=answer.available)
     _refuse(answer.outcome)

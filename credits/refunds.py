@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from credits import amounts, corrections, ledger
 from credits.amounts import ZERO, exact
+from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, Key
 from credits.models import CreditGrant, LedgerEntry, UsageEvent, User
@@ -88,6 +89,7 @@ def refund(
     :raises AlreadyRefunded: nothing of the charge is left.
     :raises RefundExceedsCharge: nothing was refunded.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises CompanyClosed: nothing comes back to a closed company.
     """
     signature = corrections.sign(by=by, reason=reason)
     answer = ledger.refund(
@@ -100,6 +102,8 @@ def refund(
         priority=PRIORITY_DEFAULT,
         key=key,
     )
+    if answer.outcome == "CLOSED":
+        raise CompanyClosed(usage_event.company)
     _refuse_refund(answer.outcome, required=answer.required, left=answer.available)
     correction = corrections.made(company_id=usage_event.company_id, answer=answer)
     return corrections.entry_of(correction)

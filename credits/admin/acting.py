@@ -168,9 +168,11 @@ def view(page: ModelAdmin[Any], act: Act) -> HttpResponse:
     """Answer both steps; only a confirmation whose figures still hold does anything."""
     request = act.request
     scope = scope_of(request)
-    covers = act.company is None or scope.covers(act.company.pk)
-    if not scope.may(act.needs) or not covers:
+    company_id = None if act.company is None else act.company.pk
+    if company_id is not None and not scope.covers(company_id):
         raise PermissionDenied
+    if not scope.may(act.needs, company_id=company_id):
+        raise scope.refusal(act.needs, company_id=company_id)
     if request.method != "POST":
         return _first_page(page, act)
     form = act.bound()

@@ -10,6 +10,7 @@ from django.urls import reverse
 from credits import balances, charging, corrections, grants, ledger, trail
 from credits.admin.acting import ActForm, balance_change, reason_field
 from credits.admin.booking import LedgerAct
+from credits.companies import CompanyClosed
 from credits.models import Company, Correction, CreditGrant, UsageEvent
 from credits.roles import Act as Allowed
 
@@ -46,6 +47,7 @@ class CorrectionAct(LedgerAct):
         charging.NothingCharged,
         charging.AlreadyRefunded,
         charging.RefundExceedsCharge,
+        CompanyClosed,
     )
     used_before = str(ledger.IdempotencyConflict.__doc__)
     subject: CreditGrant | Company | UsageEvent
@@ -66,16 +68,9 @@ class CorrectionAct(LedgerAct):
         asked = {
             name: value
             for name, value in form.cleaned_data.items()
-            if name not in ("key", "reason")
+            if name not in ("key", "reason", "amount")
         }
-        trail.corrected(
-            self.operation,
-            self.subject,
-            company=self.company,
-            by=self.by,
-            asked=asked,
-            reason=form.cleaned_data["reason"],
-        )
+        trail.corrected(corrections.newest(company=self.company), self.subject, asked=asked)
 
     def _balance(self, change: Decimal) -> Fact:
         remaining = balances.now(company=self.company).remaining

@@ -23,6 +23,7 @@ from credits.admin.acting import (
 )
 from credits.admin.booking import LedgerAct
 from credits.admin.days import DayField
+from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.models import Company, CreditGrant, Operation, Source
 from credits.roles import Act as Allowed
@@ -96,7 +97,7 @@ class Grant(LedgerAct):
     verb = "granted"
     figures = "balance has"
     steps_with_back = ()
-    refusals = (grants.AlreadyIntroduced, grants.GrantExpiresBeforeItStarts)
+    refusals = (grants.AlreadyIntroduced, grants.GrantExpiresBeforeItStarts, CompanyClosed)
     refused_fields: ClassVar = {
         grants.AlreadyIntroduced: "source",
         grants.GrantExpiresBeforeItStarts: "last",

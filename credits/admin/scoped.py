@@ -12,7 +12,12 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin import RelatedFieldListFilter
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.core.exceptions import (
+    FieldDoesNotExist,
+    ImproperlyConfigured,
+    PermissionDenied,
+    ValidationError,
+)
 from django.db import models
 from django.http import HttpRequest
 from django.urls import path
@@ -114,6 +119,19 @@ class CompanyScopedAdmin(AuditedAdmin):
             context |= {"subtitle": name, "original": shown.Named(row, name)}
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Show or save a row; a refusal says so when it is that the row's company is closed."""
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        except PermissionDenied as refusal:
+            if self.change_act is None:
+                raise
+            row = None if object_id is None else self.get_object(request, object_id)
+            company_id = None if row is None else company_of(row, self.company_path)
+            raise scope_of(request).refusal(self.change_act, company_id=company_id) from refusal
+
     def get_list_filter(self, request: HttpRequest) -> Any:
         filters = super().get_list_filter(request)
         for entry in filters:
@@ -178,9 +196,10 @@ class CompanyScopedAdmin(AuditedAdmin):
 
     def _allows(self, request: HttpRequest, act: Act | None, obj: Any = None) -> bool:
         scope = scope_of(request)
-        if act is None or not scope.may(act):
+        company_id = None if obj is None else company_of(obj, self.company_path)
+        if act is None or not scope.may(act, company_id=company_id):
             return False
-        return obj is None or scope.covers(company_of(obj, self.company_path))
+        return obj is None or scope.covers(company_id)
 
 
 class ReadOnlyAdmin(CompanyScopedAdmin):

@@ -81,7 +81,8 @@ class CreditGrant(WrittenByTheLedgerModel):
 
     Before its effective date it holds nothing (``remaining`` 0) and has no entry; ``granted_at``
     is set together with its entry, GRANTED or, for an adjustment, ADJUSTED. Its terms (source,
-    amount, dates, priority) never change; its figures change in the ledger's acts only.
+    amount, dates, priority) never change, and ``terms_hash`` seals them from the start; its
+    figures change in the ledger's acts only.
     ``is_open`` is true while new work may draw on it.
     An effective date already past when the grant was made counts from then; the date that was
     asked for stays in ``requested_effective_at``.
@@ -116,6 +117,7 @@ class CreditGrant(WrittenByTheLedgerModel):
     reference = models.CharField(max_length=200, blank=True)
     reason = models.TextField(blank=True)
     created_at = models.DateTimeField(editable=False)
+    terms_hash = models.BinaryField(max_length=32, editable=False)
     created_by = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", editable=False
     )
@@ -127,6 +129,11 @@ class CreditGrant(WrittenByTheLedgerModel):
                 condition=Q(source__in=Source.values), name="grant_source_is_known"
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="grant_amount_is_positive"),
+            # Nothing buys by itself (I12), whoever calls the ledger.
+            models.CheckConstraint(
+                condition=~Q(source=Source.PURCHASE) | Q(created_by__isnull=False),
+                name="grant_of_a_purchase_names_its_person",
+            ),
             models.CheckConstraint(
                 condition=Q(held__gte=0, remaining__gte=F("held"), amount__gte=F("remaining")),
                 name="grant_held_is_within_remaining_within_amount",

@@ -15,9 +15,10 @@ DAYS = 365
 _STATEMENTS = (
     """
     INSERT INTO credits_creditgrant (id, company_id, source, amount, remaining, held, voided,
-        corrected_down, priority, effective_at, granted_at, is_open, reference, reason, created_at)
-    SELECT uuidv7(), %(company)s, 'PURCHASE', %(rows)s * 2 + 1000000, %(rows)s + 1000000, 0, 0, 0,
-        100, begin_at, begin_at, true, '', '', begin_at
+        corrected_down, priority, effective_at, granted_at, is_open, reference, reason, created_at,
+        terms_hash)
+    SELECT uuidv7(), %(company)s, 'INTRODUCTORY', %(rows)s * 2 + 1000000, %(rows)s + 1000000,
+        0, 0, 0, 100, begin_at, begin_at, true, '', '', begin_at, decode(repeat('00', 32), 'hex')
     FROM (SELECT now() - make_interval(days => %(days)s) AS begin_at) AS span
     """,
     """

@@ -203,6 +203,8 @@ def wait_until_somebody_waits(seconds: float = 10) -> None:
     )
     while time.monotonic() < until:
         with connection.cursor() as cursor:
+            # Within a transaction the view would stay as it was at the first look.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(waiting)
             if cursor.fetchone()[0]:
                 return

@@ -340,8 +340,8 @@ def test_roles_rates_and_integrations_are_what_they_may_be(acme):
     assert update_refused_by(membership, role="OWNER") == "membership_role_is_known"
     assert copy_refused_by(membership, role=Role.VIEWER) == "a_person_has_one_role_in_a_company"
     assert copy_refused_by(rate) == "rate_card_prices_an_item_once"
-    assert update_refused_by(rate, amount="-0.1") == "rate_is_not_negative"
-    assert update_refused_by(rate, item="LUNCH") == "rate_item_is_known"
+    assert copy_refused_by(rate, amount="-0.1") == "rate_is_not_negative"
+    assert copy_refused_by(rate, item="LUNCH") == "rate_item_is_known"
     assert copy_refused_by(integration, id=new_id()) == "integration_name_is_unique_in_a_company"
     assert update_refused_by(integration, kind="FAX") == "integration_kind_is_known"
 

@@ -130,7 +130,7 @@ def test_introductory_credits_come_once(acme):
 
 
 def test_the_same_key_grants_once_and_another_body_is_a_conflict(acme):
-    terms = {"company": acme, "source": Source.PURCHASE, "by": None, "amount": Decimal(10)}
+    terms = {"company": acme, "source": Source.ADJUSTMENT, "by": None, "amount": Decimal(10)}
 
     first = grants.issue(**terms, key=Key.of("order 7", amount="10"))
     again = grants.issue(**terms, key=Key.of("order 7", amount="10"))

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from config.demo.clock import seeded_clock
 from credits import idempotency, tasks
 from credits.idempotency import Answer, AnswerExpired
 from credits.identifiers import new_id
@@ -158,7 +159,8 @@ def test_an_answer_is_forgotten_after_30_days_and_what_was_done_is_not(program, 
     record = IdempotencyRecord.objects.get()
 
     assert idempotency.forget_answers(now=record.created_at + 30 * DAY - DAY / 2) == 0
-    assert idempotency.forget_answers(now=record.created_at + 30 * DAY) == 1
+    with seeded_clock(record.created_at + 30 * DAY) as clock:
+        assert idempotency.forget_answers(now=clock()) == 1
 
     answer = ask(program)
     problem = api.problem(answer)

@@ -33,6 +33,7 @@ TERMS = {
     "requested_effective_at": "effective_at - interval '1 day'",
     "expires_at": "expires_at + interval '1 day'",
     "created_at": "created_at - interval '1 day'",
+    "terms_hash": "sha256('')",
 }
 
 

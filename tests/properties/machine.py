@@ -137,9 +137,10 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
             "effective_at": effective_at,
             "expires_at": None if life is None else effective_at + timedelta(minutes=life),
         }
+        by = self.vera if terms["source"] == Source.PURCHASE else None
         made = []
         outcome = self._outcome(
-            lambda: made.append(grants.issue(company=self.company, by=None, **terms))
+            lambda: made.append(grants.issue(company=self.company, by=by, **terms))
         )
         grant_id = made[0].pk if made else None
         self._agree(outcome, lambda: self.model.issue(id=grant_id, **terms))

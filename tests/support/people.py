@@ -68,7 +68,8 @@ def credits_for(
         company=company,
         source=source,
         amount=Decimal(amount),
-        by=None,
+        # Nothing buys by itself: a purchase has its person.
+        by=vera() if source == Source.PURCHASE else None,
         effective_at=effective_at,
         expires_at=expires_at,
     )

@@ -47,7 +47,8 @@ def lot(
         company=company,
         source=source,
         amount=Decimal(amount),
-        by=None,
+        # Nothing buys by itself: a purchase has its person.
+        by=people.vera() if source == Source.PURCHASE else None,
         effective_at=effective_at,
         expires_at=expires_at,
         priority=priority,
