@@ -24,7 +24,7 @@ from credits.amounts import ACT_MAX, AmountField, exact, grouped
 from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
-from credits.models import REASON_LENGTH_MIN, Company, User
+from credits.models import REASON_LENGTH_MIN, AuditActor, Company, User
 from credits.roles import Act
 
 DAY_MIN, DAY_MAX = date(2000, 1, 1), date(2199, 12, 31)
@@ -139,6 +139,9 @@ def request(
             approval_limit=approval_limit(company),
             requested_at=now,
             requested_by=by,
+            requested_through_id=through.ref
+            if through is not None and through.kind == AuditActor.API_KEY
+            else None,
             replaces=replaces,
             request_key=key.text if key else "",
             request_sha256=key.body_sha256 if key else None,

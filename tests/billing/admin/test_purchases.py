@@ -15,7 +15,7 @@ from billing.models import Contract, Purchase
 from credits import balances, charging
 from credits.models import CreditGrant
 from credits.rating import Work
-from tests.support import contracts, pages, people, statement
+from tests.support import api, contracts, pages, people, statement
 from tests.support.browsing import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -456,3 +456,21 @@ def test_a_cancelled_one_that_never_started_has_nothing_left(acme, client):
     page = pages.read(client.get(f"/admin/billing/purchase/{purchase.pk}/change/"))
 
     assert page.figure("purchase-remaining") == "0.0"
+
+
+def test_a_key_s_request_names_the_key_and_who_made_it(acme, client):
+    alice = people.alice(acme)
+    program = api.of(acme, by=alice)
+    program.post(
+        "/api/v1/purchases", {"amount": "5"}, "application/json", headers={"idempotency-key": "1"}
+    )
+    purchase = Purchase.objects.get()
+    words = "by key Nightly job (made by Alice)"
+
+    listed = pages.read(client.get("/admin/billing/purchase/")).text
+    shown = pages.read(client.get(f"/admin/billing/purchase/{purchase.pk}/change/")).text
+    decided = pages.read(client.get(act("approve", purchase))).text
+
+    assert words in listed
+    assert words in shown
+    assert "key Nightly job (made by Alice)" in decided
