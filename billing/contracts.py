@@ -39,6 +39,14 @@ class SeatTypeTaken(ContractRefused):
     """This company has a seat type with that name already; choose it in the list."""
 
 
+class BeforeTheContract(ContractRefused):
+    """Seats count from the contract's first day on."""
+
+    def __init__(self, contract: Contract) -> None:
+        day = f"{contract.starts_on.day} {contract.starts_on:%b %Y}"
+        super().__init__(f"The contract starts on {day}; record its seats from that day on.")
+
+
 class NothingOwed(ContractRefused):
     """The credits owed for this period have changed or were given; look at the contract again."""
 
@@ -133,12 +141,15 @@ def count_seats(
 
     A type's changed credits count for periods that have not started.
 
+    :raises BeforeTheContract: for a day before the contract's first; rows are never taken back.
     :raises CountRefused: for a number below 0 or too large.
     :raises CreditsRefused: for an amount that is not above 0, or too large.
     :raises CompanyClosed: nothing is agreed with a closed company.
     """
     with transaction.atomic():
         current = _locked(contract)
+        if counted.effective_on < current.starts_on:
+            raise BeforeTheContract(current)
         kind = SeatType.objects.filter(company=current.company, name=counted.name).first()
         credits_were = None if kind is None else kind.credits
         if kind is None:

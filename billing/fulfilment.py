@@ -70,11 +70,12 @@ def fulfil(
     :raises AlreadyDecided: it was fulfilled or cancelled before.
     :raises SecondPersonNeeded: it is above the limit, and this person approved it.
     :raises DaysRefused: for a last day before the first.
+    :raises YearsRefused: for a day before 2000 or after 2199.
     :raises AlreadyRecorded: another purchase has the order reference.
     :raises GrantExpiresBeforeItStarts: the last day is past.
     :raises CompanyClosed: nothing is bought for a closed company.
     """
-    purchases.refuse_reversed(starts_on, ends_on)
+    purchases.refuse_days(starts_on, ends_on)
     with transaction.atomic():
         company = purchases.lock_company(purchase.company)
         current = purchases.locked(purchase)
@@ -135,6 +136,7 @@ def record(
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
     :raises DaysRefused: for a last day before the first.
+    :raises YearsRefused: for a day before 2000 or after 2199.
     :raises AlreadyRecorded: the company has this order reference.
     :raises GrantExpiresBeforeItStarts: the last day is past.
     :raises IdempotencyConflict: the key was used for another order.

@@ -24,8 +24,10 @@ from credits.amounts import ACT_MAX, AmountField, exact, grouped
 from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
-from credits.models import REASON_LENGTH_MIN, Company, User
+from credits.models import REASON_LENGTH_MIN, AuditActor, Company, User
 from credits.roles import Act
+
+DAY_MIN, DAY_MAX = date(2000, 1, 1), date(2199, 12, 31)
 
 
 class PurchaseRefused(Exception):
@@ -38,6 +40,10 @@ class AmountRefused(PurchaseRefused):
 
 class DaysRefused(PurchaseRefused):
     """The credits would end before they start; choose a later expiration date."""
+
+
+class YearsRefused(PurchaseRefused):
+    """The days of a purchase are of the years 2000 to 2199."""
 
 
 class AlreadyRecorded(PurchaseRefused):
@@ -108,6 +114,7 @@ def request(
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
     :raises DaysRefused: for a last day before the first.
+    :raises YearsRefused: for a day before 2000 or after 2199.
     :raises AlreadyRecorded: the company has this order reference, however it is spelled.
     :raises IdempotencyConflict: the key was used for another request.
     :raises CompanyClosed: nothing is bought for a closed company.
@@ -115,7 +122,7 @@ def request(
     amount = exact(amount)
     if not 0 < amount <= ACT_MAX:
         raise AmountRefused(AmountRefused.__doc__)
-    refuse_reversed(starts_on, ends_on)
+    refuse_days(starts_on, ends_on)
     with transaction.atomic():
         lock_company(company)
         if key is not None and (first := _first_with(company, key)):
@@ -132,6 +139,9 @@ def request(
             approval_limit=approval_limit(company),
             requested_at=now,
             requested_by=by,
+            requested_through_id=through.ref
+            if through is not None and through.kind == AuditActor.API_KEY
+            else None,
             replaces=replaces,
             request_key=key.text if key else "",
             request_sha256=key.body_sha256 if key else None,
@@ -282,11 +292,15 @@ def refuse_others(by: User, act: Act) -> None:
         raise NotAllowed(NotAllowed.__doc__)
 
 
-def refuse_reversed(starts_on: date | None, ends_on: date | None) -> None:
-    """Check that the last day is not before the first.
+def refuse_days(starts_on: date | None, ends_on: date | None) -> None:
+    """Check that the last day is not before the first, and neither is far away.
 
-    :raises DaysRefused: it is.
+    :raises YearsRefused: for a day that no purchase has, and some zones could not count.
+    :raises DaysRefused: the last day is before the first.
     """
+    for day in (starts_on, ends_on):
+        if day is not None and not DAY_MIN <= day <= DAY_MAX:
+            raise YearsRefused(YearsRefused.__doc__)
     if starts_on is not None and ends_on is not None and ends_on < starts_on:
         raise DaysRefused(DaysRefused.__doc__)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Case, Count, F, QuerySet, Sum, Value, When
 
 from billing.models import Purchase, PurchaseState
-from credits.amounts import ZERO
+from credits.amounts import ZERO, AmountField
 from credits.reports.base import CreditReport, DayRange, Totals
 from credits.reports.columns import AmountColumn, DateColumn, InstantColumn
 
@@ -15,8 +15,11 @@ from credits.reports.columns import AmountColumn, DateColumn, InstantColumn
 class PurchaseHistoryReport(CreditReport):
     """One row per fulfilled purchase, voided ones included, in the order of fulfilment.
 
-    What remains is as of the export. Of credits that are not available yet nothing remains: the
-    balance does not hold them either.
+    What remains is as of the export. Of credits that are not available yet nothing remains, since
+    Σ remaining over grants is what the page says remains (SPEC §4), and the balance does not hold
+    them either; their row says in “Availability start date” from when it does. Of a voided one
+    nothing remains either, though work under way may still hold some of it: what comes back is
+    voided in the same act.
     """
 
     title = "Purchase history"
@@ -39,7 +42,12 @@ class PurchaseHistoryReport(CreditReport):
 
     def filter_export(self, queryset: Any, **kwargs: Any) -> QuerySet[Purchase]:
         mine = queryset.filter(company=self.company, state=PurchaseState.FULFILLED)
-        return mine.annotate(remaining=F("grant__remaining")).order_by("fulfilled_at", "pk")
+        remaining = Case(
+            When(voided_at__isnull=False, then=Value(ZERO)),
+            default=F("grant__remaining"),
+            output_field=AmountField(),
+        )
+        return mine.annotate(remaining=remaining).order_by("fulfilled_at", "pk")
 
     def _in_range(self, days: DayRange) -> QuerySet[Purchase]:
         mine = Purchase.objects.filter(company=self.company, state=PurchaseState.FULFILLED)

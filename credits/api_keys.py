@@ -20,12 +20,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from credits import audit
+from credits import audit, roles
 from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.models import ApiKey, Company, Integration, Scope, User
 from credits.models.api_keys import PREFIX_LENGTH
+from credits.roles import Act
 
 SECRET_BYTES = 32
 PREFIX_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -64,6 +65,10 @@ class ScopeNeedsPerson(Exception):
     """A key that requests purchases is made by a person, in whose name they are requested."""
 
 
+class MakerRefused(Exception):
+    """Only a tech admin of the company makes its keys; name one of them."""
+
+
 class TooManyKeys(Exception):
     """A company has at most 100 keys that work; revoke one that is no longer used."""
 
@@ -97,6 +102,20 @@ class NewKey:
 
 
 @sensitive_variables("secret", "text")
+def refuse_maker(*, company: Company, by: User) -> None:
+    """Check that a person may make keys of a company, as its page does.
+
+    :raises MakerRefused: they are deactivated, or have no role there that makes keys.
+    """
+    membership = by.memberships.filter(company=company).first()
+    if (
+        not by.is_active
+        or membership is None
+        or Act.MANAGE_KEYS not in roles.MATRIX[roles.standing_of(membership.role)]
+    ):
+        raise MakerRefused(MakerRefused.__doc__)
+
+
 def create(
     *,
     company: Company,

@@ -152,10 +152,17 @@ def _names(company: Company, dimension: Dimension, refs: set[UUID]) -> dict[Key,
             rows = Integration.objects.filter(company=company, pk__in=refs)
             found = dict(rows.values_list("pk", "name"))
         case Dimension.TEAM:
-            for path in settings.CREDIT_TEAM_NAMES:
-                ask: Callable[..., dict[UUID, str]] = import_string(path)
-                found |= ask(company=company)
+            found = team_names(company)
     return {ref: found.get(ref, f"{dimension.label.capitalize()} {str(ref)[:8]}") for ref in refs}
+
+
+def team_names(company: Company) -> dict[UUID, str]:
+    """Return the names of a company's teams by the id that usage events hold."""
+    found: dict[UUID, str] = {}
+    for path in settings.CREDIT_TEAM_NAMES:
+        ask: Callable[..., dict[UUID, str]] = import_string(path)
+        found |= ask(company=company)
+    return found
 
 
 def _periods(

@@ -61,6 +61,18 @@ def amount(value: Decimal | None, *, metric: str, is_signed: bool = False) -> st
     return _figure(metric, amounts.text(value), shown)
 
 
+def left(grant: CreditGrant, company: Company, *, metric: str) -> str:
+    """Show what is left of a grant; of one that has not started, all of it and its first day.
+
+    The balance does not hold those credits yet, so that they are another figure.
+    """
+    is_over = grant.voided_at is not None or grant.cancelled_at is not None
+    if grant.granted_at is not None or is_over:
+        return amount(grant.remaining, metric=metric)
+    figure = amount(grant.amount, metric=f"{metric}-scheduled")
+    return number("{} from {}", figure, first_day(grant.effective_at, company))
+
+
 def about(value: Decimal, *, metric: str) -> SafeString:
     """Show an estimate of credits, rounded and marked as one."""
     return _figure(metric, amounts.text(value), amounts.approximate(value))

@@ -31,6 +31,7 @@ from credits.admin.acting import (
     text_field,
 )
 from credits.admin.days import DayField
+from credits.amounts import ZERO
 from credits.models import Company
 from credits.roles import Act as Allowed
 
@@ -118,7 +119,9 @@ class TermsForm(TermsFields, ActForm):
 
 class SeatsForm(SeatFields, ActForm):
     effective_on = DayField(
-        label="From", help_text="A period counts the seats there are on its first day."
+        label="From",
+        help_text="A period is issued for the seats of its first day. Seats that come later in it "
+        "are owed for its days from then on, as a top-up.",
     )
     note = text_field(required=False, max_length=200)
 
@@ -145,8 +148,10 @@ class ContractAct(Act):
         raise NotImplementedError
 
     def plan(self, form: ActForm) -> Plan | None:
+        before = contracts.owed_now(self.contract, self.now)
         found = contracts.dry_run(lambda: self.outcome(form))
-        return Plan(facts=(*self.facts(form), *facts_of(found)), notes=notes_of(found))
+        notes = notes_of(found, owed_before=before)
+        return Plan(facts=(*self.facts(form), *facts_of(found)), notes=notes)
 
     def facts(self, form: Any) -> tuple[tuple[str, Any], ...]:
         return ()
@@ -341,16 +346,26 @@ def facts_of(outcome: Outcome) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def notes_of(outcome: Outcome) -> tuple[str, ...]:
+def notes_of(outcome: Outcome, *, owed_before: Decimal = ZERO) -> tuple[str, ...]:
+    """Say what the act does besides the periods; apart from it, what was owed before."""
     notes = []
     if len(outcome.written) > 12:
         notes.append(f"{len(outcome.written) - 12} earlier periods are written as missed too.")
     if not outcome.written:
         notes.append("No period is issued now.")
-    if outcome.owed:
+    more = outcome.owed - owed_before
+    if more > 0:
         notes.append(
-            f"{amounts.grouped(outcome.owed)} credits are owed for the running period; "
+            f"By this, {amounts.grouped(more)} credits are owed for the running period; "
             "they are offered as a top-up."
+        )
+    elif more < 0:
+        notes.append(
+            f"By this, {amounts.grouped(-more)} credits less are owed for the running period."
+        )
+    if owed_before:
+        notes.append(
+            f"{amounts.grouped(owed_before)} credits were owed for the running period before this."
         )
     if outcome.introduced:
         notes.append(f"{amounts.grouped(outcome.introduced)} introductory credits are given.")

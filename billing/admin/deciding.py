@@ -15,6 +15,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import purchases, voiding
 from billing.admin.acting import Act
+from billing.admin.purchase_states import asked_by
 from billing.models import OPEN_STATES, Purchase, PurchaseState
 from credits import amounts, balances, shown
 from credits.admin.acting import (
@@ -73,7 +74,7 @@ class PurchaseAct(Act):
         purchase = self.purchase
         return (
             ("Credits", shown.amount(purchase.amount, metric="purchase-amount")),
-            ("Requested by", purchase.requested_by.get_full_name()),
+            ("Requested by", asked_by(purchase)),
             ("Order reference", purchase.order_reference or shown.NOTHING),
         )
 

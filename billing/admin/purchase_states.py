@@ -20,3 +20,11 @@ def state_of(purchase: Purchase) -> SafeString:
         return shown.status("Voided", tone=shown.QUIET)
     state = PurchaseState(purchase.state)
     return shown.status(state.label, tone=TONES[state])
+
+
+def asked_by(purchase: Purchase) -> str:
+    """Say who asked: the person, or the key that did so in the name of whoever made it."""
+    person = purchase.requested_by.get_full_name()
+    if purchase.requested_through is None:
+        return person
+    return f"key {purchase.requested_through.name} (made by {person})"

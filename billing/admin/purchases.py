@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from billing.admin import deciding, selling
-from billing.admin.purchase_states import state_of
+from billing.admin.purchase_states import asked_by, state_of
 from billing.models import Purchase, PurchaseState
 from billing.reports import PurchaseHistoryReport
 from credits import shown
@@ -66,7 +66,7 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
         *("shown_number", "state_label", "credits", "first", "last", "order_reference"),
         *("asked", "left"),
     )
-    list_select_related = ("requested_by", "grant")
+    list_select_related = ("requested_by", "requested_through", "grant")
     list_filter = (StateFilter, ("requested_at", DaysFilter))
     search_fields = ("order_reference", "note")
     change_form_template = "admin/billing/purchase_change_form.html"
@@ -146,12 +146,14 @@ class PurchaseAdmin(ReportExportMixin, ReadOnlyAdmin):
 
     @display(description="remaining")
     def left(self, purchase: Purchase) -> str:
-        remaining = None if purchase.grant is None else purchase.grant.remaining
-        return shown.amount(remaining, metric="purchase-remaining")
+        if purchase.grant is None:
+            return shown.NOTHING
+        return shown.left(purchase.grant, purchase.company, metric="purchase-remaining")
 
     @display(description="requested")
     def asked(self, purchase: Purchase) -> str:
-        return _step(purchase, "requested")
+        when = shown.instant(purchase.requested_at, purchase.company)
+        return format_html("{} by {}", when, asked_by(purchase))
 
     @display(description="approved")
     def approval(self, purchase: Purchase) -> str:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -34,6 +34,9 @@ from credits.roles import Act
 
 OPERATION = "purchases.request"
 
+VOIDED = "VOIDED"
+# Where a purchase stands, as pages say it: a fulfilled one that was reversed is voided.
+STATES = [*PurchaseState.choices, (VOIDED, "Voided")]
 # The field that a refusal is about.
 REFUSED_FIELDS: dict[type[Exception], str] = {
     purchases.AmountRefused: "amount",
@@ -77,7 +80,7 @@ REQUEST_EXAMPLE = {
 class PurchaseParameters(pages.PageParameters):
     """Which purchases."""
 
-    state = CodeField(required=False, choices=PurchaseState.choices, help_text="Where it stands.")
+    state = CodeField(required=False, choices=STATES, help_text="Where it stands.")
 
 
 class PurchaseInput(serializers.Serializer[Any]):
@@ -100,7 +103,9 @@ class PurchaseOutput(serializers.Serializer[Any]):
 
     id = IdField()
     number = serializers.IntegerField(help_text="Counts your company's purchases.")
-    state = serializers.ChoiceField(choices=PurchaseState.choices)
+    state = serializers.SerializerMethodField(
+        help_text="VOIDED: fulfilled, and taken back afterwards; see `voided_at`."
+    )
     amount = AmountField()
     remaining = AmountField(
         source="grant.remaining", allow_null=True, default=None, help_text="Null until fulfilled."
@@ -119,6 +124,10 @@ class PurchaseOutput(serializers.Serializer[Any]):
 
     class Meta:
         ref_name = "Purchase"
+
+    @extend_schema_field(serializers.ChoiceField(choices=STATES))
+    def get_state(self, purchase: Purchase) -> str:
+        return VOIDED if purchase.voided_at is not None else purchase.state
 
 
 class PurchasePage(serializers.Serializer[Any]):
@@ -151,8 +160,13 @@ class PurchasesView(PageView):
     def get(self, request: Request) -> Response:
         """What your company asked for, and what became of each."""
         rows = purchases_of(self)
-        if state := self.values.get("state"):
-            rows = rows.filter(state=state)
+        match self.values.get("state"):
+            case None:
+                pass
+            case "VOIDED":
+                rows = rows.filter(voided_at__isnull=False)
+            case state:
+                rows = rows.filter(state=state, voided_at=None)
         return self.page(rows)
 
     @extend_schema(

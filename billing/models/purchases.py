@@ -10,8 +10,8 @@ from django.db.models import F, Q
 from billing.orders import KEY_LENGTH_MAX
 from credits.amounts import AmountField
 from credits.identifiers import new_id
-from credits.models import CreditGrant, User
-from credits.tenancy import CompanyKey, TenantOneToOne, target_of_composite_keys
+from credits.models import ApiKey, CreditGrant, User
+from credits.tenancy import CompanyKey, TenantKey, TenantOneToOne, target_of_composite_keys
 
 ORDER_REFERENCE_LENGTH_MAX = 200
 REASON_LENGTH_MAX = 500
@@ -49,7 +49,8 @@ class Purchase(models.Model):
     """Credits a company asked for, and what a person then did about it.
 
     ``number`` counts a company's purchases, for people. ``starts_on`` and ``ends_on`` are local
-    days, the last one included; a request may leave them open, fulfilment settles them.
+    days, the last one included; ``requested_through`` is the key that asked in the name of
+    ``requested_by``, who made it. A request may leave the days open, fulfilment settles them.
     ``order_key`` is what makes two order references the same order (``billing.orders``).
     ``approval_limit`` is the contract's lowest since the request, until it was approved: above it
     the person who approves is neither the one who asked nor the one who fulfils. What was
@@ -73,6 +74,7 @@ class Purchase(models.Model):
     request_sha256 = models.BinaryField(max_length=32, null=True, editable=False)
     requested_at = models.DateTimeField(editable=False)
     requested_by = _person()
+    requested_through = TenantKey(ApiKey, null=True, editable=False, related_name="+")
     approved_at = models.DateTimeField(null=True, editable=False)
     approved_by = _person(null=True)
     approval_limit = AmountField(null=True, editable=False)

@@ -118,7 +118,7 @@ class CreditGrantAdmin(SettledAdmin):
 
     @display(description="left")
     def remaining_credits(self, grant: CreditGrant) -> str:
-        return shown.amount(grant.remaining, metric="grant-remaining")
+        return shown.left(grant, grant.company, metric="grant-remaining")
 
     @display(description="of it held")
     def held_credits(self, grant: CreditGrant) -> str:

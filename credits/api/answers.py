@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import DisallowedHost, RequestDataTooBig
@@ -15,6 +15,7 @@ from rest_framework import exceptions
 
 from credits import origins
 from credits.api import problems
+from credits.api.fields import shortened
 from credits.api.problems import Problem
 from credits.rate_limits import PER_DAY, RateLimited
 
@@ -104,7 +105,7 @@ def _problem(error: Exception, view: Any) -> Problem | None:
                 headers={"Allow": allowed},
             )
         case exceptions.UnsupportedMediaType():
-            return problems.for_status(415)
+            return Problem(problems.UNSUPPORTED_MEDIA_TYPE, _not_read(view.request.headers))
         case exceptions.NotAcceptable():
             return problems.for_status(406)
         case RequestDataTooBig():
@@ -117,6 +118,17 @@ def _problem(error: Exception, view: Any) -> Problem | None:
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
     return None
+
+
+def _not_read(headers: Mapping[str, str]) -> str:
+    """Say what of a body's headers is the reason that it is not read."""
+    coding = headers.get("Content-Encoding", "identity")
+    if coding != "identity":
+        return f"Send the body uncompressed, not as {shortened(coding)}."
+    sent = headers.get("Content-Type", "")
+    if not sent:
+        return "Send the body with “Content-Type: application/json”; it came without a type."
+    return f"Send the body as application/json, not as {shortened(sent)}."
 
 
 def _rate_limited(error: RateLimited) -> Problem:

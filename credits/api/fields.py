@@ -19,8 +19,13 @@ INSTANT = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII
 )
 INSTANT_HINT = "Write an instant like 2026-11-01T00:00:00Z."
+COUNT = re.compile(r"-?\d+", re.ASCII)
+DAY_MIN, DAY_MAX = date(2000, 1, 1), date(2199, 12, 31)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,3})?", re.ASCII)
+# Right in form, with more digits than an amount can have.
+LONG_AMOUNT = re.compile(r"-?\d{16,}(\.\d{1,3})?", re.ASCII)
+LONG_AMOUNT_HINT = "Write credits with at most 15 digits before the decimal point."
 AMOUNT_HINT = 'Write credits as a string with at most three decimal places, like "12.5".'
 SHOWN_LENGTH_MAX = 60
 
@@ -70,6 +75,8 @@ class AmountField(serializers.Field[Decimal, Any, str, Any]):
     """Credits as a string with all non-zero places, at least one: "8411.4"."""
 
     def to_internal_value(self, data: Any) -> Decimal:
+        if isinstance(data, str) and LONG_AMOUNT.fullmatch(data):
+            raise serializers.ValidationError(LONG_AMOUNT_HINT)
         if not isinstance(data, str) or not AMOUNT.fullmatch(data):
             raise serializers.ValidationError(AMOUNT_HINT)
         return Decimal(data)
@@ -112,15 +119,18 @@ class IdField(serializers.Field[UUID, Any, str, Any]):
 
 @extend_schema_field({"type": "string", "format": "date"})
 class DayField(serializers.Field[date, Any, str, Any]):
-    """A local day: 2026-12-01."""
+    """A local day of the years 2000 to 2199: 2026-12-01."""
 
     def to_internal_value(self, data: Any) -> date:
         try:
             if not isinstance(data, str) or not DAY.fullmatch(data):
                 raise ValueError(data)
-            return date.fromisoformat(data)
+            found = date.fromisoformat(data)
         except ValueError as error:
             raise serializers.ValidationError("Write a day like 2026-12-01.") from error
+        if not DAY_MIN <= found <= DAY_MAX:
+            raise serializers.ValidationError("Write a day of the years 2000 to 2199.")
+        return found
 
     def to_representation(self, value: date) -> str:
         return value.isoformat()
@@ -151,7 +161,7 @@ class CodeField(serializers.ChoiceField):
 
 
 class CountField(serializers.IntegerField):
-    """A whole number within bounds, which the refusal names."""
+    """A whole number within bounds, which the refusal names; in an address plain digits."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -160,6 +170,13 @@ class CountField(serializers.IntegerField):
             self.error_messages[name] = sentence
         for validator in self.validators:
             validator.message = sentence  # type: ignore[union-attr]
+
+    def to_internal_value(self, data: Any) -> int:
+        # int() also takes “1_0”, “+5”, “ 5” and the digits of every script.
+        if isinstance(data, str) and not COUNT.fullmatch(data):
+            self.fail("invalid")
+        found: int = super().to_internal_value(data)
+        return found
 
 
 class FlagField(serializers.BooleanField):

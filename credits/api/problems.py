@@ -209,6 +209,14 @@ IDEMPOTENCY_KEY_MISSING = ProblemType(
     "Send the header Idempotency-Key with 1 to 255 printable characters, such as a random UUID: a "
     "new one for each new request, the same one when you repeat a request.",
 )
+IDEMPOTENCY_KEY_INVALID = ProblemType(
+    "idempotency_key_invalid",
+    400,
+    "This Idempotency-Key cannot be kept",
+    "An Idempotency-Key has at most 255 characters; this one has 256.",
+    "The key is too long, or has characters that are not printable. Nothing was done.",
+    "Use 1 to 255 printable characters, such as a random UUID.",
+)
 IDEMPOTENCY_IN_FLIGHT = ProblemType(
     "idempotency_in_flight",
     409,
@@ -313,6 +321,7 @@ TYPES = (
     INVALID_BODY,
     UNKNOWN_FIELD,
     IDEMPOTENCY_KEY_MISSING,
+    IDEMPOTENCY_KEY_INVALID,
     UNAUTHORIZED,
     INSUFFICIENT_CREDITS,
     MISSING_SCOPE,

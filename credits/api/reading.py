@@ -45,7 +45,18 @@ class JsonParser(BaseParser):
                 problems.PAYLOAD_TOO_LARGE, f"A body has at most {BODY_BYTES_MAX:,} bytes here."
             )
         try:
-            found = json.loads(text.decode(), parse_constant=_refuse_constant)
+            found = json.loads(
+                text.decode(),
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_refuse_twins,
+            )
+        except _Twin as twin:
+            detail = f"The body gives “{shortened(twin)}” twice; give it once."
+            raise Problem(
+                problems.INVALID_BODY,
+                detail,
+                errors=[{"name": shortened(twin), "detail": "Give it once only."}],
+            ) from twin
         # Brackets nested thousands deep end in a RecursionError.
         except (ValueError, RecursionError) as error:
             raise Problem(
@@ -135,6 +146,19 @@ def _not_json(error: Exception) -> dict[str, str]:
 def _not_an_object() -> Problem:
     detail = "The body is a JSON object, such as {}."
     return Problem(problems.INVALID_BODY, detail, errors=[{"name": "", "detail": detail}])
+
+
+class _Twin(Exception):
+    """A name that an object of the body has twice: readers disagree on which value counts."""
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _Twin(name)
+        found[name] = value
+    return found
 
 
 def _refuse_constant(name: str) -> Any:

@@ -29,6 +29,7 @@ ON_WRITES = (
     problems.INVALID_BODY,
     problems.UNKNOWN_FIELD,
     problems.IDEMPOTENCY_KEY_MISSING,
+    problems.IDEMPOTENCY_KEY_INVALID,
     problems.IDEMPOTENCY_IN_FLIGHT,
     problems.IDEMPOTENCY_ANSWER_EXPIRED,
     problems.PAYLOAD_TOO_LARGE,
@@ -45,6 +46,10 @@ _HEADERS: dict[int, dict[str, str]] = {
     503: {"Retry-After": "Seconds to wait."},
 }
 
+PATH_PARAMETERS = {
+    "id": "The id of the row, as a list gives it; one of another company is not found.",
+    "sequence": "The number of the ledger entry, which counts your company's own.",
+}
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 9457. Compare `code`; show `detail` to people.",
@@ -144,6 +149,14 @@ def _response(types: list[ProblemType]) -> dict[str, Any]:
 
 
 def add_problem(result: Any, **kwargs: Any) -> Any:
-    """Add the shape that all errors have; one of drf-spectacular's post-processing hooks."""
+    """Add the shape that all errors have, and what the parameters of paths are.
+
+    One of drf-spectacular's post-processing hooks.
+    """
     result["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["in"] == "path":
+                    parameter.setdefault("description", PATH_PARAMETERS[parameter["name"]])
     return result

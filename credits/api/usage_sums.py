@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Count, F, QuerySet, Sum
 from rest_framework import serializers
 
-from credits import local_days
+from credits import daily_use, local_days
 from credits.api import problems
 from credits.api.fields import AmountField
 from credits.api.problems import Problem
@@ -52,7 +52,9 @@ class UsageSumOutput(serializers.Serializer[Any]):
         help_text="The feature's code, an id, or a day of your company's zone; null: of none.",
     )
     name = serializers.CharField(
-        allow_null=True, help_text="What it is called, of features, trackers and integrations."
+        allow_null=True,
+        help_text="What it is called, of features, trackers, integrations and teams. Null for "
+        "days, and for people: they are opaque here.",
     )
     events = serializers.IntegerField(help_text="How many usage events.")
     calls = serializers.IntegerField()
@@ -119,6 +121,8 @@ def _names(by: str, company: Company, keys: list[Any]) -> dict[Any, str]:
     if by == INTEGRATION:
         mine = Integration.objects.filter(company=company)
         return dict(mine.filter(pk__in=keys).values_list("pk", "name"))
+    if by == TEAM:
+        return daily_use.team_names(company)
     return {}
 
 

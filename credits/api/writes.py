@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -11,7 +12,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from credits import idempotency
+from credits import amounts, idempotency
 from credits.api import problems, reading
 from credits.api.problems import Problem
 from credits.api.views import ApiView
@@ -58,8 +59,10 @@ def once(
 
     :raises Problem: for a key that is missing, in use, or of another request.
     """
-    key = _key(view)
+    text = _key(view)
     values = reading.body(body, view.request.data)
+    # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
+    key = Key.of(text, body={name: _said(value) for name, value in values.items()})
     try:
         answer = idempotency.once(
             company=view.company,
@@ -92,14 +95,28 @@ def once(
     )
 
 
+def _said(value: Any) -> Any:
+    return amounts.text(value) if isinstance(value, Decimal) else value
+
+
 def text_of(data: Any) -> str:
     """Return an answer's body as it is sent and kept."""
     return json.dumps(data, ensure_ascii=False)
 
 
-def _key(view: ApiView) -> Key:
+def _key(view: ApiView) -> str:
     text = view.request.headers.get(HEADER, "")
-    if not text.isprintable() or not 0 < len(text) <= KEY_LENGTH_MAX:
+    if not text:
         raise Problem(problems.IDEMPOTENCY_KEY_MISSING, problems.IDEMPOTENCY_KEY_MISSING.detail)
-    # What the body says counts, not how it is spaced.
-    return Key.of(text, body=view.request.data)
+    if len(text) > KEY_LENGTH_MAX:
+        raise Problem(
+            problems.IDEMPOTENCY_KEY_INVALID,
+            f"An Idempotency-Key has at most {KEY_LENGTH_MAX} characters; this one has "
+            f"{len(text):,}.",
+        )
+    if not text.isprintable():
+        raise Problem(
+            problems.IDEMPOTENCY_KEY_INVALID,
+            "An Idempotency-Key has printable characters only, such as a random UUID.",
+        )
+    return text

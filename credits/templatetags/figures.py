@@ -13,6 +13,7 @@ register = template.Library()
 FIGURE_LENGTH_MAX = 9
 
 register.simple_tag(shown.amount)
+register.simple_tag(shown.left)
 register.simple_tag(shown.about)
 register.simple_tag(shown.status)
 register.simple_tag(shown.instant)

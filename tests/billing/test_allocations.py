@@ -383,3 +383,18 @@ def test_the_check_of_the_books_finds_an_allocation_that_lies(acme, clock, detai
     found = [one for one in reconciliation.check() if one.subject.startswith("allocation")]
 
     assert {(one.invariant, one.detail) for one in found} == {("I15", detail)}
+
+
+def test_a_period_that_starts_this_instant_is_not_issued_anew(acme, clock, vera):
+    """It was issued for no seats, so that no grant stands in the way."""
+    kind = given.seated(acme, "2026-04-01", 0)
+    run(acme, clock, "2026-03-30T12:00")
+    given.count(kind, 5, "2026-04-01", by=vera)
+
+    written = run(acme, clock, "2026-04-01T00:00")
+
+    assert written == []
+    assert [line(one) for one in Allocation.objects.all()] == [
+        "#1 ISSUED 2026-04-01 – 2026-04-30 0.0"
+    ]
+    assert contracts.owed_now(Contract.objects.get(), clock()) == 10000

@@ -14,7 +14,8 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from billing import fulfilment
+from billing import fulfilment, voiding
+from billing.models import Purchase
 from billing.reports import PurchaseHistoryReport
 from config.demo.clock import seeded_clock
 from credits import balances, charging, reconciliation
@@ -26,7 +27,7 @@ from credits.reports.balance import CreditBalanceReport
 from credits.reports.base import DayRange
 from credits.reports.control import Control
 from credits.reports.usage import CreditUsageReport
-from tests.support import pages, people
+from tests.support import pages, people, statement
 from tests.support.browsing import signed_in
 from tests.support.sheets import EVERYTHING, cells, written
 
@@ -365,3 +366,29 @@ def test_a_filtered_list_s_workbook_does_not_claim_to_add_up(acme):
     assert cells(book, "Control")[-1][1] == (
         "These rows were filtered in a list, so they need not add up to the balance."
     )
+
+
+def test_the_rows_counted_before_a_download_leave_free_use_out(acme):
+    paid = CreditUsageReport(company=acme).totals(EVERYTHING)
+    with_free = CreditUsageReport(company=acme, has_free_use=True).totals(EVERYTHING)
+    daily = CreditUsageReport(company=acme, is_daily=True, has_free_use=True).totals(EVERYTHING)
+
+    assert (paid.row_count, paid.credits) == (5, Decimal("32.9"))
+    assert (with_free.row_count, with_free.credits) == (6, Decimal("32.9"))
+    assert daily.row_count == 5
+
+
+def test_a_voided_purchase_is_in_the_file_with_nothing_remaining_though_some_is_held(acme):
+    """Both paths: 10 credits are held when 37.5 of the 47.5 that remain are taken back."""
+    statement.reserve(acme, "10")
+    purchase = Purchase.objects.get(number=1)
+    voiding.void(purchase=purchase, by=people.vera(), reason="Ordered twice", now=utc(8, 6, 7))
+    report = PurchaseHistoryReport(company=acme)
+
+    stock = report.export(Purchase.objects.filter(company=acme)).csv
+
+    purchase.refresh_from_db()
+    assert purchase.grant.remaining == 10
+    assert written(report).decode() == PURCHASES.replace("2027-06-30,47.5", "2027-06-30,0.0")
+    assert stock == written(report).decode()
+    assert report.totals(EVERYTHING).row_count == 2

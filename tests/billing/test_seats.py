@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from billing import allocations, contracts, purchases, seats
-from billing.models import Allocation, Contract, SeatCount, TopUp
+from billing.models import Allocation, Contract, Period, SeatCount, TopUp
 from credits import balances, reconciliation
 from credits.amounts import prorated_down
 from credits.models import CreditGrant
@@ -90,6 +90,25 @@ def test_seats_that_go_and_come_within_the_period_are_not_owed_twice(contract, v
 
     # 2 × 2,000 × 22 ÷ 31, and 1 × 2,000 × 1 ÷ 31 for the thirteenth.
     assert owed(contract, datetime(2026, 3, 31, 12, tzinfo=UTC)) == "2903.225"
+
+
+def test_a_count_within_the_period_that_was_corrected_is_owed_as_corrected(contract, vera):
+    kind = given.SeatType.objects.get()
+    given.count(kind, 20, "2026-03-10", by=vera)
+    given.count(kind, 12, "2026-03-10", by=vera, now=NOW + timedelta(hours=1))
+
+    # 2 × 2,000 × 22 ÷ 31, not 10 × 2,000 × 22 ÷ 31.
+    assert owed(contract, datetime(2026, 3, 10, tzinfo=UTC)) == "2838.709"
+
+
+def test_seats_that_were_issued_and_are_found_missing_are_not_owed_again(contract, vera):
+    """Ten were issued though there were eight; the two come with two more later."""
+    kind = given.SeatType.objects.get()
+    given.count(kind, 8, "2026-03-01", by=vera, now=NOW + timedelta(hours=1))
+    given.count(kind, 12, "2026-03-10", by=vera)
+
+    # 2 × 2,000 × 22 ÷ 31, not 4 × 2,000 × 22 ÷ 31.
+    assert owed(contract, datetime(2026, 3, 10, tzinfo=UTC)) == "2838.709"
 
 
 def test_a_new_seat_type_is_owed_too(contract, vera):
@@ -179,6 +198,15 @@ def test_the_first_day_stays_once_periods_were_counted_from_it(contract, vera):
         )
 
     assert Contract.objects.get().starts_on == date(2026, 3, 1)
+
+
+def test_the_period_s_length_stays_once_periods_were_counted(contract, vera):
+    terms = contracts.Terms(starts_on=date(2026, 3, 1), period=Period.QUARTER)
+
+    with pytest.raises(contracts.StartIsFixed):
+        contracts.change(contract=contract, terms=terms, by=vera, now=NOW)
+
+    assert Contract.objects.get().period == "MONTH"
 
 
 def test_a_company_has_one_contract(acme, contract, vera):

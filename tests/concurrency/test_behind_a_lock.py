@@ -14,11 +14,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from billing import voiding
 from credits import balances, charging, reconciliation
 from credits.ledger import InsufficientCredits
 from credits.models import UsageEvent
 from credits.rating import Work
-from tests.support import conversations, people, statement
+from tests.support import contracts, conversations, people, statement
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfills, publishing, scanning
@@ -209,3 +210,18 @@ def wait_until_somebody_waits(seconds: float = 10) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("Nobody came to wait for the lock.")
+
+
+def test_reversing_a_purchase_waits_for_what_else_is_done_with_the_company(committed):
+    """Closing a company takes what is left too: neither meets the other half-way."""
+    acme, vera = people.company(), people.vera()
+    purchase = contracts.fulfilled(acme, vera, "50")
+    lock = "SELECT 1 FROM credits_company WHERE id = %s FOR NO KEY UPDATE"
+
+    with other_session(committed, (lock, [acme.pk])):
+        began = time.monotonic()
+        voiding.void(purchase=purchase, by=vera, reason="Ordered twice", now=NOW)
+        waited = time.monotonic() - began
+
+    assert waited > HELD_SECONDS / 2
+    assert balances.now(company=acme).remaining == 0

@@ -96,3 +96,23 @@ def test_the_trail_says_that_the_shell_s_user_made_it_in_a_person_s_name(acme):
     assert {"field": "in_the_name_of", "before": None, "after": "Alice"} in line.text.changes
     assert line.about_ref == alice.public_id
     assert printed.strip().split("_")[2] not in str(line.text.changes)
+
+
+@pytest.mark.parametrize("who", ["vic", "bob", "vera", "stranger", "inactive"])
+def test_who_may_not_make_keys_on_the_page_may_not_by_the_command(acme, who):
+    people_ = {
+        "vic": lambda: people.vic(acme),
+        "bob": lambda: people.bob(acme),
+        "vera": people.vera,
+        "stranger": lambda: people.alice(people.company("Globex")),
+        "inactive": lambda: people.alice(acme),
+    }
+    person = people_[who]()
+    if who == "inactive":
+        person.is_active = False
+        person.save()
+
+    with pytest.raises(CommandError, match="Only a tech admin of the company makes its keys"):
+        run(acme, "--by", person.email)
+
+    assert not ApiKey.objects.exists()

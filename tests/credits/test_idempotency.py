@@ -74,7 +74,7 @@ def test_how_a_body_is_spaced_and_ordered_does_not_matter(program):
     assert ask(program, body=' {"note" : "x", "amount": "50"}\n').content == first.content
 
 
-@pytest.mark.parametrize("body", ['{"amount": "51"}', '{"amount": "50.0"}'])
+@pytest.mark.parametrize("body", ['{"amount": "51"}', '{"amount": "50", "note": "x"}'])
 def test_another_body_with_the_key_is_refused(program, acme, body):
     ask(program, body='{"amount": "50"}')
 
@@ -109,12 +109,38 @@ def test_companies_do_not_share_keys(program, acme):
     assert mine.content != theirs.content
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "a\x7fb"])
-def test_a_write_needs_a_key(program, acme, key):
+@pytest.mark.parametrize(
+    ("key", "code", "detail"),
+    [
+        ("", "idempotency_key_missing", "Send the header Idempotency-Key with 1 to 255"),
+        (
+            "x" * 256,
+            "idempotency_key_invalid",
+            "An Idempotency-Key has at most 255 characters; this one has 256.",
+        ),
+        ("a\tb", "idempotency_key_invalid", "An Idempotency-Key has printable characters only"),
+        ("a\x7fb", "idempotency_key_invalid", "An Idempotency-Key has printable characters only"),
+    ],
+)
+def test_a_write_needs_a_key(program, acme, key, code, detail):
     answer = ask(program, key)
 
-    assert (answer.status_code, api.problem(answer)["code"]) == (400, "idempotency_key_missing")
+    problem = api.problem(answer)
+    assert (answer.status_code, problem["code"]) == (400, code)
+    assert problem["detail"].startswith(detail)
     assert not acme.purchases.exists()
+
+
+@pytest.mark.parametrize("amount", ["50", "50.0", "50.000", "050"])
+def test_the_same_amount_written_otherwise_is_the_same_request(program, acme, amount):
+    first = ask(program, body='{"amount": "50.00"}')
+
+    again = ask(program, body=f'{{"amount": "{amount}"}}')
+    other = ask(program, body='{"amount": "50.001"}')
+
+    assert again.content == first.content
+    assert other.status_code == 422
+    assert acme.purchases.count() == 1
 
 
 def test_a_write_without_the_header_needs_a_key(program):

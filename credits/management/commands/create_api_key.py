@@ -20,6 +20,7 @@ REFUSALS = (
     api_keys.TooManyKeys,
     api_keys.UnknownScope,
     api_keys.ScopeNeedsPerson,
+    api_keys.MakerRefused,
     CompanyClosed,
 )
 
@@ -65,7 +66,7 @@ class Command(BaseCommand):
             help="address or network it may call from; may be given several times",
         )
         parser.add_argument("--integration", metavar="NAME", help="of which integration it is")
-        parser.add_argument("--by", metavar="EMAIL", help="the person in whose name it acts")
+        parser.add_argument("--by", metavar="EMAIL", help="the tech admin in whose name it acts")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
@@ -78,12 +79,15 @@ class Command(BaseCommand):
         if not 0 < len(options["name"]) <= 200:
             raise CommandError("A key's name has 1 to 200 characters.", returncode=2)
         try:
+            by = _person(options["by"])
+            if by is not None:
+                api_keys.refuse_maker(company=company, by=by)
             with origins.coming_from(origins.of_command("create_api_key")) as origin:
                 made = api_keys.create(
                     company=company,
                     name=options["name"],
                     scopes=options["scope"],
-                    by=_person(options["by"]),
+                    by=by,
                     now=now,
                     integration=_integration(company, options["integration"]),
                     expires_at=None if days is None else now + timedelta(days=days),

@@ -85,7 +85,8 @@ def test_late_seats_are_recorded_and_topped_up_by_a_person(acme, vera, client, t
     confirmed(client, act("top-up"), top_up)
 
     assert "10 → 12 seats" in page.text
-    assert "4,000.0 credits are owed for the running period" in page.text
+    assert "By this, 4,000.0 credits are owed for the running period" in page.text
+    assert "before this" not in page.text
     assert SeatCount.objects.count() == 2
     assert offered.figure("owed") == "4000.0"
     assert before == Decimal(20000)
@@ -191,3 +192,48 @@ def test_a_list_asks_the_database_as_often_for_ten_companies_as_for_one(acme, ve
 
     assert queries() == few
     assert few <= 16
+
+
+@pytest.mark.parametrize(
+    ("count", "sentences"),
+    [
+        (
+            "12",
+            ["4,000.0 credits were owed for the running period before this."],
+        ),
+        (
+            "13",
+            [
+                "By this, 2,000.0 credits are owed for the running period",
+                "4,000.0 credits were owed for the running period before this.",
+            ],
+        ),
+        (
+            "11",
+            [
+                "By this, 2,000.0 credits less are owed for the running period.",
+                "4,000.0 credits were owed for the running period before this.",
+            ],
+        ),
+    ],
+)
+def test_what_seats_add_is_said_apart_from_what_was_owed_before(client, today, count, sentences):
+    confirmed(client, act("seats"), seats(today))
+
+    page = pages.read(client.post(act("seats"), seats(today, seat_count=count)))
+
+    for sentence in sentences:
+        assert sentence in page.text
+    assert page.text.count("By this,") == len(sentences) - 1
+
+
+def test_seats_from_before_the_contract_are_not_recorded(client, today):
+    first = today - timedelta(days=9)
+    form = seats(today, effective_on=(first - timedelta(days=1)).isoformat())
+
+    page = text_of(client.post(act("seats"), form))
+
+    day = f"{first.day} {first:%b %Y}"
+    assert f"The contract starts on {day}; record its seats from that day on." in page
+    assert 'value="confirm"' not in page
+    assert SeatCount.objects.count() == 1

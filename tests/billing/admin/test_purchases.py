@@ -15,7 +15,7 @@ from billing.models import Contract, Purchase
 from credits import balances, charging
 from credits.models import CreditGrant
 from credits.rating import Work
-from tests.support import contracts, pages, people, statement
+from tests.support import api, contracts, pages, people, statement
 from tests.support.browsing import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
@@ -426,3 +426,51 @@ def test_a_confirmation_of_what_was_decided_meanwhile_says_so(acme, vera, client
 
     assert answer.status_code == 200
     assert "Purchase #1 is cancelled already. Nothing was changed." in text_of(answer)
+
+
+def test_a_purchase_that_starts_later_shows_its_credits_and_their_day(acme, client):
+    people.credits_for(acme, "200")
+    confirmed(client, ADD, order(amount="1000", starts_on="2190-12-10"))
+    purchase = Purchase.objects.get()
+    grant = purchase.grant
+
+    addresses = {
+        "/admin/billing/purchase/": "purchase-remaining",
+        f"/admin/billing/purchase/{purchase.pk}/change/": "purchase-remaining",
+        "/admin/credits/creditgrant/": "grant-remaining",
+        f"/admin/credits/creditgrant/{grant.pk}/change/": "grant-remaining",
+        "/admin/credits/": "grant-left",
+    }
+    for address, metric in addresses.items():
+        page = pages.read(client.get(address))
+        assert "1,000.0 from 10 Dec 2190" in page.text, address
+        assert page.all(data_metric=f"{metric}-scheduled", data_value="1000.0"), address
+        assert not page.all(data_metric=metric, data_value="0.0"), address
+
+
+def test_a_cancelled_one_that_never_started_has_nothing_left(acme, client):
+    confirmed(client, ADD, order(amount="1000", starts_on="2190-12-10"))
+    purchase = Purchase.objects.get()
+    confirmed(client, act("void", purchase), {"reason": "Ordered twice", "key": str(uuid.uuid4())})
+
+    page = pages.read(client.get(f"/admin/billing/purchase/{purchase.pk}/change/"))
+
+    assert page.figure("purchase-remaining") == "0.0"
+
+
+def test_a_key_s_request_names_the_key_and_who_made_it(acme, client):
+    alice = people.alice(acme)
+    program = api.of(acme, by=alice)
+    program.post(
+        "/api/v1/purchases", {"amount": "5"}, "application/json", headers={"idempotency-key": "1"}
+    )
+    purchase = Purchase.objects.get()
+    words = "by key Nightly job (made by Alice)"
+
+    listed = pages.read(client.get("/admin/billing/purchase/")).text
+    shown = pages.read(client.get(f"/admin/billing/purchase/{purchase.pk}/change/")).text
+    decided = pages.read(client.get(act("approve", purchase))).text
+
+    assert words in listed
+    assert words in shown
+    assert "key Nightly job (made by Alice)" in decided

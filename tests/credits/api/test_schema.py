@@ -221,3 +221,14 @@ def test_the_document_says_nothing_of_any_company():
     people.company("Kanari")
 
     assert "kanari" not in Client().get("/api/schema.json").content.decode().lower()
+
+
+def test_every_parameter_is_described(document):
+    asked = [
+        (name, parameter["name"])
+        for name, operation in operations(document).items()
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description")
+    ]
+
+    assert asked == []

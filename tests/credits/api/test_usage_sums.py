@@ -15,6 +15,7 @@ from credits.models import Integration
 from credits.rating import Work
 from tests.credits.conftest import NOON
 from tests.support import api, people, statement
+from trackers.models import Team
 
 URL = "/api/v1/usage"
 PRICES, RIVALS, TEAM, PERSON = (new_id() for _ in range(4))
@@ -166,3 +167,9 @@ def test_another_company_s_usage_is_in_no_sum(program):
 
     for by in usage_sums.KINDS:
         assert grouped(api.of(globex), by) == []
+
+
+def test_a_team_is_called_by_its_name(program, berlin):
+    Team.objects.create(pk=TEAM, company=berlin, name="EMEA")
+
+    assert short(grouped(program, "team")) == [(str(TEAM), "EMEA", "5.5"), (None, None, "1.7")]
