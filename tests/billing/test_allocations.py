@@ -361,7 +361,7 @@ def test_a_company_without_a_contract_gets_nothing(acme, clock):
 
 LIES = {
     "its grant is of 2000.000 INTRODUCTORY, not of 2000.000": (
-        "UPDATE credits_creditgrant SET source = 'INTRODUCTORY' WHERE reference = 'Period 1'"
+        "UPDATE credits_creditgrant SET source = 'INTRODUCTORY' WHERE reference = 'Period 2'"
     ),
     "is of 2000.000, its seats bring 0": "DELETE FROM billing_allocationline",
     "does not start where the period before ended": (
