@@ -22,7 +22,10 @@ from credits.models import Company, CreditGrant, Reservation, ReservationState, 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What closing a company ends, in numbers as things stand."""
+    """What closing a company ends, in numbers as things stand.
+
+    ``others`` is what ends elsewhere, as (name, count) by ``COMPANY_CLOSING_FACTS``.
+    """
 
     remaining: Decimal
     held: Decimal
@@ -30,6 +33,7 @@ class Preview:
     future_grants: int
     future_credits: Decimal
     open_purchases: int
+    others: tuple[tuple[str, int], ...] = ()
 
 
 def preview(*, company: Company) -> Preview:
@@ -43,6 +47,11 @@ def preview(*, company: Company) -> Preview:
         future_grants=future.count(),
         future_credits=future.aggregate(sum=Sum("amount"))["sum"] or ZERO,
         open_purchases=_purchases(company).count(),
+        others=tuple(
+            fact
+            for path in settings.COMPANY_CLOSING_FACTS
+            for fact in import_string(path)(company=company)
+        ),
     )
 
 
@@ -64,12 +73,13 @@ def close(*, company: Company, by: User, reason: str, now: datetime) -> Company:
         zone_changes.withdraw(company=current, now=now)
         for path in settings.COMPANY_CLOSING:
             import_string(path)(company=current, by=by, now=now)
-        current.closed_at, current.closed_by, current.closing_reason = now, by, reason
+        # Settles what is due, and from here on the pool is ours until the commit: what was charged
+        # while this waited for it came before the closing.
+        expirations.settle(company=current)
+        closed_at = max(now, balances.now(company=current).instant)
+        current.closed_at, current.closed_by, current.closing_reason = closed_at, by, reason
         current.save(update_fields=["closed_at", "closed_by", "closing_reason"])
         audit.record(action=Action.CLOSED, by=by, company=current, subject=current, reason=reason)
-        # Settles what is due, and from here on the pool is ours until the commit: what waits for
-        # it finds the company closed.
-        expirations.settle(company=current)
         for grant in _future(current):
             grants.cancel(grant=grant, by=by, reason=reason)
         for reservation in _reservations(current):

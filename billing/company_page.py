@@ -15,7 +15,7 @@ from django.db.models import Count, F, Sum
 from billing import allocations, seats, zone_changes
 from billing.allocations import Ahead
 from billing.models import OPEN_STATES, Allocation, Contract, Purchase, SeatCount, ZoneChange
-from credits import balances, metering, overview
+from credits import balances, metering, overview, snapshots
 from credits.amounts import ZERO
 from credits.models import AuditEvent, Company, Correction, CreditGrant, CreditPool
 from credits.overview import GrantState, HeldGrant
@@ -84,7 +84,7 @@ class CompanyPage:
 def of(*, company: Company, now: datetime) -> CompanyPage:
     """Return what the page shows; settles what is due first, then reads one snapshot."""
     balances.now(company=company)
-    with overview.snapshot():
+    with snapshots.taken():
         pool = CreditPool.objects.get(company=company)
         instant = max(now, pool.last_occurred_at or now)
         today = allocations.local_day(company, instant)

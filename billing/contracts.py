@@ -105,6 +105,9 @@ def agree(
 def change(*, contract: Contract, terms: Terms, by: User, now: datetime) -> Outcome:
     """Set a contract's terms; the first day and the period stay once a period was written.
 
+    A raised approval limit counts neither for the person who raised it nor for what was requested
+    before: otherwise one person would approve anything, by raising it for a moment.
+
     :raises StartIsFixed: nothing was changed.
     :raises EndsBeforeItStarts: nothing was changed.
     :raises CompanyClosed: nothing is agreed with a closed company.
@@ -116,7 +119,9 @@ def change(*, contract: Contract, terms: Terms, by: User, now: datetime) -> Outc
             raise StartIsFixed(StartIsFixed.__doc__)
         was = terms_of(current)
         _set(current, terms, by, now)
+        _note_raise(current, was=was.approval_limit, by=by)
         current.save()
+        purchases.lower_limits(current.company, to=terms.approval_limit)
         trail.agreed(current, by=by, was=was, terms=terms)
         return _carry_out(current, now)
 
@@ -228,6 +233,19 @@ def _set(contract: Contract, terms: Terms, by: User, now: datetime) -> None:
     for field in fields(Terms):
         setattr(contract, field.name, getattr(terms, field.name))
     contract.changed_at, contract.changed_by = now, by
+
+
+def _note_raise(contract: Contract, *, was: Decimal | None, by: User) -> None:
+    """Remember who raised the approval limit, and from what; forget it once it is down again.
+
+    Whoever raises it in several steps raised it from where they began.
+    """
+    limit, before = contract.approval_limit, contract.limit_before_raise
+    if was is not None and (limit is None or limit > was):
+        if contract.limit_raised_by_id != by.pk:
+            contract.limit_raised_by, contract.limit_before_raise = by, was
+    elif before is not None and limit is not None and limit <= before:
+        contract.limit_raised_by = contract.limit_before_raise = None
 
 
 def _count(

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from billing import periods, purchases, trail
+from billing import orders, periods, purchases, trail
 from billing.models import Contract, Purchase, PurchaseState
 from billing.models.contracts import PURCHASE_MONTHS_DEFAULT
 from credits import balances, grants, zones
 from credits.ledger import Key
 from credits.models import Company, Source, User
+from credits.roles import Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def fulfil(
 
     Usable from local midnight of the first day, at once when that is past, through the last.
 
-    :raises AlreadyDecided: it was fulfilled or cancelled before, or waits to be approved.
+    :raises NotAllowed: the person is not, or not any more, of the vendor's staff.
+    :raises NotApproved: it waits to be approved.
+    :raises AlreadyDecided: it was fulfilled or cancelled before.
     :raises SecondPersonNeeded: it is above the limit, and this person approved it.
     :raises DaysRefused: for a last day before the first.
     :raises AlreadyRecorded: another purchase has the order reference.
@@ -75,15 +78,21 @@ def fulfil(
     with transaction.atomic():
         company = purchases.lock_company(purchase.company)
         current = purchases.locked(purchase)
+        purchases.refuse_others(by, Act.SELL_CREDITS)
+        if current.state == PurchaseState.REQUESTED:
+            raise purchases.NotApproved(current)
         if current.state != PurchaseState.APPROVED:
             raise purchases.AlreadyDecided(current)
         if purchases.is_above(current) and by.pk == current.approved_by_id:
             raise purchases.SecondPersonNeeded(current, current.approval_limit or Decimal(0))
-        reference = order_reference.strip() or current.order_reference
-        purchases.refuse_recorded(company, reference, but=current.pk)
+        purchases.refuse_recorded(company, order_reference, but=current.pk)
+        was = current.order_reference
+        if orders.key_of(order_reference):
+            purchases.name_order(current, order_reference)
+        reference = current.order_reference
         starts_at, ends_at = _span(company, starts_on, ends_on)
         trail.fulfilled(
-            current, by=by, starts_on=starts_on, ends_on=ends_on, order_reference=reference
+            current, by=by, starts_on=starts_on, ends_on=ends_on, order_reference_was=was
         )
         # The pool stays locked for one more statement: the row may not name a grant that is not
         # there, and a fulfilled one may not be without. It is a person's act, not a hot path.
@@ -99,7 +108,6 @@ def fulfil(
         )
         current.state = PurchaseState.FULFILLED
         current.starts_on, current.ends_on = starts_on, ends_on
-        current.order_reference = reference
         current.fulfilled_at, current.fulfilled_by = now, by
         current.save()
     return current
@@ -123,6 +131,7 @@ def record(
     Above the contract's limit it only waits, as REQUESTED, for somebody else to approve it. With
     a key the same form again returns the first purchase.
 
+    :raises NotAllowed: the person is not, or not any more, of the vendor's staff.
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
     :raises DaysRefused: for a last day before the first.
@@ -131,6 +140,7 @@ def record(
     :raises IdempotencyConflict: the key was used for another order.
     :raises CompanyClosed: nothing is bought for a closed company.
     """
+    purchases.refuse_others(by, Act.SELL_CREDITS)
     with transaction.atomic():
         purchase = purchases.request(
             company=company,
@@ -144,7 +154,7 @@ def record(
             replaces=replaces,
             key=key,
         )
-        limit = purchases.approval_limit(company)
+        limit = purchases.limit_of(purchase, by=by)
         if purchase.state != PurchaseState.REQUESTED or (
             limit is not None and purchase.amount > limit
         ):

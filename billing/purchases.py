@@ -14,16 +14,18 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Max, QuerySet, Value
+from django.db.models.functions import Least
 
-from billing import trail
+from billing import orders, trail
 from billing.models import OPEN_STATES, Contract, Purchase, PurchaseState
-from credits.amounts import ACT_MAX, exact, grouped
+from credits import roles
+from credits.amounts import ACT_MAX, AmountField, exact, grouped
 from credits.audit import Actor
 from credits.companies import CompanyClosed
 from credits.ledger import IdempotencyConflict, Key
 from credits.models import REASON_LENGTH_MIN, Company, User
+from credits.roles import Act
 
 
 class PurchaseRefused(Exception):
@@ -55,13 +57,28 @@ class AlreadyDecided(PurchaseRefused):
         super().__init__(f"Purchase #{purchase.number} is {label} already. Nothing was changed.")
 
 
+class NotApproved(PurchaseRefused):
+    """A purchase is approved before its credits are added."""
+
+    def __init__(self, purchase: Purchase) -> None:
+        super().__init__(f"Purchase #{purchase.number} is not approved yet; approve it first.")
+
+
+class NotAllowed(PurchaseRefused):
+    """Only people of the provider's who sell credits approve and fulfil purchases."""
+
+
 class SecondPersonNeeded(PurchaseRefused):
     """Above the contract's limit another person approves than the one who asked or fulfils."""
 
     def __init__(self, purchase: Purchase, limit: Decimal) -> None:
+        now = approval_limit(purchase.company)
+        raised = ""
+        if now is None or now > limit:
+            raised = " A limit raised after the request, or by oneself, does not count."
         super().__init__(
             f"Purchase #{purchase.number} is above the limit of {grouped(limit)} credits: "
-            "a person who neither asked for it nor fulfils it has to approve it."
+            f"a person who neither asked for it nor fulfils it has to approve it.{raised}"
         )
 
 
@@ -91,7 +108,7 @@ def request(
     :raises InexactAmount: for a fourth decimal place.
     :raises AmountRefused: for an amount that is not above 0, or too large.
     :raises DaysRefused: for a last day before the first.
-    :raises AlreadyRecorded: the company has this order reference, in whatever case.
+    :raises AlreadyRecorded: the company has this order reference, however it is spelled.
     :raises IdempotencyConflict: the key was used for another request.
     :raises CompanyClosed: nothing is bought for a closed company.
     """
@@ -105,20 +122,22 @@ def request(
             return first
         refuse_recorded(company, order_reference)
         last = Purchase.objects.filter(company=company).aggregate(last=Max("number"))["last"]
-        purchase = Purchase.objects.create(
+        purchase = Purchase(
             company=company,
             number=(last or 0) + 1,
             amount=amount,
             starts_on=starts_on,
             ends_on=ends_on,
-            order_reference=order_reference.strip(),
             note=note.strip(),
+            approval_limit=approval_limit(company),
             requested_at=now,
             requested_by=by,
             replaces=replaces,
             request_key=key.text if key else "",
             request_sha256=key.body_sha256 if key else None,
         )
+        name_order(purchase, order_reference)
+        purchase.save(force_insert=True)
         trail.requested(purchase, by=by, through=through)
     return purchase
 
@@ -126,6 +145,7 @@ def request(
 def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
     """Agree to a purchase; above the contract's limit as a second person. Adds no credits.
 
+    :raises NotAllowed: the person is not, or not any more, of the vendor's staff.
     :raises AlreadyDecided: it was not waiting to be approved.
     :raises SecondPersonNeeded: the one who asked cannot approve this much.
     :raises CompanyClosed: nothing is bought for a closed company.
@@ -133,9 +153,10 @@ def approve(*, purchase: Purchase, by: User, now: datetime) -> Purchase:
     with transaction.atomic():
         lock_company(purchase.company)
         current = locked(purchase)
+        refuse_others(by, Act.APPROVE_PURCHASES)
         if current.state != PurchaseState.REQUESTED:
             raise AlreadyDecided(current)
-        limit = approval_limit(purchase.company)
+        limit = limit_of(current, by=by)
         current.approval_limit = limit
         if is_above(current) and by.pk == current.requested_by_id:
             raise SecondPersonNeeded(current, limit or Decimal(0))
@@ -168,13 +189,17 @@ def cancel(*, purchase: Purchase, by: User, reason: str, now: datetime) -> Purch
 
 def recorded(company: Company, order_reference: str) -> Purchase | None:
     """Return the purchase that holds an order reference; None for none, and for no reference."""
-    return (
-        Purchase.objects.filter(company=company, cancelled_at=None, voided_at=None)
-        .annotate(reference=Lower("order_reference"))
-        .filter(reference=order_reference.strip().lower())
-        .exclude(order_reference="")
-        .first()
-    )
+    key = orders.key_of(order_reference)
+    if not key:
+        return None
+    standing = Purchase.objects.filter(company=company, cancelled_at=None, voided_at=None)
+    return standing.filter(order_key=key).first()
+
+
+def name_order(purchase: Purchase, order_reference: str) -> None:
+    """Set a purchase's order reference, and its normal form; one that shows nothing is none."""
+    purchase.order_key = orders.key_of(order_reference)
+    purchase.order_reference = order_reference.strip() if purchase.order_key else ""
 
 
 def waiting(purchases: QuerySet[Purchase]) -> QuerySet[Purchase]:
@@ -182,9 +207,35 @@ def waiting(purchases: QuerySet[Purchase]) -> QuerySet[Purchase]:
     return purchases.filter(state=PurchaseState.REQUESTED)
 
 
-def approval_limit(company: Company) -> Decimal | None:
-    """Return the credits above which a second person approves; None for no limit."""
-    return Contract.objects.filter(company=company).values_list("approval_limit", flat=True).first()
+def approval_limit(company: Company, *, by: User | None = None) -> Decimal | None:
+    """Return the credits above which a second person approves; None for no limit.
+
+    For the person ``by`` who raised it, it is what it was before: nobody gives themselves leave.
+    """
+    contract = Contract.objects.filter(company=company).first()
+    if contract is None:
+        return None
+    if by is not None and contract.limit_raised_by_id == by.pk:
+        return contract.limit_before_raise
+    return contract.approval_limit
+
+
+def limit_of(purchase: Purchase, *, by: User) -> Decimal | None:
+    """Return the limit a person approves a waiting purchase under: the lowest since its request.
+
+    None for no limit. See ``approval_limit`` for the person who raised it.
+    """
+    limits = (purchase.approval_limit, approval_limit(purchase.company, by=by))
+    return min((one for one in limits if one is not None), default=None)
+
+
+def lower_limits(company: Company, *, to: Decimal | None) -> None:
+    """Let a contract's new limit count for what waits, where it is lower than those before."""
+    if to is None:
+        return
+    waits = waiting(Purchase.objects.filter(company=company))
+    # LEAST leaves a missing limit out of account.
+    waits.update(approval_limit=Least("approval_limit", Value(to, AmountField())))
 
 
 def is_above(purchase: Purchase) -> bool:
@@ -220,6 +271,15 @@ def refuse_recorded(company: Company, order_reference: str, *, but: UUID | None 
     found = recorded(company, order_reference)
     if found is not None and found.pk != but:
         raise AlreadyRecorded(found)
+
+
+def refuse_others(by: User, act: Act) -> None:
+    """Check that a person may do an act on purchases, whatever page or program asks.
+
+    :raises NotAllowed: they are deactivated, or not of the vendor's staff.
+    """
+    if not roles.may_as_vendor(by, act):
+        raise NotAllowed(NotAllowed.__doc__)
 
 
 def refuse_reversed(starts_on: date | None, ends_on: date | None) -> None:

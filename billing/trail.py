@@ -45,19 +45,19 @@ def approved(purchase: Purchase, *, by: User) -> None:
 
 
 def fulfilled(
-    purchase: Purchase, *, by: User, starts_on: date, ends_on: date, order_reference: str
+    purchase: Purchase, *, by: User, starts_on: date, ends_on: date, order_reference_was: str
 ) -> None:
     """Write down that a purchase's credits are added, before they are."""
     _record(
         Action.FULFILLED,
         purchase,
         by=by,
-        before={"order_reference": purchase.order_reference},
+        before={"order_reference": order_reference_was},
         after={
             "credits": purchase.amount,
             "first_day": starts_on,
             "last_day": ends_on,
-            "order_reference": order_reference,
+            "order_reference": purchase.order_reference,
         },
     )
 

@@ -9,11 +9,13 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
-from credits import signing
+from credits import sign_in, signing
 from credits.audit import Action
 from credits.current_company import scope_of
+from credits.models import User
 
 # Every page carries the chooser; with more companies vendor people choose on the credits page.
 CHOICES_MAX = 50
@@ -105,5 +107,7 @@ class TallystickAdminSite(UnfoldAdminSite):
         with transaction.atomic():
             response = super().password_change(request, extra_context)
             if request.method == "POST" and response.status_code == HTTPStatus.FOUND:
+                assert isinstance(request.user, User)
+                sign_in.end_links(user=request.user, now=timezone.now())
                 signing.record_own(request, Action.PASSWORD_CHANGED)
         return response

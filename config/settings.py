@@ -314,7 +314,9 @@ CREDIT_CHECKS = [
     "billing.reconciliation.unordered",
 ]
 # What else ends when a company is closed; each is called with company, by and now.
-COMPANY_CLOSING = ["credits.api_keys.revoke_all"]
+COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
+# What of it the dialog says in numbers; each is called with company, and returns (name, count).
+COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]

@@ -15,11 +15,11 @@ single call of the ledger::
         )
         grants.void(...)
 
-In the same transaction as the act, so that neither is there without the other, and **before** the
+In the same transaction as the act, so that neither is there without the other, and before the
 ledger's own call, which holds the company's pool until the commit and is therefore the last
-statement (DESIGN §3). A refusal raised after it takes the line back with everything else. A replay
-of a client's key is no second act: wait for the key and look before, as
-``credits.admin.booking`` does.
+statement (DESIGN §3). The exception is ``credits.admin.booking``: what a person books by hand is
+rare, and its line states what the ledger answered. A refusal takes the line back with everything
+else. A replay of a client's key is no second act: wait for the key and look before.
 
 Acts of machines that the ledger states itself (charges, expiry, lapse) have their entry and no
 line here. Where an act comes from is found in ``credits.origins``, which the middleware, commands

@@ -5,10 +5,11 @@ Both axes start at 0. All lengths are in the units of the drawing's own box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 from credits import shown
 from credits.amounts import ZERO, grouped
@@ -24,6 +25,33 @@ _STEPS = tuple(Decimal(step) for step in ("1", "1.5", "2", "2.5", "3", "4", "5",
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """Where things stand in the drawing: rooms side by side, and where its two scales end."""
+
+    count: int
+    room: Decimal
+    bar_width: Decimal
+    tallest: Decimal
+    fullest: Decimal
+
+    def begin(self, place: int) -> Decimal:
+        return LEFT + self.room * place
+
+    def middle(self, place: int) -> Decimal:
+        return self.begin(place) + self.room / 2
+
+    def balance_y(self, balance: Decimal) -> Decimal:
+        return _y(balance, self.fullest)
+
+    def outline(self, place: int, below: Decimal, amount: Decimal) -> str:
+        """Return the path around a piece of a bar that stands on ``below``."""
+        top, bottom = _y(below + amount, self.tallest), _y(below, self.tallest)
+        across, height = text(self.bar_width), text(bottom - top)
+        left = text(self.middle(place) - self.bar_width / 2)
+        return f"M{left} {text(top)}h{across}v{height}h-{across}z"
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A place on an axis and what is written there."""
 
@@ -33,11 +61,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One series' piece of a bar, and its outline; ``number`` counts the series from 1."""
+    """One series' piece of a bar, as an outline; ``number`` counts the series from 1."""
 
     number: int
-    y: str
-    height: str
     outline: str
 
 
@@ -72,13 +98,38 @@ class Chart:
     bars: tuple[Bar, ...]
     line: str
 
+    @property
+    def plot_height(self) -> int:
+        return self.bottom - self.top
 
-def draw(use: DailyUse) -> Chart:
-    """Draw the periods side by side, with what remained after each as a line."""
-    tallest = _round_up(max((period.total for period in use.periods), default=ZERO))
-    fullest = _round_up(max((period.balance or ZERO for period in use.periods), default=ZERO))
-    room = Decimal(WIDTH - LEFT - RIGHT) / len(use.periods)
-    middles = [LEFT + room * place + room / 2 for place in range(len(use.periods))]
+
+def frame(
+    use: DailyUse,
+    *,
+    following: int = 0,
+    amounts: Iterable[Decimal] = (),
+    balances: Iterable[Decimal] = (),
+) -> Frame:
+    """Return the frame of the periods and of so many that follow, which holds all amounts."""
+    totals = [period.total for period in use.periods]
+    remains = [period.balance or ZERO for period in use.periods]
+    count = len(use.periods) + following
+    room = Decimal(WIDTH - LEFT - RIGHT) / count
+    return Frame(
+        count=count,
+        room=room,
+        bar_width=min(room * BAR_PART, Decimal(BAR_WIDTH_MAX)),
+        tallest=_round_up(max([*totals, *amounts], default=ZERO)),
+        fullest=_round_up(max([*remains, *balances], default=ZERO)),
+    )
+
+
+def draw(use: DailyUse, frame: Frame, *, days: Sequence[date] = ()) -> Chart:
+    """Draw the periods side by side, with what remained after each as a line.
+
+    ``days`` are the first days of the periods that follow; the axis names them too.
+    """
+    firsts = [*(period.first for period in use.periods), *days]
     return Chart(
         width=WIDTH,
         height=HEIGHT,
@@ -86,18 +137,25 @@ def draw(use: DailyUse) -> Chart:
         right=WIDTH - RIGHT,
         top=TOP,
         bottom=HEIGHT - BOTTOM,
-        amounts=_ticks(tallest),
-        balances=_ticks(fullest),
-        days=_day_ticks(use, middles),
-        bars=tuple(
-            _bar(use, period, middle, room, tallest)
-            for period, middle in zip(use.periods, middles, strict=True)
-        ),
-        line=_line(use.periods, middles, fullest),
+        amounts=_ticks(frame.tallest),
+        balances=_ticks(frame.fullest),
+        days=_day_ticks(firsts, use.step, frame),
+        bars=tuple(_bar(use, frame, place) for place in range(len(use.periods))),
+        line=_line(use.periods, frame),
     )
 
 
-def label_of(period: Period, step: Step) -> str:
+class Dated(Protocol):
+    """Anything that lasts from one local day to another."""
+
+    @property
+    def first(self) -> date: ...
+
+    @property
+    def last(self) -> date: ...
+
+
+def label_of(period: Dated, step: Step) -> str:
     """Name a period: a day, a week by its days, a month."""
     match step:
         case Step.DAY:
@@ -107,21 +165,17 @@ def label_of(period: Period, step: Step) -> str:
     return f"{period.first:%B %Y}"
 
 
-def _bar(use: DailyUse, period: Period, middle: Decimal, room: Decimal, tallest: Decimal) -> Bar:
-    width = min(room * BAR_PART, Decimal(BAR_WIDTH_MAX))
-    left, across = _text(middle - width / 2), _text(width)
+def _bar(use: DailyUse, frame: Frame, place: int) -> Bar:
+    period = use.periods[place]
     parts, below = [], ZERO
     for number, amount in enumerate(period.amounts, start=1):
         if amount:
-            top, bottom = _y(below + amount, tallest), _y(below, tallest)
-            y, height = _text(top), _text(bottom - top)
-            outline = f"M{left} {y}h{across}v{height}h-{across}z"
-            parts.append(Part(number, y, height, outline))
+            parts.append(Part(number, frame.outline(place, below, amount)))
             below += amount
     return Bar(
         period=period,
-        room_x=_text(middle - room / 2),
-        room_width=_text(room),
+        room_x=text(frame.begin(place)),
+        room_width=text(frame.room),
         words=_words(use, period),
         parts=tuple(parts),
     )
@@ -137,11 +191,11 @@ def _words(use: DailyUse, period: Period) -> str:
     return f"{label_of(period, use.step)}: {grouped(period.total)} credits{shares}{left}"
 
 
-def _line(periods: Sequence[Period], middles: Sequence[Decimal], fullest: Decimal) -> str:
+def _line(periods: Sequence[Period], frame: Frame) -> str:
     """Return the path of the balances; a gap before the first entry."""
     points = [
-        f"{_text(middle)} {_text(_y(period.balance, fullest))}"
-        for period, middle in zip(periods, middles, strict=True)
+        f"{text(frame.middle(place))} {text(frame.balance_y(period.balance))}"
+        for place, period in enumerate(periods)
         if period.balance is not None
     ]
     return f"M {' L '.join(points)}" if points else ""
@@ -150,22 +204,17 @@ def _line(periods: Sequence[Period], middles: Sequence[Decimal], fullest: Decima
 def _ticks(highest: Decimal) -> tuple[Tick, ...]:
     step = highest / TICKS
     return tuple(
-        Tick(_text(_y(step * place, highest)), f"{(step * place).normalize():,f}")
+        Tick(text(_y(step * place, highest)), f"{(step * place).normalize():,f}")
         for place in range(TICKS + 1)
     )
 
 
-def _day_ticks(use: DailyUse, middles: Sequence[Decimal]) -> tuple[Tick, ...]:
+def _day_ticks(firsts: Sequence[date], step: Step, frame: Frame) -> tuple[Tick, ...]:
     """Name Mondays where there are many days; leave out names that would touch."""
-    places = [
-        place
-        for place, period in enumerate(use.periods)
-        if use.step != Step.DAY or period.first.weekday() == 0
-    ]
+    places = [place for place, day in enumerate(firsts) if step != Step.DAY or day.weekday() == 0]
     every = -(-len(places) // LABELS_MAX)
     return tuple(
-        Tick(_text(middles[place]), _day_text(use.periods[place].first, use.step))
-        for place in places[::every]
+        Tick(text(frame.middle(place)), _day_text(firsts[place], step)) for place in places[::every]
     )
 
 
@@ -187,5 +236,5 @@ def _y(amount: Decimal, highest: Decimal) -> Decimal:
     return floor - (floor - TOP) * amount / highest
 
 
-def _text(length: Decimal) -> str:
+def text(length: Decimal) -> str:
     return f"{length:.2f}".rstrip("0").rstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from credits.identifiers import new_id
 from credits.ledger import Outcome, Signature
-from credits.models import REASON_LENGTH_MIN, Correction, LedgerEntry, User
+from credits.models import REASON_LENGTH_MIN, Company, Correction, LedgerEntry, User
 
 
 class ReasonMissing(ValueError):
@@ -29,6 +29,12 @@ def made(*, company_id: int, answer: Outcome) -> Correction:
     return Correction.objects.select_related("grant", "entry").get(
         company_id=company_id, id=answer.certain_ref
     )
+
+
+def newest(*, company: Company) -> Correction:
+    """Return the company's last correction; right after one, in its transaction, that one."""
+    found = Correction.objects.filter(company=company).select_related("entry", "grant", "by")
+    return found.order_by("-created_at")[:1].get()
 
 
 def entry_of(correction: Correction) -> LedgerEntry:

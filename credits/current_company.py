@@ -12,11 +12,13 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.contrib.postgres.expressions import ArraySubquery
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from credits import roles
+from credits.companies import CompanyClosed
 from credits.models import Company, Membership, User
 from credits.roles import Act, Standing
 
@@ -41,14 +43,32 @@ class Scope:
     def is_vendor(self) -> bool:
         return self.standing in (Standing.VENDOR_STAFF, Standing.VENDOR_AUDITOR)
 
-    def may(self, act: Act) -> bool:
-        """Tell whether the person may do an act here; a closed company is only read."""
-        if self.company is not None and self.company.closed_at is not None:
-            return self.is_allowed(act) and act in roles.POSSIBLE_WHEN_CLOSED
-        return self.is_allowed(act)
+    def may(self, act: Act, *, company_id: int | None = None) -> bool:
+        """Tell whether the person may do an act; a closed company is only read.
+
+        ``company_id`` is of the company that the act concerns, None for the current one.
+        """
+        return self.is_allowed(act) and self._closed(act, company_id) is None
+
+    def refusal(self, act: Act, *, company_id: int | None = None) -> PermissionDenied:
+        """Return what to raise for an act that ``may`` refuses, with its reason.
+
+        The role is the reason, unless the company is closed to an act that the role allows.
+        """
+        closed = self._closed(act, company_id)
+        if closed is None or not self.is_allowed(act):
+            return PermissionDenied()
+        return PermissionDenied(str(CompanyClosed(closed)))
+
+    def _closed(self, act: Act, company_id: int | None) -> Company | None:
+        """Return the company concerned if it is closed to an act."""
+        concerned = self.company
+        if company_id is not None:
+            concerned = next((one for one in self.choices if one.pk == company_id), None)
+        is_closed = concerned is not None and concerned.closed_at is not None
+        return concerned if is_closed and act not in roles.POSSIBLE_WHEN_CLOSED else None
 
     def is_allowed(self, act: Act) -> bool:
-        """Tell whether the person's standing allows an act, in companies that are open."""
         return self.standing is not None and act in roles.MATRIX[self.standing]
 
     def limit(self, rows: QuerySet[Any], path: str = "company") -> QuerySet[Any]:

@@ -5,6 +5,7 @@ The same amounts whatever they are told apart by: each period's parts add up to 
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -175,8 +176,8 @@ def _periods(
         totals[start] += row.credits
     balances = _balances(company, first, last)
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
-    for start in dict.fromkeys(step.start_of(day) for day in days):
-        mine = [day for day in days if step.start_of(day) == start]
+    for start, group in itertools.groupby(days, step.start_of):
+        mine = list(group)
         parts = [amounts[start, key] for key in shown]
         rest = [totals[start] - sum(parts, ZERO)] if has_rest else []
         yield Period(

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from credits import audit, mails, sign_in
 from credits.audit import Action
+from credits.companies import CompanyClosed
 from credits.models import Company, Membership, Role, User
 
 LIFE = timedelta(days=7)
@@ -32,10 +33,12 @@ def invite(*, company: Company, email: str, name: str, role: Role, by: User) -> 
 
     Sends nothing: call ``send`` after the commit.
 
+    :raises CompanyClosed: nothing was changed.
     :raises AlreadyMember: nothing was changed.
     :raises PersonDeactivated: nothing was changed.
     """
     with transaction.atomic():
+        _refuse_closed(company)
         user = User.objects.filter(email=email.lower()).first()
         if user is None:
             user = User.objects.create_user(email, name=name)
@@ -58,6 +61,7 @@ def send(
     ``address`` turns a path of this site into a whole address. Never call it in a transaction:
     it waits for the mail server.
 
+    :raises CompanyClosed: nothing was sent.
     :raises OSError: the mail server cannot be reached, or refuses.
     :raises PersonInactive: nothing was sent.
     """
@@ -65,6 +69,7 @@ def send(
     has_password = user.has_usable_password()
     path = reverse("admin:index")
     with transaction.atomic():
+        _refuse_closed(company)
         if not has_password:
             path = f"{sign_in.new_link(user=user, now=now, life=LIFE)}?{sign_in.CHOOSE_PASSWORD}"
         action = Action.INVITED if has_password else Action.LINK_MADE
@@ -81,6 +86,13 @@ def send(
             "days": LIFE.days,
         },
     )
+
+
+def _refuse_closed(company: Company) -> None:
+    """Look at the company as it is now; nobody closes it until the transaction ends."""
+    current = Company.objects.select_for_update(no_key=True).get(pk=company.pk)
+    if current.closed_at is not None:
+        raise CompanyClosed(current)
 
 
 def _record(

@@ -6,26 +6,53 @@ queries would otherwise make the page's own figures contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Case, DateTimeField, F, Func, TextChoices, When
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    F,
+    Func,
+    IntegerField,
+    Subquery,
+    TextChoices,
+    When,
+)
+from django.db.models.functions import Coalesce
 from django.utils.module_loading import import_string
-from psycopg import IsolationLevel
 
-from credits import balances, daily_use, expirations, first_steps, metering, usage_days, zones
+from credits import (
+    balances,
+    daily_use,
+    demand,
+    expirations,
+    first_steps,
+    metering,
+    outlooks,
+    snapshots,
+    usage_days,
+    zones,
+)
 from credits.amounts import ZERO
 from credits.daily_use import DailyUse, Step
-from credits.metering import Dimension, FeatureUse
-from credits.models import Company, CreditGrant, CreditPool, LedgerEntry
+from credits.demand import Waiting
+from credits.metering import DayUse, Dimension, Feature, FeatureUse, Reading
+from credits.models import (
+    Company,
+    CreditGrant,
+    CreditPool,
+    LedgerEntry,
+    Reservation,
+    ReservationState,
+)
+from credits.outlooks import Outlook
 from credits.zones import Day
 
 DAYS = 30
@@ -46,33 +73,6 @@ class GrantState(TextChoices):
     VOIDED = "VOIDED", "Voided"
 
 
-class Demand(Protocol):
-    """What one feature has waiting for credits; setting ``CREDIT_DEMAND`` names who knows."""
-
-    feature_type: str
-    feature_name: str
-    calls: int
-    emails: int
-    credits: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits for credits, all features together and each, the dearest first."""
-
-    calls: int
-    emails: int
-    credits: Decimal
-    by_feature: tuple[Demand, ...]
-
-    @property
-    def count(self) -> int:
-        return self.calls + self.emails
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-
 @dataclass(frozen=True, slots=True)
 class HeldGrant:
     """A grant and the state it is in."""
@@ -87,7 +87,7 @@ class Expiry:
 
     amount: Decimal
     expires_at: datetime
-    source: str
+    grants: tuple[CreditGrant, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class Use:
     """What was used on the last 30 local days, today included, against the 30 before.
 
     ``features`` are the ten that used most, and ``others`` what the remaining ones used together,
-    None when there are none. ``results`` are how many were found, by a feature's reference.
-    ``daily`` reaches back 90 days.
+    None when there are none. ``before`` is what each feature used on the 30 days before, and
+    ``results`` how many were found, by a feature's reference. ``daily`` reaches back 90 days.
     """
 
     since: date
@@ -104,6 +104,7 @@ class Use:
     previous_total: Decimal
     features: tuple[FeatureUse, ...]
     others: Decimal | None
+    before: dict[Feature, Decimal]
     results: dict[UUID, int]
     daily: DailyUse
 
@@ -114,10 +115,15 @@ class Use:
         count = Decimal(self.results.get(use.feature.ref, 0))
         return (100 * count / use.credits).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
 
+    def change_of(self, use: FeatureUse) -> Decimal | None:
+        """Return by what part a feature uses more than before; None for one that used nothing."""
+        before = self.before.get(use.feature)
+        return (use.credits - before) / before if before else None
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One company's credits: ``remaining`` = ``available`` + ``reserved``.
+    """One company's credits: ``remaining`` = ``available`` + ``reserved``, held in ``held_jobs``.
 
     ``next_expiry`` is None while nothing the company holds expires. ``grants`` are those with
     credits left, in the order they are spent; ``unlisted`` is what is left on more than fit the
@@ -132,7 +138,9 @@ class Overview:
     total: Decimal
     use: Use
     next_expiry: Expiry | None
+    held_jobs: int
     waiting: Waiting
+    outlook: Outlook
     grants: tuple[HeldGrant, ...]
     unlisted: Decimal
     past: tuple[HeldGrant, ...]
@@ -174,17 +182,20 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
 
     Returns None when something has come due: nothing can be settled in a snapshot.
     """
-    with snapshot():
+    with snapshots.taken():
         asked = first_steps.of_company(company)
         answers = {f"step_{number}": step.is_done for number, step in enumerate(asked)}
         clock = Func(function="ledger_clock", output_field=DateTimeField())
-        pool = CreditPool.objects.annotate(clock=clock, **answers).get(company=company)
+        pool = CreditPool.objects.annotate(
+            clock=clock, held_jobs=_held_jobs(company), **answers
+        ).get(company=company)
         instant = max(pool.clock, pool.last_occurred_at or pool.clock)
         if pool.next_due_at is not None and pool.next_due_at <= instant:
             return None
         grants = _grants(company)
         held = tuple(one for one in grants if one.grant.remaining > 0)
-        use, not_added_up = _use(company, instant, step, dimension)
+        reading = _reading(company, instant)
+        waiting = demand.waiting(company=company)
         found = Overview(
             company=company,
             instant=instant,
@@ -192,9 +203,18 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
             remaining=pool.balance,
             reserved=pool.reserved,
             total=_total(company, grants, instant),
-            use=use,
+            use=_use(company, instant, reading.uses, step, dimension),
             next_expiry=_next_expiry(held),
-            waiting=_waiting(company),
+            held_jobs=pool.held_jobs,
+            waiting=waiting,
+            outlook=outlooks.made(
+                company=company,
+                instant=instant,
+                available=pool.balance - pool.reserved,
+                waiting=waiting.credits,
+                uses=reading.uses,
+                grants=[one.grant for one in grants],
+            ),
             grants=held[:GRANTS_SHOWN_MAX],
             unlisted=sum((one.grant.remaining for one in held[GRANTS_SHOWN_MAX:]), ZERO),
             past=tuple(one for one in grants if _is_past(one))[:PAST_GRANTS_MAX],
@@ -209,7 +229,7 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
                 for step, name in zip(asked, answers, strict=True)
             ),
         )
-    return found, not_added_up
+    return found, reading.not_added_up
 
 
 def of_companies(*, companies: tuple[Company, ...]) -> list[CompanyLine]:
@@ -237,56 +257,40 @@ def state_of(grant: CreditGrant) -> GrantState:
     return GrantState.ACTIVE if grant.remaining > 0 else GrantState.USED_UP
 
 
-@contextmanager
-def snapshot() -> Iterator[None]:
-    """Let all queries see the database as it is at the first, and change nothing.
-
-    Inside a caller's transaction its own isolation holds.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    connection.ensure_connection()
-    psycopg_connection: Any = connection.connection
-    # Said by BEGIN itself: a statement of its own would be one more round trip.
-    with _set_to(psycopg_connection, IsolationLevel.REPEATABLE_READ), transaction.atomic():
-        yield
+def _held_jobs(company: Company) -> Coalesce:
+    """Count the reservations under way, in somebody's query."""
+    held = Reservation.objects.filter(company=company, state=ReservationState.OPEN)
+    count = held.order_by().values("company").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(count), 0, output_field=IntegerField())
 
 
-@contextmanager
-def _set_to(psycopg_connection: Any, level: IsolationLevel) -> Iterator[None]:
-    """Let the transactions of a connection be of a level, and read-only."""
-    before = psycopg_connection.isolation_level, psycopg_connection.read_only
-    psycopg_connection.isolation_level, psycopg_connection.read_only = level, True
-    try:
-        yield
-    finally:
-        if not psycopg_connection.closed:
-            psycopg_connection.isolation_level, psycopg_connection.read_only = before
+def _reading(company: Company, instant: datetime) -> Reading:
+    today = instant.astimezone(ZoneInfo(company.time_zone)).date()
+    earliest = today - timedelta(days=max(daily_use.DAYS, 2 * DAYS) - 1)
+    return metering.read(company=company, first=earliest, last=today)
 
 
 def _use(
-    company: Company, instant: datetime, step: Step, dimension: Dimension
-) -> tuple[Use, list[Day]]:
+    company: Company, instant: datetime, rows: list[DayUse], step: Step, dimension: Dimension
+) -> Use:
     today = instant.astimezone(ZoneInfo(company.time_zone)).date()
     since = today - timedelta(days=DAYS - 1)
-    earliest = today - timedelta(days=max(daily_use.DAYS, 2 * DAYS) - 1)
-    reading = metering.read(company=company, first=earliest, last=today)
-    rows = reading.uses
     recent = [row for row in rows if row.day >= since]
-    before = since - timedelta(days=DAYS)
+    before = metering.by_feature(
+        row for row in rows if since - timedelta(days=DAYS) <= row.day < since
+    )
     uses = metering.by_feature(recent)
     others = metering.total(uses[FEATURES_MAX:])
-    use = Use(
+    return Use(
         since=since,
         total=metering.total(recent),
-        previous_total=metering.total(row for row in rows if before <= row.day < since),
+        previous_total=metering.total(before),
         features=tuple(uses[:FEATURES_MAX]),
         others=others if uses[FEATURES_MAX:] else None,
+        before={use.feature: use.credits for use in before},
         results=_results(company, zones.start_of_day(since, ZoneInfo(company.time_zone))),
         daily=daily_use.of(company=company, uses=rows, last=today, step=step, dimension=dimension),
     )
-    return use, reading.not_added_up
 
 
 def _results(company: Company, since: datetime) -> dict[UUID, int]:
@@ -335,18 +339,5 @@ def _next_expiry(held: tuple[HeldGrant, ...]) -> Expiry | None:
     return Expiry(
         amount=sum((grant.remaining for grant in first), ZERO),
         expires_at=min(ends),
-        source=" and ".join(sorted({grant.get_source_display() for grant in first})),
-    )
-
-
-def _waiting(company: Company) -> Waiting:
-    demands: list[Demand] = []
-    for path in settings.CREDIT_DEMAND:
-        ask: Callable[..., list[Demand]] = import_string(path)
-        demands += ask(company=company)
-    return Waiting(
-        calls=sum(demand.calls for demand in demands),
-        emails=sum(demand.emails for demand in demands),
-        credits=metering.total(demands),
-        by_feature=tuple(sorted(demands, key=lambda demand: -demand.credits)),
+        grants=tuple(first),
     )

@@ -150,7 +150,12 @@ def code(text: str) -> SafeString:
 
 def link(row: Model, text: Any) -> SafeString:
     """Link to a row's own admin page."""
-    return _anchor(_address(row._meta, "change", row.pk), text)
+    return _anchor(address_of(row), text)
+
+
+def address_of(row: Model) -> str:
+    """Return the address of a row's own admin page."""
+    return _address(row._meta, "change", row.pk)
 
 
 def origin(grant: CreditGrant) -> str:

@@ -59,7 +59,7 @@ def use(*, secret: str, now: datetime) -> User:
 
     :raises LinkUnknown: there is no such link.
     :raises LinkUsed: it signed somebody in before.
-    :raises LinkExpired: its life is over.
+    :raises LinkExpired: its life is over, or was ended.
     :raises PersonInactive: the link stays unused.
     """
     link = SignInLink.objects.select_related("user").filter(secret_sha256=_digest(secret)).first()
@@ -72,9 +72,24 @@ def use(*, secret: str, now: datetime) -> User:
     if not link.user.is_active:
         raise PersonInactive(PersonInactive.__doc__)
     # No join in this UPDATE: PostgreSQL re-checks only the row's own columns after a lock wait.
-    if not SignInLink.objects.filter(pk=link.pk, used_at=None).update(used_at=now):
-        raise LinkUsed(LinkUsed.__doc__)
+    unused = SignInLink.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now)
+    if not unused.update(used_at=now):
+        link.refresh_from_db()
+        raise (
+            LinkExpired(LinkExpired.__doc__) if link.used_at is None else LinkUsed(LinkUsed.__doc__)
+        )
     return link.user
+
+
+def end_links(*, user: User, now: datetime) -> int:
+    """End a person's links that nobody has used; return how many there were.
+
+    For whatever makes them needless or wrong: a password was chosen, a membership was taken
+    away, the person was deactivated. Whoever still holds such an e-mail is not signed in by it.
+    """
+    return SignInLink.objects.filter(user=user, used_at=None, expires_at__gt=now).update(
+        expires_at=now
+    )
 
 
 def person_of(secret: str) -> User | None:

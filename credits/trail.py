@@ -1,7 +1,7 @@
 """What the audit trail says when a person grants or corrects credits.
 
 The ledger's operations leave no line: schedulers and other apps use them too, and have an act of
-their own around it. Whoever lets a person do them calls here first, in the same transaction.
+their own around it. Whoever lets a person do them calls here as well, in the same transaction.
 """
 
 from __future__ import annotations
@@ -15,13 +15,21 @@ from uuid import UUID
 from credits import audit
 from credits.amounts import grouped
 from credits.audit import Action
-from credits.models import Company, CreditGrant, Operation, Source, UsageEvent, User
+from credits.models import (
+    Company,
+    Correction,
+    CorrectionKind,
+    CreditGrant,
+    Source,
+    UsageEvent,
+    User,
+)
 
-CORRECTED: dict[Operation, Action] = {
-    Operation.CANCEL: Action.CANCELLED,
-    Operation.VOID: Action.VOIDED,
-    Operation.ADJUST: Action.ADJUSTED,
-    Operation.REFUND: Action.REFUNDED,
+CORRECTED: dict[CorrectionKind, Action] = {
+    CorrectionKind.CANCELLED: Action.CANCELLED,
+    CorrectionKind.VOIDED: Action.VOIDED,
+    CorrectionKind.ADJUSTED: Action.ADJUSTED,
+    CorrectionKind.REFUNDED: Action.REFUNDED,
 }
 
 
@@ -55,20 +63,39 @@ def granted(
 
 
 def corrected(
-    operation: Operation,
+    correction: Correction,
     subject: CreditGrant | Company | UsageEvent,
     *,
-    company: Company,
-    by: User,
     asked: Mapping[str, Any],
-    reason: str,
 ) -> None:
-    """Write a correction of a grant, a use or the balance down; ``asked`` is what was typed."""
+    """Write a correction down: what was chosen, the balance before and after, and the entry.
+
+    A cancelled grant, and a void of credits that are all held, move nothing and have no entry.
+    """
+    entry = correction.entry
+    asked = {
+        name: _called(one) if isinstance(one, CreditGrant) else one or None
+        for name, one in asked.items()
+    }
+    moved = {} if entry is None else {"balance": entry.balance_after}
+    if entry is not None:
+        moved |= {"credits": correction.amount, "entry": f"#{entry.sequence}"}
     audit.record(
-        action=CORRECTED[operation],
-        by=by,
-        company=company,
-        subject=audit.Subject(audit.type_of(type(subject)), str(subject.pk)),
-        after=asked,
-        reason=reason,
+        action=CORRECTED[CorrectionKind(correction.kind)],
+        by=correction.by,
+        company=correction.company_id,
+        subject=audit.named(subject, _called(subject)),
+        before={} if entry is None else {"balance": entry.balance_before},
+        after={**asked, **moved},
+        reason=correction.reason,
     )
+
+
+def _called(subject: CreditGrant | Company | UsageEvent) -> str:
+    match subject:
+        case CreditGrant():
+            return f"{subject.get_source_display()} of {grouped(subject.amount)} credits"
+        case UsageEvent():
+            return f"{subject.feature_name}, {grouped(subject.amount)} credits"
+        case _:
+            return str(subject)

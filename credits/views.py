@@ -72,6 +72,7 @@ def choose_password(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             form.save()
             update_session_auth_hash(request, user)
+            sign_in.end_links(user=user, now=timezone.now())
             signing.record_own(request, Action.PASSWORD_CHANGED)
         messages.success(request, "Your password is set. Sign in with it from now on.")
         return HttpResponseRedirect(reverse("admin:credits_page"))

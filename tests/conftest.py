@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from config import databases
 from tests.support import databases as test_databases
+from tests.support import processes
 
 SERVER_KEY = pytest.StashKey()
 LEDGER_ALONE = ("credits", "concurrency", "properties")
@@ -70,6 +72,33 @@ def committed(django_db_setup, django_db_blocker):
     """
     with django_db_blocker.unblock(), test_databases.cloned(f"test_{uuid.uuid4().hex[:12]}") as dsn:
         yield dsn
+
+
+@pytest.fixture
+def site(committed):
+    """The web server as an operator starts it, on the test's own database; yields its address."""
+    with processes.web_server(committed) as address:
+        yield address
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    """Chromium, for tests that ask the database themselves meanwhile."""
+    # A Debian package's tests: the others need not load it.
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's loop runs in this thread; the test's own queries wait for nobody.
+    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        try:
+            yield chromium
+        finally:
+            chromium.close()
+            # Beside a loop Django has a connection of its own, which the next test would find.
+            connection.close()
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from credits.amounts import ZERO, exact, grouped
 from credits.audit import Action
 from credits.models import UsageAction, User
 from credits.rating import Rates
-from trackers import estimates, trail, wakes
+from trackers import estimates, locks, trail, wakes
 from trackers.batches import batches
 from trackers.estimates import ScanEstimate
 from trackers.models import (
@@ -86,7 +86,8 @@ class Progress:
 
     @property
     def percent(self) -> int:
-        return 100 if not self.total else self.finished * 100 // self.total
+        """Return how much was read, or tried; what was skipped is no progress."""
+        return 100 if not self.total else (self.done + self.failed) * 100 // self.total
 
 
 _NOTHING_YET = Progress(total=0, done=0, failed=0, skipped=0, waiting=0, running=0, charged=ZERO)
@@ -111,12 +112,14 @@ def launch(
     an ``edit_number``, only if the tracker, filters included, is still what it was then.
 
     :raises BackfillRefused: nothing was started.
+    :raises CompanyClosed: nothing is read in a closed company.
     """
     plan = Plan(from_at=from_at, to_at=to_at, ceiling=ceiling, rates=rates, shown=shown)
     # Read before the transaction: settling holds the pool, and the list may be long.
     company = Tracker.objects.select_related("company").get(pk=tracker_id).company
     available = balances.now(company=company).available
     with transaction.atomic():
+        locks.keep_open(company.pk)
         lock_of_tracker(tracker_id)
         tracker = (
             Tracker.objects.select_for_update(of=("self",))
@@ -183,8 +186,10 @@ def resume(*, backfill_id: UUID, by: User) -> Backfill:
     """Go on with a backfill that met zero; only a person does this.
 
     :raises NotRunning: it is not paused.
+    :raises CompanyClosed: nothing is read in a closed company.
     """
     with transaction.atomic():
+        locks.keep_open(Backfill.objects.values_list("company_id", flat=True).get(pk=backfill_id))
         backfill = _locked(backfill_id)
         if backfill.state != BackfillState.PAUSED:
             raise NotRunning("This backfill is not paused.")

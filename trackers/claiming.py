@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from credits import charging
 from credits.amounts import ZERO
+from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.ledger import InsufficientCredits, Use
 from credits.models import Company, FeatureType, Reservation, UsageAction
@@ -94,7 +96,8 @@ def claim(
 ) -> Batch | None:
     """Lease the oldest work of a version that is due: of a backfill, or its live scans.
 
-    Returns None when nothing is due, or the backfill does not run or has reached its ceiling.
+    Returns None when nothing is due, the backfill does not run or has reached its ceiling, or the
+    company is closed; the sweep skips what a closed company has queued.
     Attempts are counted here, so that work which kills its worker is parked too.
     """
     with transaction.atomic():
@@ -107,6 +110,8 @@ def claim(
             of=("self",), skip_locked=True, no_key=True
         )
         version = TrackerVersion.objects.select_related("tracker__company").get(pk=version_id)
+        if version.tracker.company.closed_at is not None:
+            return None
         leased = requeuing.with_current_text(list(same_team[:BATCH_SIZE_MAX]), now=now)
         priced = _priced(leased, version.side, rates)
         items = _within(room, priced)
@@ -144,6 +149,11 @@ def hold_credits(batch: Batch) -> None:
         except InsufficientCredits as refusal:
             _leave_waiting(batch, _payable(batch.items, refusal.available))
             continue
+        except CompanyClosed:
+            # Closed since the claim: nothing is read; the sweep skips what is handed back.
+            hand_back(batch, [item.scan_id for item in batch.items], counts_as_attempt=False)
+            batch.items = []
+            return
         still_leased(batch).update(reservation_ref=batch.reservation.pk)
         return
     _leave_waiting(batch, [item for item in batch.items if item.price == 0])
@@ -160,7 +170,9 @@ def heartbeat(batch: Batch, *, now: datetime) -> None:
     """Keep the lease of a batch that takes long, and the credits held for it."""
     still_leased(batch).update(leased_until=now + LEASE)
     if batch.reservation is not None:
-        charging.extend(reservation=batch.reservation)
+        # Released meanwhile, as closing the company does: writing will find that out.
+        with suppress(charging.AlreadyReleased, charging.ReservationLapsed):
+            charging.extend(reservation=batch.reservation)
 
 
 def still_leased(batch: Batch) -> QuerySet[Scan]:

@@ -66,11 +66,15 @@ class Preview:
 def ingest(
     *, company: Company, records: Iterable[ConversationRecord], now: datetime
 ) -> Iterator[Report]:
-    """Take records in, chunk by chunk; yield the running totals after each commit."""
+    """Take records in, chunk by chunk; yield the running totals after each commit.
+
+    :raises CompanyClosed: nothing more is taken in from here on.
+    """
     report = Report()
     directory = Directory(company)
     for chunk in _chunks(records):
         with transaction.atomic():
+            locks.keep_open(company.pk)
             written = _write(company, directory, chunk, now, report)
             report.scans += _fan_out(company, written, now)
         yield report

@@ -13,7 +13,7 @@ from credits import audit, balances
 from credits.amounts import ZERO
 from credits.audit import Action
 from credits.models import User
-from trackers import backfills, filters, requeuing
+from trackers import backfills, filters, locks, requeuing
 from trackers.backfills import Plan
 from trackers.models import (
     Scan,
@@ -72,10 +72,12 @@ def publish(
     :raises AlreadyPublished: nothing to publish.
     :raises NotPublishable: no question, or filters that match nothing.
     :raises BackfillRefused: the history cannot be scanned as planned; nothing was published.
+    :raises CompanyClosed: nothing is read in a closed company.
     """
     # Read before the transaction: settling holds the pool, and the list may be long.
     available = ZERO if history is None else _available(tracker_id)
     with transaction.atomic():
+        locks.keep_open(company_of(tracker_id))
         tracker = lock(tracker_id, edit_number)
         draft = draft_version(tracker)
         if tracker.state == TrackerState.PUBLISHED and draft is None:
@@ -125,15 +127,18 @@ def unpublish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) ->
         tracker = lock(tracker_id, edit_number)
         if tracker.state != TrackerState.PUBLISHED:
             raise NotPublished(NotPublished.__doc__)
-        backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=REASON_UNPUBLISHED)
-        tracker.state = TrackerState.UNPUBLISHED
-        tracker.unpublished_at = now
-        save(tracker, by=by, now=now)
-        audit.record(action=Action.UNPUBLISHED, by=by, company=tracker.company_id, subject=tracker)
-        requeuing.retire(
-            tracker=tracker, scans=_queued(tracker), now=now, reason=REASON_UNPUBLISHED
-        )
+        take_down(tracker, by=by, now=now, reason=REASON_UNPUBLISHED)
     return tracker
+
+
+def take_down(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
+    """Unpublish a published tracker that, like its backfills, the caller's transaction locked."""
+    backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=reason)
+    tracker.state = TrackerState.UNPUBLISHED
+    tracker.unpublished_at = now
+    save(tracker, by=by, now=now)
+    audit.record(action=Action.UNPUBLISHED, by=by, company=tracker.company_id, subject=tracker)
+    requeuing.retire(tracker=tracker, scans=_queued(tracker), now=now, reason=reason)
 
 
 def refuse_filters_that_match_nothing(tracker: Tracker) -> None:
@@ -175,6 +180,11 @@ def save(tracker: Tracker, *, by: User, now: datetime, reason: str = "") -> None
 def _shortened(reason: str) -> str | None:
     cut = reason if len(reason) <= REASON_LENGTH_MAX else f"{reason[: REASON_LENGTH_MAX - 1]}…"
     return cut or None
+
+
+def company_of(tracker_id: UUID) -> int:
+    """Return the id of a tracker's company."""
+    return Tracker.objects.values_list("company_id", flat=True).get(pk=tracker_id)
 
 
 def _available(tracker_id: UUID) -> Decimal:

@@ -41,10 +41,11 @@ def retire(*, tracker: Tracker, scans: list[Scan], now: datetime, reason: str) -
     """End scans that nobody will write any more; what was live goes on with the version in force.
 
     The caller's transaction has locked the scans, and holds the tracker as it is. Backfills end
-    with their version, and nothing goes on while the tracker is unpublished: such scans are
-    skipped for ``reason``.
+    with their version, and nothing goes on while the tracker is unpublished or its company
+    closed: such scans are skipped for ``reason``.
     """
-    is_published = tracker.state == TrackerState.PUBLISHED
+    is_open = tracker.company.closed_at is None
+    is_published = tracker.state == TrackerState.PUBLISHED and is_open
     live = [scan for scan in scans if is_published and scan.backfill_id is None]
     going_on = {scan.pk for scan in live}
     ended = [scan.pk for scan in scans if scan.pk not in going_on]

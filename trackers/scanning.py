@@ -124,7 +124,10 @@ def _is_wanted(batch: Batch) -> bool:
             return False
     locks.share(Tracker, [batch.tracker.pk])
     return Tracker.objects.filter(
-        pk=batch.tracker.pk, state=TrackerState.PUBLISHED, current_version=batch.version
+        pk=batch.tracker.pk,
+        state=TrackerState.PUBLISHED,
+        current_version=batch.version,
+        company__closed_at=None,
     ).exists()
 
 

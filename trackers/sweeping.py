@@ -92,7 +92,7 @@ def skip_unwanted(*, now: datetime) -> int:
             locks.share(Tracker, trackers)
             unwanted = _free(_unwanted(state).filter(tracker__in=trackers), SKIP_MAX)
             for tracker in Tracker.objects.filter(pk__in=trackers).select_related(
-                "current_version"
+                "current_version", "company"
             ):
                 requeuing.retire(
                     tracker=tracker,
@@ -146,7 +146,11 @@ def wake_due(*, now: datetime) -> int:
 
 def _unwanted(state: ScanState) -> QuerySet[Scan]:
     # One state at a time: each has a partial index, and nothing serves both.
-    is_in_force = Q(tracker__state=TrackerState.PUBLISHED, tracker__current_version=F("version"))
+    is_in_force = Q(
+        tracker__state=TrackerState.PUBLISHED,
+        tracker__current_version=F("version"),
+        company__closed_at=None,
+    )
     return Scan.objects.filter(state=state).filter(
         Q(backfill__state__in=[BackfillState.STOPPED, BackfillState.DONE]) | ~is_in_force
     )

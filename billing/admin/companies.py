@@ -20,7 +20,9 @@ from billing.admin import company_panels, founding, zoning
 from credits import shown
 from credits.admin import acting
 from credits.admin.companies import CompanyAdmin
+from credits.current_company import scope_of
 from credits.models import Company, Membership
+from credits.roles import Act
 
 admin.site.unregister(Company)
 
@@ -100,7 +102,7 @@ def invite_again(
 ) -> HttpResponse:
     """Send a member who has never signed in another link."""
     company = _found(page, request, company_id)
-    if not page.has_change_permission(request, company):
+    if not scope_of(request).may(Act.EDIT_COMPANIES):
         raise PermissionDenied
     member = Membership.objects.select_related("user").filter(
         company=company, pk=membership_id, user__last_login=None, user__is_active=True

@@ -37,7 +37,13 @@ class Button:
 
 
 def of(request: HttpRequest, company: Company) -> dict[str, Any]:
-    """Return the template's context for one company, as the person may see it."""
+    """Return the template's context for one company, as the person may see it.
+
+    While another company is the current one, nothing of this one's but a way to it: lists and
+    pages never mix.
+    """
+    if not scope_of(request).covers(company.pk):
+        return {"is_elsewhere": True}
     page = company_page.of(company=company, now=timezone.now())
     view = request.GET.get("view")
     return {
@@ -62,9 +68,8 @@ def buttons(scope: Scope, page: CompanyPage) -> list[Button]:
     company, contract = page.company, page.contract
     if company.closed_at is not None:
         return []
-    # What belongs to the current company, and what names its company in its address.
-    is_current = scope.company is not None and scope.company.pk == company.pk
-    named = scope.covers(company.pk)
+    # Some pages are of the current company, the others name theirs in the address.
+    is_current = scope.company is not None
     offered = [
         (Act.SELL_CREDITS, "Record purchase", reverse("admin:billing_purchase_add"), is_current),
         (Act.GRANT_CREDITS, "Grant credits", reverse("admin:credits_creditgrant_add"), is_current),
@@ -80,26 +85,25 @@ def buttons(scope: Scope, page: CompanyPage) -> list[Button]:
             reverse("admin:billing_contract_seats", args=[contract.pk])
             if contract
             else reverse("admin:billing_contract_add"),
-            named if contract else is_current,
+            contract is not None or is_current,
         ),
         (
             Act.EDIT_COMPANIES,
             "Change the time zone",
             reverse("admin:credits_company_zone", args=[company.pk]),
-            named,
+            True,
         ),
         (
             Act.EDIT_COMPANIES,
             "Close the company",
             reverse("admin:credits_company_close", args=[company.pk]),
-            named,
+            True,
         ),
     ]
-    # Not ``scope.may``: another company, which is closed, may be the current one.
     return [
         Button(label, url, is_here, is_main=act == Act.SELL_CREDITS)
         for act, label, url, is_here in offered
-        if scope.is_allowed(act)
+        if scope.may(act)
     ]
 
 

@@ -52,10 +52,17 @@ class PurchaseAct(Act):
     def title(self) -> str:
         return f"{self.heading} purchase #{self.purchase.number} of {self.company}"
 
+    def check(self) -> None:
+        if not self.is_open(self.purchase):
+            raise self.refusal()
+
+    def refusal(self) -> purchases.PurchaseRefused:
+        """Return what is said of a purchase whose state this act does not leave."""
+        return purchases.AlreadyDecided(self.purchase)
+
     def plan(self, form: ActForm) -> Plan | None:
         if not self.is_open(self.purchase):
-            form.add_error(None, str(purchases.AlreadyDecided(self.purchase)))
-            return None
+            raise self.refusal()
         return self.what_it_does(form)
 
     def what_it_does(self, form: ActForm) -> Plan | None:
@@ -152,7 +159,7 @@ class Approve(PurchaseAct):
         return purchase.state == PurchaseState.REQUESTED
 
     def what_it_does(self, form: ActForm) -> Plan | None:
-        limit = purchases.approval_limit(self.company)
+        limit = purchases.limit_of(self.purchase, by=self.by)
         is_above = limit is not None and self.purchase.amount > limit
         notes = ["Approving adds no credits yet: the purchase is then fulfilled."]
         if is_above and self.purchase.requested_by == self.by:
@@ -220,6 +227,13 @@ class Void(PurchaseAct):
     @classmethod
     def is_open(cls, purchase: Purchase) -> bool:
         return purchase.state == PurchaseState.FULFILLED and purchase.voided_at is None
+
+    def refusal(self) -> purchases.PurchaseRefused:
+        if self.purchase.voided_at is not None:
+            return voiding.AlreadyReversed(voiding.AlreadyReversed.__doc__)
+        if self.purchase.state in OPEN_STATES:
+            return voiding.NotFulfilled(voiding.NotFulfilled.__doc__)
+        return super().refusal()
 
     def what_it_does(self, form: ActForm) -> Plan | None:
         found = voiding.preview(purchase=self.purchase)

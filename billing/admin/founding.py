@@ -202,6 +202,7 @@ class Close(Act):
                     ),
                 ),
                 ("Open purchases cancelled", f"{found.open_purchases:,}"),
+                *((name, f"{count:,}") for name, count in found.others),
             ),
             notes=(
                 FOR_GOOD,
@@ -228,6 +229,9 @@ def send_invitation(request: HttpRequest, company: Company, user: User, now: dat
             now=now,
             address=request.build_absolute_uri,
         )
+    except CompanyClosed as refusal:
+        messages.warning(request, f"{refusal} No invitation was sent.")
+        return
     except OSError:
         logger.exception("No invitation for user %s", user.pk)
         messages.warning(

@@ -109,7 +109,7 @@ class Record(Act):
         if found := purchases.recorded(self.company, values["order_reference"]):
             form.add_error("order_reference", str(purchases.AlreadyRecorded(found)))
             return None
-        limit = purchases.approval_limit(self.company)
+        limit = purchases.approval_limit(self.company, by=self.by)
         notes = [values["note"]] if values["note"] else []
         if limit is not None and values["amount"] > limit:
             notes.append(
@@ -162,6 +162,21 @@ class Fulfil(PurchaseAct):
     def is_open(cls, purchase: Purchase) -> bool:
         return purchase.state == PurchaseState.APPROVED
 
+    def refusal(self) -> purchases.PurchaseRefused:
+        if self.purchase.state == PurchaseState.REQUESTED:
+            return purchases.NotApproved(self.purchase)
+        return super().refusal()
+
+    @property
+    def is_second_person_missing(self) -> bool:
+        return purchases.is_above(self.purchase) and self.purchase.approved_by == self.by
+
+    def check(self) -> None:
+        super().check()
+        if self.is_second_person_missing:
+            limit = self.purchase.approval_limit or Decimal(0)
+            raise purchases.SecondPersonNeeded(self.purchase, limit)
+
     def fresh(self) -> ActForm:
         form = super().fresh()
         purchase = self.purchase
@@ -178,18 +193,16 @@ class Fulfil(PurchaseAct):
         if found is not None and found != self.purchase:
             form.add_error("order_reference", str(purchases.AlreadyRecorded(found)))
             return None
-        limit = self.purchase.approval_limit
-        is_second = purchases.is_above(self.purchase) and self.purchase.approved_by == self.by
+        limit = self.purchase.approval_limit or Decimal(0)
+        is_missing = self.is_second_person_missing
         return Plan(
             facts=(
                 *self.facts()[:2],
                 ("Order reference", values["order_reference"] or shown.NOTHING),
                 *_facts(self.company, self.purchase.amount, values["starts_on"], values["ends_on"]),
             ),
-            notes=(str(purchases.SecondPersonNeeded(self.purchase, limit or Decimal(0))),)
-            if is_second
-            else (),
-            is_possible=not is_second,
+            notes=(str(purchases.SecondPersonNeeded(self.purchase, limit)),) if is_missing else (),
+            is_possible=not is_missing,
         )
 
     def do(self, form: ActForm) -> Done:

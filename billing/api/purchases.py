@@ -34,6 +34,12 @@ from credits.roles import Act
 
 OPERATION = "purchases.request"
 
+# The field that a refusal is about.
+REFUSED_FIELDS: dict[type[Exception], str] = {
+    purchases.AmountRefused: "amount",
+    purchases.DaysRefused: "ends_on",
+}
+
 EXAMPLE = {
     "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b17",
     "number": 118,
@@ -127,6 +133,7 @@ class PurchasesView(PageView):
     parameters = PurchaseParameters
     order = pages.Order((("number", pages.sequence),))
     output = PurchaseOutput
+    raises = (*PageView.raises, problems.ALREADY_RECORDED)
 
     @extend_schema(
         operation_id="list_purchases",
@@ -178,9 +185,16 @@ class PurchasesView(PageView):
         except CompanyClosed as error:
             # Closed since the key was recognized: from now on it opens nothing.
             raise AuthenticationFailed(problems.UNAUTHORIZED.detail) from error
-        except purchases.PurchaseRefused as error:
+        except purchases.AlreadyRecorded as error:
             raise Problem(
-                problems.INVALID_BODY, str(error), errors=[{"name": "", "detail": str(error)}]
+                problems.ALREADY_RECORDED, str(error), purchase_id=str(error.purchase.pk)
+            ) from error
+        except purchases.PurchaseRefused as error:
+            name = REFUSED_FIELDS.get(type(error), "")
+            raise Problem(
+                problems.INVALID_BODY,
+                f"{name}: {error}" if name else str(error),
+                errors=[{"name": name, "detail": str(error)}],
             ) from error
         return Answer(
             status=201,

@@ -34,7 +34,8 @@ class Contract(models.Model):
 
     An empty ``introductory_amount`` gives none; an empty ``approval_limit`` asks for no second
     person, however large a purchase. ``introductory_grant`` is set once and says that they were
-    given, even when that grant was taken back.
+    given, even when that grant was taken back. ``limit_before_raise`` is what the approval limit
+    was before ``limit_raised_by`` raised it, and still is for that very person.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -46,6 +47,10 @@ class Contract(models.Model):
     introductory_days = models.PositiveSmallIntegerField(default=INTRODUCTORY_DAYS_DEFAULT)
     introductory_grant = TenantOneToOne(CreditGrant, null=True, editable=False, related_name="+")
     approval_limit = AmountField(null=True, blank=True)
+    limit_before_raise = AmountField(null=True, editable=False)
+    limit_raised_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", editable=False
+    )
     purchase_months = models.PositiveSmallIntegerField(default=PURCHASE_MONTHS_DEFAULT)
     changed_at = models.DateTimeField(editable=False)
     changed_by = models.ForeignKey(
@@ -73,6 +78,12 @@ class Contract(models.Model):
             models.CheckConstraint(
                 condition=Q(approval_limit=None) | Q(approval_limit__gte=0),
                 name="contract_approval_limit_is_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(limit_before_raise=None, limit_raised_by=None)
+                | Q(limit_before_raise__isnull=False, limit_raised_by__isnull=False)
+                & (Q(approval_limit=None) | Q(approval_limit__gt=F("limit_before_raise"))),
+                name="contract_limit_was_raised_by_a_person_from_a_lower_one",
             ),
         ]
 

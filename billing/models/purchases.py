@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
 
+from billing.orders import KEY_LENGTH_MAX
 from credits.amounts import AmountField
 from credits.identifiers import new_id
 from credits.models import CreditGrant, User
@@ -50,9 +50,11 @@ class Purchase(models.Model):
 
     ``number`` counts a company's purchases, for people. ``starts_on`` and ``ends_on`` are local
     days, the last one included; a request may leave them open, fulfilment settles them.
-    ``approval_limit`` is the contract's when it was approved: above it the person who approves
-    is neither the one who asked nor the one who fulfils. What was fulfilled by mistake is
-    voided: the row stays, with the reason, and one that ``replaces`` it may follow.
+    ``order_key`` is what makes two order references the same order (``billing.orders``).
+    ``approval_limit`` is the contract's lowest since the request, until it was approved: above it
+    the person who approves is neither the one who asked nor the one who fulfils. What was
+    fulfilled by mistake is voided: the row stays, with the reason, and one that ``replaces`` it
+    may follow.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -65,6 +67,7 @@ class Purchase(models.Model):
     starts_on = models.DateField("availability start date", null=True, blank=True)
     ends_on = models.DateField("expiration date", null=True, blank=True)
     order_reference = models.CharField(max_length=ORDER_REFERENCE_LENGTH_MAX, blank=True)
+    order_key = models.CharField(max_length=KEY_LENGTH_MAX, blank=True, editable=False)
     note = models.CharField(max_length=REASON_LENGTH_MAX, blank=True)
     request_key = models.CharField(max_length=255, blank=True, editable=False)
     request_sha256 = models.BinaryField(max_length=32, null=True, editable=False)
@@ -91,11 +94,15 @@ class Purchase(models.Model):
                 fields=["company", "number"], name="purchase_number_is_unique_in_a_company"
             ),
             models.UniqueConstraint(
-                "company",
-                Lower("order_reference"),
+                fields=["company", "order_key"],
                 # What was withdrawn may be recorded again, rightly this time.
-                condition=~Q(order_reference="") & Q(cancelled_at=None, voided_at=None),
+                condition=~Q(order_key="") & Q(cancelled_at=None, voided_at=None),
                 name="order_reference_is_recorded_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(order_key="", order_reference="")
+                | ~Q(order_key="") & ~Q(order_reference=""),
+                name="order_reference_has_its_key",
             ),
             models.UniqueConstraint(
                 fields=["company", "request_key"],

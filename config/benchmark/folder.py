@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from django.utils import timezone
+
 from trackers.importers.jsonl import Reader
 
 PHRASE_CHARACTERS_MAX = 500  # As long as the product takes.
@@ -51,7 +53,7 @@ class Folder:
 
     @property
     def conversations(self) -> Reader:
-        return Reader([self.path / "conversations.jsonl"])
+        return Reader([self.path / "conversations.jsonl"], arrived_at=timezone.now())
 
 
 def load(path: Path) -> Folder:

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from billing import allocations, contracts, fulfilment, periods, purchases, voiding
 from billing.contracts import Seats, Terms
 from billing.models import Contract, Purchase
 from config.demo.history import History
-from credits import charging, grants, shown, trail, zones
+from credits import charging, corrections, grants, shown, trail, zones
 from credits.identifiers import new_id
-from credits.models import Company, Operation, Source, UsageEvent, User
+from credits.models import Source, UsageEvent, User
 
 PERIOD_ENDS_IN = timedelta(days=9)  # So that something expires soon after the first start.
 PERIODS = 3
@@ -138,19 +137,16 @@ class Funding:
         ends_at = self.at(-ends_in)
 
         def add() -> None:
-            self._tell(
-                Operation.ADJUST,
-                self.company,
-                reason,
-                amount=Decimal(amount),
-                last=shown.last_day_before(ends_at, self.zone),
-            )
             grants.adjust(
                 company=self.company,
                 amount=Decimal(amount),
                 by=self.vendor,
                 reason=reason,
                 expires_at=ends_at,
+            )
+            last_day = shown.last_day_before(ends_at, self.zone)
+            trail.corrected(
+                corrections.newest(company=self.company), self.company, asked={"last": last_day}
             )
 
         self.plan(days_ago, 10, 40, add)
@@ -165,22 +161,12 @@ class Funding:
                 .last()
             )
             if event is not None:
-                self._tell(
-                    Operation.REFUND, event, reason, amount=Decimal(amount), replace_expired=False
-                )
                 charging.refund(
                     usage_event=event, amount=Decimal(amount), by=self.vendor, reason=reason
                 )
+                trail.corrected(corrections.newest(company=self.company), event, asked={})
 
         self.plan(days_ago, 9, 50, give_back)
-
-    def _tell(
-        self, operation: Operation, subject: Company | UsageEvent, reason: str, **asked: Any
-    ) -> None:
-        """Write a correction down as the staff's page does, before the ledger is called."""
-        trail.corrected(
-            operation, subject, company=self.company, by=self.vendor, asked=asked, reason=reason
-        )
 
     def _record(
         self,

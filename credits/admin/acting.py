@@ -153,7 +153,10 @@ class Act:
         return None
 
     def plan(self, form: ActForm) -> Plan | None:
-        """Return what it will do; None, with errors on the form, for what would be refused."""
+        """Return what it will do; None, with errors on the form, for what would be refused.
+
+        An act without fields has no form to put an error on: it raises one of ``refusals``.
+        """
         raise NotImplementedError
 
     def do(self, form: ActForm) -> Done:
@@ -165,9 +168,11 @@ def view(page: ModelAdmin[Any], act: Act) -> HttpResponse:
     """Answer both steps; only a confirmation whose figures still hold does anything."""
     request = act.request
     scope = scope_of(request)
-    covers = act.company is None or scope.covers(act.company.pk)
-    if not scope.may(act.needs) or not covers:
+    company_id = None if act.company is None else act.company.pk
+    if company_id is not None and not scope.covers(company_id):
         raise PermissionDenied
+    if not scope.may(act.needs, company_id=company_id):
+        raise scope.refusal(act.needs, company_id=company_id)
     if request.method != "POST":
         return _first_page(page, act)
     form = act.bound()
@@ -211,14 +216,18 @@ def _view_of_row(
 
 
 def _first_page(page: ModelAdmin[Any], act: Act) -> HttpResponse:
-    """Show the form; where there is nothing to fill in, what the act will do."""
+    """Show the form; where there is nothing to fill in, what the act will do.
+
+    A refusal at this step is one sentence on the page the person came from: there is no form yet
+    that could show it.
+    """
     try:
         act.check()
+        form = act.fresh()
+        plan = None if form.visible_fields() else act.plan(form)
     except act.refusals as refusal:
         messages.warning(act.request, str(refusal))
         return HttpResponseRedirect(act.back_url)
-    form = act.fresh()
-    plan = None if form.visible_fields() else act.plan(form)
     return _confirmation(page, act, form, plan) if plan else _form_page(page, act, form)
 
 

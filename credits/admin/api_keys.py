@@ -211,7 +211,7 @@ class ApiKeyAdmin(CompanyScopedAdmin):
 def add(page: ApiKeyAdmin, request: HttpRequest) -> HttpResponse:
     """Ask what the key may do, make it, and show its secret once."""
     if not page.has_add_permission(request):
-        raise PermissionDenied
+        raise scope_of(request).refusal(Act.MANAGE_KEYS)
     company = scope_of(request).company
     assert company is not None  # has_add_permission
     form = KeyForm(request.POST if request.method == "POST" else None, company=company)

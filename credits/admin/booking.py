@@ -14,9 +14,10 @@ from credits.models import Company, Operation
 class LedgerAct(Act):
     """An act on one company, which the ledger does under the form's key.
 
-    Its line in the audit trail is written in the same transaction, before the call. Of two
-    submits at once the second waits for the first and is then answered by the ledger with what
-    the first one did, as any later submit is; neither leaves a second line.
+    Its line in the audit trail is written in the same transaction, after the call, so that it
+    states what the ledger did and not what was foreseen; a person's act may hold the pool for
+    that long. Of two submits at once the second waits for the first and is then answered by the
+    ledger with what the first one did, as any later submit is; neither leaves a second line.
     """
 
     company: Company
@@ -26,7 +27,7 @@ class LedgerAct(Act):
         raise NotImplementedError
 
     def write_line(self, form: ActForm) -> None:
-        """Write the act down in the audit trail."""
+        """Write what the call just did down in the audit trail."""
         raise NotImplementedError
 
     def call(self, form: ActForm, key: ledger.Key) -> Done:
@@ -40,9 +41,11 @@ class LedgerAct(Act):
         key = self.key(form)
         with transaction.atomic():
             idempotency.wait_for(key)
-            if not self._is_known(key):
+            is_first = not self._is_known(key)
+            done = self.call(form, key)
+            if is_first:
                 self.write_line(form)
-            return self.call(form, key)
+        return done
 
     def _is_known(self, key: ledger.Key) -> bool:
         return idempotency.is_known(company=self.company, operation=self.operation, key=key)

@@ -68,16 +68,9 @@ class CorrectionAct(LedgerAct):
         asked = {
             name: value
             for name, value in form.cleaned_data.items()
-            if name not in ("key", "reason")
+            if name not in ("key", "reason", "amount")
         }
-        trail.corrected(
-            self.operation,
-            self.subject,
-            company=self.company,
-            by=self.by,
-            asked=asked,
-            reason=form.cleaned_data["reason"],
-        )
+        trail.corrected(corrections.newest(company=self.company), self.subject, asked=asked)
 
     def _balance(self, change: Decimal) -> Fact:
         remaining = balances.now(company=self.company).remaining

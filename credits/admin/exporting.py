@@ -13,7 +13,7 @@ from tablib import Dataset
 from unfold.contrib.import_export.forms import ExportForm
 from unfold.widgets import UnfoldBooleanWidget
 
-from credits import overview
+from credits import snapshots
 from credits.admin.downloads import AuditedExport
 from credits.current_company import scope_of
 from credits.reports import control, files, workbook
@@ -96,7 +96,7 @@ class ReportExportMixin(AuditedExport, ExportMixin):
         report = self.report_class(**self.get_export_resource_kwargs(request, **kwargs))
         # Nothing can be written inside the snapshot, so time is written down before it.
         report.before_export(queryset)
-        with overview.snapshot():
+        with snapshots.taken():
             rows: Any = report.export(queryset=queryset)
             rows.report = report
             rows.figures = (

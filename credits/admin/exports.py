@@ -79,6 +79,7 @@ class ExportJobAdmin(ReadOnlyAdmin):
             "facts": _facts(obj),
             "state": state(obj),
             "is_open": obj.state in OPEN_EXPORT_STATES,
+            "may_cancel": may_cancel(request, obj),
             "is_downloadable": exports.is_downloadable(obj, timezone.now()),
             "percent": _percent(obj),
             "reason": obj.reason,
@@ -149,6 +150,8 @@ def download(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpRespon
 def cancel(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Say how far the export is; then end it."""
     job = _found(model_admin, request, job_id)
+    if not may_cancel(request, job):
+        raise PermissionDenied
     if request.method == "POST":
         try:
             exports.cancel(
@@ -300,6 +303,12 @@ def _asked(job: ExportJob) -> SafeString:
 def _percent(job: ExportJob) -> int:
     """Return how much is prepared; a range that grew meanwhile is never more than all of it."""
     return min(100, 100 * job.rows_done // job.row_count) if job.row_count else 0
+
+
+def may_cancel(request: HttpRequest, job: ExportJob) -> bool:
+    """Tell whether the person may cancel the export: their own, or by their role any."""
+    is_own = job.requested_by_id == request.user.pk
+    return is_own or scope_of(request).may(Act.CANCEL_EXPORTS)
 
 
 def _found(model_admin: Any, request: HttpRequest, job_id: UUID) -> ExportJob:

@@ -99,7 +99,7 @@ class LedgerEntryAdmin(entries.EntryPage, ReportExportMixin, SettledAdmin):
     ordering = ("company", "-sequence")
     sortable_by = ()
     list_display = ("place", "occurred", "action", "method", "credits", "before", "after", "about")
-    list_select_related = ("grant", "usage_event")
+    list_select_related = ("grant", "usage_event", "correction__usage_event")
     list_filter = (
         ("occurred_at", DaysFilter),
         "kind",
@@ -153,7 +153,10 @@ class LedgerEntryAdmin(entries.EntryPage, ReportExportMixin, SettledAdmin):
             return shown.link(event, f"{event.feature_name}, {event.get_action_display()}")
         if entry.grant is not None:
             return shown.link(entry.grant, f"{entry.grant.get_source_display()} grant")
-        return shown.NOTHING
+        correction: Correction | None = getattr(entry, "correction", None)
+        if correction is not None and (refunded := correction.usage_event) is not None:
+            return shown.link(refunded, f"{refunded.feature_name}, refunded")
+        return "What is spent next" if correction is not None else shown.NOTHING
 
     @display(description="reason")
     def reason(self, entry: LedgerEntry) -> str:

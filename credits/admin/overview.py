@@ -20,16 +20,18 @@ from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from credits import current_company, first_steps, overview, shown
+from credits import current_company, first_steps, forecasts, overview, shown, shown_forecasts
 from credits.admin import use_panel
-from credits.amounts import grouped
+from credits.amounts import approximate, grouped
 from credits.current_company import Scope, scope_of
-from credits.metering import Feature
-from credits.models import Company
-from credits.overview import Overview
+from credits.forecasts import Forecast
+from credits.metering import Feature, FeatureUse
+from credits.models import Company, FeatureType
+from credits.overview import Expiry, Overview
 from credits.roles import Act
 
 ALL_COMPANIES = ""
+SOURCES_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,44 @@ class Banner:
     level: str
     icon: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """What one feature used; ``change`` is against the 30 days before, None where it is new."""
+
+    use: FeatureUse
+    url: str | None
+    per_hundred: Decimal | None
+    change: Decimal | None
+
+    @property
+    def kind(self) -> str:
+        """Return what it is, for anything but a tracker: most features are trackers."""
+        feature_type = self.use.feature.type
+        return "" if feature_type == FeatureType.TRACKER else str(feature_type.label)
+
+    @property
+    def trend(self) -> str:
+        """Return an arrow with the change in whole percent, or “new”."""
+        if self.change is None:
+            return "new"
+        rounded = abs(self.change * 100).quantize(Decimal(1), rounding=ROUND_HALF_UP)
+        if not rounded:
+            return "→ 0 %"
+        return f"{'↗' if self.change > 0 else '↘'} {rounded:,} %"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryShown:
+    """Where the credits come from that expire next, and how much of them stays unused.
+
+    ``unused`` is None where no forecast reaches that day.
+    """
+
+    sources: tuple[tuple[str, str | None], ...]
+    unused: Decimal | None
+    words: str
 
 
 @require_safe
@@ -53,19 +93,16 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         return _companies_page(request, scope)
     choice = use_panel.choice_of(request)
     found = overview.of(company=scope.company, step=choice.step, dimension=choice.dimension)
-    links = scope.may(Act.VIEW_TRACKERS)
+    forecast = found.outlook.forecast()
     context = {
         **admin.site.each_context(request),
         "title": f"Credits — {scope.company}",
         "page": found,
         "banner": closed(scope.company) or banner(found, is_vendor=scope.is_vendor),
         "comparison": comparison(found.use.total, found.use.previous_total),
-        "use": use_panel.panel(found.use.daily, choice),
-        "features": [
-            (use, _feature_url(use.feature) if links else None, found.use.per_hundred(use))
-            for use in found.use.features
-        ],
-        "has_kinds": len({use.feature.type for use in found.use.features}) > 1,
+        **_outlook(scope, found, forecast),
+        "use": use_panel.panel(found.use.daily, choice, forecast),
+        "features": _features(scope, found),
         "steps": _first_steps(scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),
@@ -178,6 +215,50 @@ def _companies_page(request: HttpRequest, scope: Scope) -> HttpResponse:
         "add_url": _if_allowed(scope, Act.EDIT_COMPANIES, "admin:credits_company_add"),
     }
     return TemplateResponse(request, "credits/companies_page.html", context)
+
+
+def _outlook(scope: Scope, found: Overview, forecast: Forecast | None) -> dict[str, Any]:
+    """Word when credits run out, and what of the next expiry stays unused."""
+    is_closed = found.company.closed_at is not None
+    return {
+        "run_out": shown_forecasts.run_out(
+            found.outlook, forecast, remaining=found.remaining, is_closed=is_closed
+        ),
+        "run_out_inputs": shown_forecasts.inputs_in_words(found.outlook),
+        "method": forecasts.METHOD,
+        "expiry": found.next_expiry and expiry(scope, found.next_expiry, forecast),
+    }
+
+
+def expiry(scope: Scope, next_: Expiry, forecast: Forecast | None) -> ExpiryShown:
+    """Name the grants that expire next, and say how much of them is wasted at this pace."""
+    sees_grants = scope.may(Act.VIEW_LEDGER)
+    sources = tuple(
+        (grant.get_source_display(), shown.address_of(grant) if sees_grants else None)
+        for grant in next_.grants[:SOURCES_MAX]
+    )
+    if len(next_.grants) > SOURCES_MAX:
+        sources = (*sources, (f"{len(next_.grants) - SOURCES_MAX} more", None))
+    if forecast is None:
+        return ExpiryShown(sources, None, "not known yet how much stays unused")
+    if next_.expires_at > forecast.ends_at:
+        return ExpiryShown(sources, None, "too far ahead to say what stays unused")
+    unused = forecast.wasted_of(grant.pk for grant in next_.grants)
+    words = f"{approximate(unused)} of it unused at this pace" if unused else "used up before"
+    return ExpiryShown(sources, unused, words)
+
+
+def _features(scope: Scope, found: Overview) -> list[FeatureRow]:
+    links = scope.may(Act.VIEW_TRACKERS)
+    return [
+        FeatureRow(
+            use=use,
+            url=_feature_url(use.feature) if links else None,
+            per_hundred=found.use.per_hundred(use),
+            change=found.use.change_of(use),
+        )
+        for use in found.use.features
+    ]
 
 
 def _first_steps(scope: Scope, found: Overview) -> dict[str, Any] | None:

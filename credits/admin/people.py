@@ -6,20 +6,23 @@ crafted, can raise a person above a company.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest
+from django.utils import timezone
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from credits import shown
+from credits import shown, sign_in
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.admin.shared import SharedAdmin
 from credits.current_company import scope_of
+from credits.invitations import AlreadyMember
 from credits.models import Membership, User
 from credits.roles import Act
 
@@ -37,6 +40,13 @@ class PersonForm(forms.ModelForm[User]):
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
+
+
+class MembershipForm(forms.ModelForm[Membership]):
+    """Somebody's role in a company; they have one there."""
+
+    class Meta:
+        error_messages: ClassVar = {NON_FIELD_ERRORS: {"unique_together": AlreadyMember.__doc__}}
 
 
 class MembershipInline(TabularInline):
@@ -98,9 +108,17 @@ class UserAdmin(SharedAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:
             obj.save(update_fields=["email", "name", "is_active"])
+            if not obj.is_active or "email" in form.changed_data:
+                # What was sent stays in a mailbox that may be somebody else's.
+                sign_in.end_links(user=obj, now=timezone.now())
             return
         obj.set_unusable_password()
         obj.save()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        if formset.deleted_objects:
+            sign_in.end_links(user=form.instance, now=timezone.now())
 
     @display(description="state")
     def state_label(self, user: User) -> str:
@@ -123,6 +141,7 @@ class MembershipAdmin(CompanyScopedAdmin):
 
     view_act = Act.VIEW_COMPANIES
     change_act = Act.EDIT_COMPANIES
+    form = MembershipForm
     ordering = ("company", "user")
     sortable_by = ()
     list_display = ("user", "role")
@@ -143,3 +162,7 @@ class MembershipAdmin(CompanyScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_change_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        super().delete_model(request, obj)
+        sign_in.end_links(user=obj.user, now=timezone.now())

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.generic import View
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanWidget
 
-from credits import exports, overview, shown
+from credits import exports, shown, snapshots
 from credits.admin import downloads
 from credits.admin.days import DayField
 from credits.admin.exporting import DAILY, FREE_USE
@@ -172,7 +172,7 @@ class CreditReportsView(View):
 def _totals(company: Company, choice: Choice) -> tuple[Totals, Control]:
     report = choice.report_of(company)
     report.before_export(None)
-    with overview.snapshot():
+    with snapshots.taken():
         return report.totals(choice.days), control.of(company=company, days=choice.days)
 
 

@@ -10,8 +10,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib.admin import RelatedFieldListFilter
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.core.exceptions import (
+    FieldDoesNotExist,
+    ImproperlyConfigured,
+    PermissionDenied,
+    ValidationError,
+)
 from django.db import models
 from django.http import HttpRequest
 from django.urls import path
@@ -20,6 +26,7 @@ from unfold.admin import TabularInline
 from credits import shown
 from credits.admin.audited import AuditedAdmin
 from credits.current_company import company_of, scope_of
+from credits.models import Company
 from credits.roles import Act
 
 
@@ -29,6 +36,40 @@ class ScopedRelatedFilter(RelatedFieldListFilter):
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
         rows = limited(field.remote_field.model, request)
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:200]]
+
+
+class RowField(forms.ModelChoiceField[Any]):
+    """A choice of one row. What is no key at all is refused like a row that is not there.
+
+    Django's searching drop-down asks the database for whatever was sent, to show it again.
+    """
+
+    def prepare_value(self, value: Any) -> Any:
+        prepared = super().prepare_value(value)
+        try:
+            assert self.queryset is not None
+            self.queryset.model._meta.pk.to_python(prepared)
+        except ValidationError:
+            return None
+        return prepared
+
+
+class OfCompany(forms.ModelForm[Any]):
+    """A form for a new row of one company, which is no field of it.
+
+    The row knows its company before it is validated, so that what is unique within a company is
+    refused on the form.
+    """
+
+    of_company: ClassVar[Company]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.instance.company = self.of_company
+
+    def _get_validation_exclusions(self) -> set[str]:
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded - {"company"}
 
 
 class CompanyScopedAdmin(AuditedAdmin):
@@ -78,6 +119,19 @@ class CompanyScopedAdmin(AuditedAdmin):
             context |= {"subtitle": name, "original": shown.Named(row, name)}
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Show or save a row; a refusal says so when it is that the row's company is closed."""
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        except PermissionDenied as refusal:
+            if self.change_act is None:
+                raise
+            row = None if object_id is None else self.get_object(request, object_id)
+            company_id = None if row is None else company_of(row, self.company_path)
+            raise scope_of(request).refusal(self.change_act, company_id=company_id) from refusal
+
     def get_list_filter(self, request: HttpRequest) -> Any:
         filters = super().get_list_filter(request)
         for entry in filters:
@@ -88,8 +142,18 @@ class CompanyScopedAdmin(AuditedAdmin):
                 )
         return filters
 
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        company = scope_of(request).company
+        if change or company is None or self.company_path != "company":
+            return form
+        return type(form.__name__, (OfCompany, form), {"of_company": company})
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         kwargs["queryset"] = limited(db_field.remote_field.model, request)
+        kwargs.setdefault("form_class", RowField)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -130,17 +194,12 @@ class CompanyScopedAdmin(AuditedAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        scope = scope_of(request)
-        if not change and self.company_path == "company":
-            obj.company = scope.company
-        super().save_model(request, obj, form, change)
-
     def _allows(self, request: HttpRequest, act: Act | None, obj: Any = None) -> bool:
         scope = scope_of(request)
-        if act is None or not scope.may(act):
+        company_id = None if obj is None else company_of(obj, self.company_path)
+        if act is None or not scope.may(act, company_id=company_id):
             return False
-        return obj is None or scope.covers(company_of(obj, self.company_path))
+        return obj is None or scope.covers(company_id)
 
 
 class ReadOnlyAdmin(CompanyScopedAdmin):

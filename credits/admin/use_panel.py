@@ -8,11 +8,14 @@ from typing import TypeVar
 from django.db.models import TextChoices
 from django.http import HttpRequest
 
-from credits import bar_charts, shown
+from credits import bar_charts, forecast_charts, periods_ahead, shown, shown_forecasts
 from credits.amounts import grouped
 from credits.bar_charts import Chart
 from credits.daily_use import DailyUse, Period, Step
+from credits.forecast_charts import ForecastChart
+from credits.forecasts import Forecast
 from credits.metering import Dimension
+from credits.periods_ahead import PeriodAhead
 from credits.templatetags.figures import percent
 
 
@@ -52,13 +55,18 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """What the template shows; ``chart`` is None where the table is chosen."""
+    """What the template shows; ``chart`` is None where the table is chosen.
+
+    ``ahead`` and ``rows_ahead`` are the forecast's part of either; nothing without a forecast.
+    """
 
     daily: DailyUse
     caption: str
     switches: tuple[Switch, ...]
     chart: Chart | None
+    ahead: ForecastChart | None
     rows: tuple[tuple[Period, str], ...]
+    rows_ahead: tuple[tuple[PeriodAhead, str], ...]
 
 
 Member = TypeVar("Member", bound=TextChoices)
@@ -75,38 +83,63 @@ def choice_of(request: HttpRequest) -> Choice:
     )
 
 
-def panel(daily: DailyUse, choice: Choice) -> Panel:
-    """Return the panel: drawn, or as a table with the newest period first."""
+def panel(daily: DailyUse, choice: Choice, forecast: Forecast | None) -> Panel:
+    """Return the panel: drawn, or as tables, of what was used with the newest period first."""
+    coming = periods_ahead.of(forecast.ahead, step=daily.step) if forecast else ()
     is_table = choice.view == View.TABLE
+    chart, ahead = (None, None) if is_table else _drawn(daily, coming, forecast)
     return Panel(
         daily=daily,
-        caption=caption(daily),
+        caption=caption(daily, forecast),
         switches=(
             Switch("Add up by", tuple(_option(choice, step=step) for step in Step)),
             Switch("Tell apart by", tuple(_option(choice, dimension=one) for one in Dimension)),
             Switch("Show as", tuple(_option(choice, view=view) for view in View)),
         ),
-        chart=None if is_table else bar_charts.draw(daily),
+        chart=chart,
+        ahead=ahead,
         rows=tuple(
             (period, bar_charts.label_of(period, daily.step))
             for period in reversed(daily.periods if is_table else ())
         ),
+        rows_ahead=tuple(_rows_ahead(coming, daily.step)) if is_table else (),
     )
 
 
-def caption(daily: DailyUse) -> str:
-    """Say in one sentence what there is to be seen."""
+def _drawn(
+    daily: DailyUse, coming: tuple[PeriodAhead, ...], forecast: Forecast | None
+) -> tuple[Chart, ForecastChart | None]:
+    frame = forecast_charts.frame(daily, coming)
+    chart = bar_charts.draw(daily, frame, days=[period.first for period in coming[1:]])
+    if forecast is None:
+        return chart, None
+    ahead = forecast_charts.draw(daily, coming, frame, forecast)
+    *before, now = chart.bars
+    now = replace(now, words=now.words + ahead.rest_words)
+    return replace(chart, bars=(*before, now)), ahead
+
+
+def _rows_ahead(coming: tuple[PeriodAhead, ...], step: Step) -> list[tuple[PeriodAhead, str]]:
+    """Name the coming periods; the first has begun already."""
+    names = [bar_charts.label_of(period, step) for period in coming]
+    return list(zip(coming, [f"Rest of {name}" for name in names[:1]] + names[1:], strict=True))
+
+
+def caption(daily: DailyUse, forecast: Forecast | None) -> str:
+    """Say what there is to be seen: a sentence for what was, and one for what will be."""
     since = shown.day(daily.first)
     if not daily.total:
         return f"No credits were used since {since}."
     first, busiest = daily.series[0], daily.busiest
-    most = f"{first.name} used {percent(first.share)} of them"
+    # Of a single series nothing is to be told apart.
+    most = f"; {first.name} used {percent(first.share)} of them" if len(daily.series) > 1 else ""
     peak = f"the most on {bar_charts.label_of(busiest, daily.step)}"
     if daily.step != Step.DAY:
         peak = f"the most in {_in_words(busiest, daily.step)}"
     return (
         f"{grouped(daily.total)} credits were used since {since}, {peak} "
-        f"({grouped(busiest.total)}); {most}."
+        f"({grouped(busiest.total)}){most}."
+        + (f" {shown_forecasts.ahead_in_words(forecast)}" if forecast else "")
     )
 
 

@@ -240,6 +240,21 @@ IDEMPOTENCY_ANSWER_EXPIRED = ProblemType(
         )
     },
 )
+ALREADY_RECORDED = ProblemType(
+    "already_recorded",
+    409,
+    "This order is recorded already",
+    "Already recorded as #118.",
+    "Another purchase of your company has this order reference. Case, white space and characters "
+    "that nobody sees make no other order. Nothing was done.",
+    "Read the purchase that “purchase_id” names; leave the reference out, or give another one, if "
+    "this is another order.",
+    {
+        "purchase_id": Extra(
+            "The id of the purchase that has it.", "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b17"
+        )
+    },
+)
 INSUFFICIENT_CREDITS = ProblemType(
     "insufficient_credits",
     402,
@@ -306,6 +321,7 @@ TYPES = (
     NOT_ACCEPTABLE,
     IDEMPOTENCY_IN_FLIGHT,
     IDEMPOTENCY_ANSWER_EXPIRED,
+    ALREADY_RECORDED,
     PRECONDITION_FAILED,
     PAYLOAD_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,

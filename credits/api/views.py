@@ -113,7 +113,10 @@ class PageView(ApiView):
     """Answers a list of the company's rows, page by page."""
 
     parameters = pages.PageParameters
-    raises = (problems.INVALID_PARAMETER, problems.INVALID_CURSOR)
+    raises: ClassVar[tuple[problems.ProblemType, ...]] = (
+        problems.INVALID_PARAMETER,
+        problems.INVALID_CURSOR,
+    )
     order: ClassVar[pages.Order]
     output: ClassVar[type[serializers.Serializer[Any]]]
 

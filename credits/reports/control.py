@@ -70,7 +70,7 @@ def of(*, company: Company, days: DayRange, sequence: int | None = None) -> Cont
     """Return the figures as of an entry, or as of now.
 
     Those of an entry are the same at any time after it. For those of now, and one state of the
-    database, ask inside ``overview.snapshot()``.
+    database, ask inside ``snapshots.taken()``.
     """
     zone = ZoneInfo(company.time_zone)
     if sequence is None:

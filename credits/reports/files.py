@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from credits import overview
+from credits import snapshots
 from credits.models import ExportFormat as Format
 from credits.reports import control, rows, workbook
 from credits.reports.base import CreditReport, DayRange
@@ -84,7 +84,7 @@ def write(
 
 def _one_state(report: CreditReport) -> AbstractContextManager[None]:
     """Let all that is read be of one state: of the limit where pieces are, else of a snapshot."""
-    return nullcontext() if report.is_cut else overview.snapshot()
+    return nullcontext() if report.is_cut else snapshots.taken()
 
 
 def as_file(

@@ -13,6 +13,7 @@ register = template.Library()
 FIGURE_LENGTH_MAX = 9
 
 register.simple_tag(shown.amount)
+register.simple_tag(shown.about)
 register.simple_tag(shown.status)
 register.simple_tag(shown.instant)
 register.simple_tag(shown.first_day)
@@ -22,6 +23,7 @@ register.filter(shown.day)
 register.filter(shown.short_day)
 register.filter("raw", amounts.text)
 register.filter("grouped", amounts.grouped)
+register.filter("approximate", amounts.approximate)
 
 
 @register.filter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,11 +13,11 @@ from django.urls import reverse
 
 from billing import allocations, closing, purchases
 from billing.models import Purchase
-from credits import balances, charging, companies, grants, reconciliation
+from credits import balances, charging, companies, grants, invitations, reconciliation
 from credits.ledger import Key
 from credits.models import Company, CreditGrant, LedgerEntry, Reservation, Source, UsageEvent
 from tests.concurrency.test_behind_a_lock import wait_until_somebody_waits
-from tests.support import contracts, people, statement
+from tests.support import contracts, conversations, people, statement
 from tests.support.browsing import signed_in, text_of
 from tests.support.contracts import NOW
 
@@ -58,14 +59,21 @@ def test_the_preview_says_in_numbers_what_ends(busy):
         future_grants=1,
         future_credits=Decimal(20000),
         open_purchases=1,
+        others=(
+            ("Trackers unpublished", 0),
+            ("Backfills stopped", 0),
+            ("Queued or waiting conversations skipped", 0),
+            ("Conversations read just now, thrown away uncharged", 0),
+        ),
     )
 
 
 def test_closing_takes_back_all_that_is_left(busy, clock, vera):
     done = close(busy, vera)
 
+    # The ledger's clock, not the older one of the form: nothing it wrote before is after it.
     assert (done.closed_at, done.closed_by, done.closing_reason) == (
-        NOW,
+        datetime(2026, 3, 30, 12, tzinfo=UTC),
         vera,
         "The contract has ended",
     )
@@ -252,7 +260,7 @@ def test_its_people_see_that_it_is_closed_and_still_read_everything(busy, vera):
     }
 
     assert 'data-status="closed"' in page
-    assert "Acme is closed since 2 Mar 2026 12:00 UTC." in page
+    assert "Acme is closed since 30 Mar 2026 12:00 UTC." in page
     assert "Request more credits" not in page
     assert set(answers.values()) == {200}
 
@@ -275,3 +283,80 @@ def test_nothing_is_changed_in_a_closed_company(busy, vera, who):
     }
 
     assert set(answers.values()) == {403}
+
+
+@pytest.mark.parametrize(
+    ("who", "page"),
+    [
+        ("alice", "billing_purchase_request"),
+        ("alice", "trackers_tracker_add"),
+        ("alice", "credits_apikey_add"),
+        ("vera", "billing_purchase_add"),
+        ("vera", "billing_contract_add"),
+        ("vera", "credits_creditgrant_add"),
+    ],
+)
+def test_who_might_change_it_were_it_open_is_told_that_it_is_closed(busy, vera, who, page):
+    alice = people.alice(busy)
+    close(busy, vera)
+
+    answer = signed_in({"alice": alice, "vera": vera}[who], busy).get(reverse(f"admin:{page}"))
+
+    assert answer.status_code == 403
+    assert "Acme is closed; nothing is added or used there any more." in text_of(answer)
+    assert "Your role" not in text_of(answer)
+
+
+def test_who_might_not_anyway_is_told_that_it_is_the_role(busy, vera):
+    vic = people.vic(busy)
+    close(busy, vera)
+
+    answer = signed_in(vic, busy).get(reverse("admin:billing_purchase_request"))
+
+    assert answer.status_code == 403
+    assert "Your role does not allow this" in text_of(answer)
+
+
+@pytest.mark.parametrize("is_chosen", [True, False])
+def test_a_use_of_a_closed_company_is_not_refunded_from_any_list(busy, vera, is_chosen):
+    event = UsageEvent.objects.get(company=busy)
+    close(busy, vera)
+    client = signed_in(vera, busy if is_chosen else None)
+
+    answer = client.get(reverse("admin:credits_usageevent_refund", args=[event.pk]))
+
+    assert answer.status_code == 403
+    assert "Acme is closed; nothing is added or used there any more." in text_of(answer)
+
+
+def test_nobody_is_invited_into_a_closed_company(busy, vera, mailoutbox):
+    dana = people.newcomer(busy)
+    close(busy, vera)
+    again = reverse("admin:credits_company_invite", args=[busy.pk, dana.memberships.get().pk])
+
+    page = text_of(signed_in(vera).post(again, follow=True))
+    with pytest.raises(companies.CompanyClosed):
+        invitations.invite(
+            company=busy, email="erin@acme.example", name="Erin", role="VIEWER", by=vera
+        )
+
+    refusal = "Acme is closed; nothing is added or used there any more. No invitation was sent."
+    assert refusal in page
+    assert mailoutbox == []
+
+
+def test_the_dialog_says_in_numbers_what_ends_of_its_trackers(busy, vera):
+    client = signed_in(vera)
+    url = reverse("admin:credits_company_close", args=[busy.pk])
+    conversations.published(busy, people.alice(busy))
+
+    form = client.get(url).context["form"]
+    page = text_of(
+        client.post(
+            url, {"key": str(form["key"].value()), "reason": "The contract has ended", "step": ""}
+        )
+    )
+
+    facts = " ".join(re.sub(r"<[^>]*>", " ", page).split())
+    assert "Trackers unpublished 1 Backfills stopped 0" in facts
+    assert "Queued or waiting conversations skipped 0" in facts

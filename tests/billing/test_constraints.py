@@ -49,6 +49,10 @@ def allocation(acme, clock):
         ({"introductory_days": 0}, "contract_lives_are_at_least_one"),
         ({"purchase_months": 0}, "contract_lives_are_at_least_one"),
         ({"approval_limit": -1}, "contract_approval_limit_is_not_negative"),
+        (
+            {"limit_before_raise": 1},
+            "contract_limit_was_raised_by_a_person_from_a_lower_one",
+        ),
     ],
 )
 def test_terms_that_make_no_sense_are_refused(acme, changes, constraint):
@@ -263,14 +267,19 @@ def test_an_order_and_a_number_stand_once(acme, fulfilled):
         "order_reference_is_recorded_once"
     )
     assert copy_refused_by(
-        fulfilled, id=new_id(), number=2, grant_id=other.pk, order_reference="po-7"
+        fulfilled, id=new_id(), number=2, grant_id=other.pk, order_reference="Po-7"
     ) == ("order_reference_is_recorded_once")
-    assert copy_refused_by(fulfilled, id=new_id(), grant_id=other.pk, order_reference="PO-8") == (
+    assert copy_refused_by(fulfilled, id=new_id(), grant_id=other.pk, order_key="po-8") == (
         "purchase_number_is_unique_in_a_company"
     )
-    assert copy_refused_by(fulfilled, id=new_id(), number=2, order_reference="PO-8") == (
+    assert copy_refused_by(fulfilled, id=new_id(), number=2, order_key="po-8") == (
         "billing_purchase_grant_id_key"
     )
+
+
+@pytest.mark.parametrize("changes", [{"order_key": ""}, {"order_reference": ""}])
+def test_an_order_reference_has_its_key(fulfilled, changes):
+    assert update_refused_by(fulfilled, **changes) == "order_reference_has_its_key"
 
 
 def test_a_request_s_key_stands_once(acme, requested):

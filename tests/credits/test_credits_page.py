@@ -86,7 +86,7 @@ def test_every_figure_is_there_exactly(client, clock):
     assert "as of 20 Jan 2027 13:00 CET · ledger #6" in page.text
     assert page.figure("used-by", data_feature="Pricing objection") == "1.5"
     assert page.figure("used-by", data_feature="Competitors") == "0.5"
-    assert "Pricing objection 1.5 75 % 1 5 –" in page.text
+    assert "Pricing objection 1.5 75 % new 1 5 –" in page.text
     assert page.figure("used-on", data_day="2027-01-20") == "2.0"
     assert page.figure("used-on", data_day="2027-01-19") == "0.0"
     assert len(page.all(data_metric="used-on")) == 90

@@ -47,6 +47,10 @@ def use_of(company, step=Step.DAY, dimension=Dimension.FEATURE):
     return daily_use.of(company=company, uses=rows, last=LAST, step=step, dimension=dimension)
 
 
+def drawn(use):
+    return bar_charts.draw(use, bar_charts.frame(use))
+
+
 def parts(use):
     return [
         (period.first, period.last, period.amounts, period.total)
@@ -197,15 +201,14 @@ def test_bars_stand_on_zero_and_pile_up_to_their_total(clock, berlin):
     charge(berlin, "Competitors", uuid.uuid4(), work=Work(long_calls=2))
     charge(berlin, "Renewals", uuid.uuid4(), work=Work(long_calls=1))
 
-    chart = bar_charts.draw(use_of(berlin))
+    chart = drawn(use_of(berlin))
 
     # 250 high from 14 to 264: 8 credits fill it, so one of them is 31.25.
-    assert [(part.number, part.y, part.height) for part in chart.bars[-1].parts] == [
-        (1, "107.75", "156.25"),
-        (2, "45.25", "62.5"),
-        (3, "14", "31.25"),
+    assert [(part.number, part.outline) for part in chart.bars[-1].parts] == [
+        (1, "M893.54 107.75h7.42v156.25h-7.42z"),
+        (2, "M893.54 45.25h7.42v62.5h-7.42z"),
+        (3, "M893.54 14h7.42v31.25h-7.42z"),
     ]
-    assert chart.bars[-1].parts[0].outline == "M893.54 107.75h7.42v156.25h-7.42z"
     assert chart.bars[-1].words == (
         "Tue 10 Nov 2026: 8.0 credits, Pricing 5.0, Competitors 2.0, Renewals 1.0; 92.0 remained"
     )
@@ -224,7 +227,7 @@ def test_an_axis_ends_at_the_next_round_figure(clock, berlin):
         clock.advance(timedelta(hours=1))
         charge(berlin, work=Work(short_calls=calls))
 
-    chart = bar_charts.draw(use_of(berlin))
+    chart = drawn(use_of(berlin))
 
     # The busiest day used 50.0; of 100 granted 50 are left.
     assert [tick.text for tick in chart.amounts] == ["0", "15", "30", "45", "60"]
@@ -233,7 +236,7 @@ def test_an_axis_ends_at_the_next_round_figure(clock, berlin):
 def test_a_company_without_any_use_has_an_empty_drawing(clock):
     use = use_of(people.company())
 
-    chart = bar_charts.draw(use)
+    chart = drawn(use)
 
     assert (use.series, use.total, chart.line) == ((), Decimal("0.000"), "")
     assert all(bar.parts == () for bar in chart.bars)

@@ -8,9 +8,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from credits import forecasts
-from credits.forecasts import Lot
 from credits.metering import DayUse, Feature
 from credits.models import FeatureType
+from credits.paths import Lot
 
 LONDON = ZoneInfo("Europe/London")
 # A Monday, in winter, when London's days are those of UTC.
@@ -75,22 +75,25 @@ def test_each_weekday_has_its_own_average():
 
     found = forecast(mondays, lot("25"))
 
-    assert found.per_day == Decimal("32") / 28
+    assert found.per_day == Decimal("1.143")
     assert found.runs_out_on == date(2026, 12, 14)
 
 
-def test_fewer_than_three_full_days_of_use_are_not_enough():
+def test_fewer_than_three_full_days_with_use_are_not_enough():
     two_days = forecasts.pace(uses=used({0: "5", 1: "10", 2: "10"}), today=TODAY)
+    two_of_many = {20: "40", 4: "40"}
 
     assert forecast({0: "5", 1: "10", 2: "10"}, lot("95")) is None
-    assert len(two_days.daily) == 2
+    assert forecast(two_of_many, lot("95")) is None
+    assert (two_days.use_days, len(two_days.daily)) == (2, 2)
+    assert forecasts.pace(uses=used(two_of_many), today=TODAY).use_days == 2
     assert forecast({1: "10", 2: "10", 3: "10"}, lot("95")) is not None
 
 
 def test_quiet_days_after_the_first_use_count_as_days_of_no_use():
-    found = forecast({4: "40"}, lot("95"))
+    found = forecast({8: "40", 7: "10", 4: "30"}, lot("95"))
 
-    assert found.history_days == 4
+    assert found.history_days == 8
     assert found.per_day == Decimal(10)
 
 
@@ -158,6 +161,16 @@ def test_what_waits_counts_as_used_already():
     assert found.runs_out_on == date(2026, 11, 28)
 
 
+def test_what_waits_is_used_only_once():
+    # 960 last 96 days, past the first cut of the year and the start of another lot.
+    found = forecast(
+        every_day("10"), lot("900"), lot("100", starts_in=20, ref=BOB), waiting=Decimal("40")
+    )
+
+    assert found.runs_out_on == TODAY + timedelta(days=96)
+    assert sum(day.used for day in found.ahead) == Decimal(350)
+
+
 def test_nothing_left_runs_out_today():
     found = forecast(every_day("10"))
 
@@ -178,6 +191,80 @@ def test_a_change_under_consideration_moves_the_day():
 
     assert cheaper.runs_out_on == date(2026, 12, 12)
     assert dearer.runs_out_on == date(2026, 11, 28)
+
+
+def test_a_change_falls_on_the_days_that_use_something():
+    # 8 on Mondays alone: two more a day on average are 14 more each Monday.
+    mondays = {7: "8", 14: "8", 21: "8", 28: "8"}
+
+    found = forecast(mondays, lot("25"), more_per_day=Decimal(2))
+
+    # 22 on the 23rd; the 30th lacks 19.
+    assert found.per_day == Decimal("3.143")
+    assert found.runs_out_on == date(2026, 11, 30)
+    assert [day.used for day in found.ahead[:8]] == [Decimal(22), *[Decimal(0)] * 6, Decimal(3)]
+
+
+def test_saving_more_than_is_used_means_that_nothing_is_used():
+    found = forecast(every_day("10"), lot("95"), more_per_day=Decimal(-11))
+
+    assert (found.runs_out_on, found.per_day) == (None, Decimal(0))
+    assert {day.used for day in found.ahead} == {Decimal(0)}
+
+
+def test_each_coming_day_says_what_it_uses_what_is_left_and_what_ends_with_it():
+    # 100 end with Friday the 27th, 50 of them unused; 40 begin on Monday the 30th.
+    expiring = lot("100", expires_in=5)
+    coming = lot("40", starts_in=7, ref=BOB)
+
+    found = forecast(every_day("10") | {0: "4"}, expiring, coming)
+
+    assert len(found.ahead) == 31
+    assert [(day.day.day, day.used, day.balance) for day in found.ahead[:12]] == [
+        (23, Decimal(6), Decimal(94)),
+        (24, Decimal(10), Decimal(84)),
+        (25, Decimal(10), Decimal(74)),
+        (26, Decimal(10), Decimal(64)),
+        (27, Decimal(10), Decimal(54)),
+        (28, Decimal(0), Decimal(0)),
+        (29, Decimal(0), Decimal(0)),
+        (30, Decimal(10), Decimal(30)),
+        (1, Decimal(10), Decimal(20)),
+        (2, Decimal(10), Decimal(10)),
+        (3, Decimal(10), Decimal(0)),
+        (4, Decimal(0), Decimal(0)),
+    ]
+    assert {day.day.day: day.ending for day in found.ahead if day.ending} == {
+        27: (forecasts.Waste(ALICE, Decimal(54), MIDNIGHT + timedelta(days=5)),)
+    }
+    assert found.ahead[-1].day == date(2026, 12, 23)
+
+
+def test_a_lot_that_ends_at_noon_is_gone_when_its_day_ends():
+    found = forecast(every_day("10"), lot("20", expires_in=0.5), lot("10", ref=BOB))
+
+    today, tomorrow = found.ahead[:2]
+    assert (today.used, today.balance) == (Decimal(10), Decimal(5))
+    assert [waste.credits for waste in today.ending] == [Decimal(15)]
+    assert (tomorrow.used, tomorrow.balance, tomorrow.ending) == (Decimal(5), Decimal(0), ())
+
+
+def test_an_expiry_that_wastes_nothing_is_still_a_day_that_ends_something():
+    found = forecast(every_day("10"), lot("20", expires_in=5), lot("100", ref=BOB))
+
+    assert found.wasted == ()
+    assert [(day.day.day, day.ending[0].credits) for day in found.ahead if day.ending] == [
+        (27, Decimal(0))
+    ]
+
+
+def test_lots_without_number_are_walked_by_fewer_paths_to_the_same_day():
+    # 95 credits in a thousand lots, each ending a minute after the other, a year ahead.
+    many = [lot("0.095", expires_in=400 + number / 1440) for number in range(1000)]
+
+    found = forecast(every_day("10"), *many)
+
+    assert (found.earliest, found.runs_out_on, found.latest) == (date(2026, 12, 2),) * 3
 
 
 def test_an_uneven_pace_gives_a_range_around_the_day_and_the_same_one_each_time():

@@ -182,7 +182,10 @@ def test_the_next_expiry_adds_up_all_grants_that_end_then(clock):
     expiry = overview.of(company=acme).next_expiry
 
     assert (expiry.amount, expiry.expires_at) == (Decimal("5.500"), end)
-    assert expiry.source == "Adjustment and Introductory"
+    assert {grant.get_source_display() for grant in expiry.grants} == {
+        "Adjustment",
+        "Introductory",
+    }
 
 
 def test_a_renamed_tracker_is_one_feature_under_its_newest_name(clock):

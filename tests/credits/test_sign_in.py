@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection, transaction
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from credits import sign_in
 from credits.models import SignInLink
 from tests.support import people
 
+PASSWORD = "a horse of another color 7"
 FIFTEEN_MINUTES = timedelta(minutes=15)
 
 
@@ -216,3 +218,107 @@ def test_the_command_makes_no_link_for_somebody_inactive(alice):
     assert str(refusal.value) == f"{alice.email} may no longer sign in."
     assert refusal.value.returncode == 2
     assert SignInLink.objects.count() == 0
+
+
+@pytest.fixture
+def dana():
+    """A member who was invited and has not chosen a password."""
+    return people.newcomer(people.company("Acme"))
+
+
+def is_too_old(link: str) -> bool:
+    page = Client().get(link)
+    return page.status_code == 410 and "too old and works no more" in page.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_first_password_ends_the_older_links(client, dana):
+    first = sign_in.new_link(user=dana, now=timezone.now())
+    client.get(sign_in.new_link(user=dana, now=timezone.now()))
+
+    client.post("/admin/password/", {"new_password1": PASSWORD, "new_password2": PASSWORD})
+
+    assert Client().login(username=dana.email, password=PASSWORD)
+    assert is_too_old(first)
+
+
+@pytest.mark.django_db
+def test_another_password_ends_the_older_links(client, alice):
+    link = sign_in.new_link(user=alice, now=timezone.now())
+    client.force_login(alice)
+
+    client.post(
+        "/admin/password_change/",
+        {"old_password": people.PASSWORD, "new_password1": PASSWORD, "new_password2": PASSWORD},
+    )
+
+    assert Client().login(username=alice.email, password=PASSWORD)
+    assert is_too_old(link)
+
+
+@pytest.mark.django_db
+def test_a_membership_taken_away_ends_the_person_s_links(client, dana):
+    membership = dana.memberships.get()
+    link = sign_in.new_link(user=dana, now=timezone.now())
+    client.force_login(people.vera())
+
+    client.post(f"/admin/credits/membership/{membership.pk}/delete/", {"post": "yes"})
+
+    assert not dana.memberships.exists()
+    assert is_too_old(link)
+
+
+@pytest.mark.django_db
+def test_a_membership_taken_away_on_the_person_s_page_ends_their_links(client, dana):
+    membership = dana.memberships.get()
+    link = sign_in.new_link(user=dana, now=timezone.now())
+    client.force_login(people.vera())
+
+    client.post(
+        f"/admin/credits/user/{dana.pk}/change/",
+        {
+            "email": dana.email,
+            "name": dana.name,
+            "is_active": "on",
+            "memberships-TOTAL_FORMS": "1",
+            "memberships-INITIAL_FORMS": "1",
+            "memberships-0-id": membership.pk,
+            "memberships-0-user": dana.pk,
+            "memberships-0-company": membership.company_id,
+            "memberships-0-role": membership.role,
+            "memberships-0-DELETE": "on",
+        },
+    )
+
+    assert not dana.memberships.exists()
+    assert is_too_old(link)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "changes", [{"is_active": ""}, {"email": "dana@elsewhere.example"}], ids=["off", "moved"]
+)
+def test_a_person_who_is_deactivated_or_moves_keeps_no_old_link(client, dana, changes):
+    link = sign_in.new_link(user=dana, now=timezone.now())
+    client.force_login(people.vera())
+    form = {"email": dana.email, "name": dana.name, "is_active": "on"}
+    rows = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+
+    for fields in (form | changes, form | {"email": "dana@elsewhere.example"}):
+        client.post(f"/admin/credits/user/{dana.pk}/change/", fields | rows)
+
+    dana.refresh_from_db()
+    assert (dana.email, dana.is_active) == ("dana@elsewhere.example", True)
+    assert is_too_old(link)
+
+
+@pytest.mark.django_db
+def test_a_link_made_afterwards_works(alice):
+    now = timezone.now()
+    sign_in.new_link(user=alice, now=now)
+    ended = sign_in.end_links(user=alice, now=now)
+
+    later = secret_of(sign_in.new_link(user=alice, now=now))
+
+    assert ended == 1
+    assert sign_in.use(secret=later, now=now) == alice

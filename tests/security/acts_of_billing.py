@@ -147,7 +147,7 @@ def approve(world: World, purchase: Purchase) -> Any:
 @act(
     "admin:billing_purchase_fulfil",
     "FULFILLED",
-    prepare=lambda world: contracts.approved(world.acme, world.alice),
+    prepare=lambda world: contracts.approved(world.acme, world.vera),
 )
 def fulfil(world: World, purchase: Purchase) -> Any:
     return agreed(world.as_vera, url("billing_purchase_fulfil", purchase.pk), **DAYS)
@@ -165,7 +165,7 @@ def cancel(world: World, purchase: Purchase) -> Any:
 @act(
     "admin:billing_purchase_void",
     "REVERSED",
-    prepare=lambda world: contracts.fulfilled(world.acme, world.alice),
+    prepare=lambda world: contracts.fulfilled(world.acme, world.vera),
 )
 def reverse(world: World, purchase: Purchase) -> Any:
     return agreed(world.as_vera, url("billing_purchase_void", purchase.pk), reason=REASON)

@@ -31,6 +31,7 @@ see the credits page                          x x x x x
 see results                                   x x x x x
 see the ledger, usage and grants              x x x x -
 download credit reports                       x x x x -
+cancel an export that somebody else asked for  x - x x -
 see the rate card                             x x x x -
 see trackers                                  x x x x -
 see conversations                             x x x x -
@@ -77,9 +78,9 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:credits_ledgerentry_export",
         "admin:billing_purchase_export",
         "admin:credits_exportjob_download",
-        "admin:credits_exportjob_cancel",
         "admin:credits_exportjob_rerun",
     ),
+    Act.CANCEL_EXPORTS: ("admin:credits_exportjob_cancel",),
     Act.VIEW_RATES: lists("credits", "ratecard"),
     Act.VIEW_TRACKERS: (
         *lists("trackers", "tracker", "backfill"),

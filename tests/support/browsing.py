@@ -1,4 +1,4 @@
-"""A signed-in person's browser, without the browser."""
+"""A signed-in person's browser, without the browser or with it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ def signed_in(user: User, company: Company | None = None) -> Client:
         session[SESSION_KEY] = company.pk
         session.save()
     return client
+
+
+def page_of(browser, site: str, person: User):
+    """Return an empty page of Chromium, signed in as the person."""
+    context = browser.new_context()
+    session = signed_in(person).cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
+    return context.new_page()
 
 
 def text_of(response) -> str:

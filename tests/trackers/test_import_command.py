@@ -10,7 +10,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from credits.models import Company
 from tests.support import conversations, people
+from trackers import ingestion
 from trackers.importers.jsonl import LINE_BYTES_MAX
 from trackers.models import Conversation, Scan
 
@@ -200,3 +202,69 @@ def test_an_unknown_company_or_file_is_one_sentence(tmp_path, acme):
 
     assert (no_company.value.returncode, no_file.value.returncode) == (2, 2)
     assert Conversation.objects.count() == 0
+
+
+def test_a_closed_company_takes_nothing_in(acme, run):
+    Company.objects.filter(pk=acme.pk).update(
+        closed_at=timezone.now(), closed_by=people.vera(), closing_reason="The contract has ended"
+    )
+
+    with pytest.raises(CommandError) as refusal:
+        run(line("call-1"))
+
+    assert refusal.value.returncode == 2
+    assert str(refusal.value) == (
+        "Acme is closed; nothing is added or used there any more. Nothing was written."
+    )
+    assert not Conversation.objects.filter(company=acme).exists()
+
+
+def test_a_company_closed_while_an_import_runs_takes_no_more_in(acme, run, monkeypatch):
+    monkeypatch.setattr(ingestion, "CHUNK_SIZE", 2)
+    monkeypatch.setattr(ingestion, "_fan_out", closing_the(acme))
+
+    with pytest.raises(CommandError) as refusal:
+        run(*(line(f"call-{n}") for n in range(5)))
+
+    assert refusal.value.returncode == 1
+    assert str(refusal.value) == (
+        "Acme is closed; nothing is added or used there any more. It was closed while this ran: "
+        "2 conversations were taken in, the rest was not."
+    )
+    assert Conversation.objects.filter(company=acme).count() == 2
+
+
+def closing_the(company):
+    """Close the company as the first chunk ends, as somebody beside the import would."""
+
+    def fan_out(*args):
+        Company.objects.filter(pk=company.pk).update(
+            closed_at=timezone.now(),
+            closed_by=people.vera(),
+            closing_reason="The contract has ended",
+        )
+        return 0
+
+    return fan_out
+
+
+def test_a_conversation_of_the_day_after_tomorrow_is_left_out_and_named(acme, run, admin_tracker):
+    now = timezone.now()
+    skewed, future = now + timedelta(hours=23), now + timedelta(days=1, minutes=5)
+
+    code, printed = run(
+        line("call-1", started_at=skewed.isoformat()), line("call-2", started_at=future.isoformat())
+    )
+
+    assert code == 1
+    assert (
+        f"calls.jsonl, line 2: it starts on {future:%Y-%m-%d}, more than a day after it arrives; "
+        "correct its date."
+    ) in printed
+    assert list(Conversation.objects.values_list("external_id", flat=True)) == ["call-1"]
+    assert Scan.objects.filter(tracker=admin_tracker).count() == 1
+
+
+@pytest.fixture
+def admin_tracker(acme):
+    return conversations.published(acme, people.alice(acme))

@@ -19,6 +19,7 @@ from unfold.views import ChangeList
 from credits import balances, rating, shown
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.amounts import grouped, text
+from credits.companies import CompanyClosed
 from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import backfills
@@ -107,10 +108,12 @@ class BackfillAdmin(ReadOnlyAdmin):
 
     @display(description="Conversations")
     def read(self, obj: Any) -> SafeString:
+        skipped = obj.progress.skipped
         return shown.number(
-            "{} of {}",
-            shown.count(obj.progress.finished, metric="finished"),
+            "{} of {} read{}",
+            shown.count(obj.progress.done, metric="done"),
             shown.count(obj.conversation_count, metric="conversations"),
+            format_html(", {} skipped", shown.count(skipped, metric="skipped")) if skipped else "",
         )
 
     @display(description="Credits used of estimate")
@@ -177,6 +180,8 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
             )
         except NotRunning:
             messages.warning(request, "This backfill does not wait for credits any more.")
+        except CompanyClosed as refusal:
+            messages.warning(request, str(refusal))
         else:
             messages.success(request, "The backfill goes on.")
         return redirect("admin:trackers_backfill_change", backfill.pk)
@@ -197,7 +202,8 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
 def may_act(request: HttpRequest, backfill: Backfill) -> bool:
     """Tell whether the person may stop or resume: those who may launch."""
     scope = scope_of(request)
-    return scope.may(Act.EDIT_TRACKERS) and scope.covers(backfill.company_id)
+    company_id = backfill.company_id
+    return scope.covers(company_id) and scope.may(Act.EDIT_TRACKERS, company_id=company_id)
 
 
 def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
@@ -205,7 +211,6 @@ def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
     counted = backfills.progress(backfill)
     left = backfills.time_left(backfill, now=now)
     counts = {
-        "finished": counted.finished,
         "done": counted.done,
         "failed": counted.failed,
         "skipped": counted.skipped,
@@ -283,7 +288,7 @@ def _found(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Backfil
 def _to_act_on(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Backfill:
     backfill = _found(model_admin, request, backfill_id)
     if not may_act(request, backfill):
-        raise PermissionDenied
+        raise scope_of(request).refusal(Act.EDIT_TRACKERS, company_id=backfill.company_id)
     return backfill
 
 

@@ -238,7 +238,7 @@ class TrackerAdmin(CompanyScopedAdmin):
 
     @display(description="Reads")
     def reads(self, obj: Any) -> str:
-        return format_html('<span class="tt-nowrap">{}</span>', trackers_shown.kinds(obj))
+        return trackers_shown.kinds(obj)
 
     @display(description="Filters")
     def filters_in_words(self, obj: Any) -> str:

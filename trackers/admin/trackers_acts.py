@@ -13,17 +13,22 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from credits import balances, rating, shown, zones
+from credits import outlooks, rating, shown, zones
+from credits.amounts import ZERO
+from credits.companies import CompanyClosed
+from credits.current_company import scope_of
+from credits.outlooks import Outlook
 from credits.rating import Rates
+from credits.roles import Act
 from trackers import backfills, estimates, publishing, requeuing
-from trackers.admin import trackers_shown
+from trackers.admin import run_out_moves, trackers_shown
 from trackers.admin.forms import HistoryForm, ShownForm
+from trackers.admin.run_out_moves import RunOutMove
 from trackers.backfills import BackfillRefused, Plan
 from trackers.estimates import ScanEstimate
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
@@ -52,9 +57,13 @@ class Confirmation:
     version: TrackerVersion
     now: datetime
     rates: Rates
-    available: Decimal
+    outlook: Outlook
     offer: HistoryOffer
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def available(self) -> Decimal:
+        return self.outlook.available
 
     def month(self) -> ScanEstimate:
         """Price a month of the version that would be in force."""
@@ -111,6 +120,7 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         accepted="accepted" in request.POST,
         with_history=with_history,
         month=trackers_shown.month_in_words(month),
+        run_out=_run_out(page, month, in_force),
         replaced=in_force,
         **(_replaced(page) if in_force else {}),
     )
@@ -171,7 +181,7 @@ def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRe
                     shown=plan.shown,
                     edit_number=seen.cleaned_data["edit_number"],
                 )
-            except BackfillRefused as refusal:
+            except (BackfillRefused, CompanyClosed) as refusal:
                 page.problems.append(str(refusal))
             else:
                 return redirect("admin:trackers_backfill_change", started.pk)
@@ -195,9 +205,35 @@ def _publish(request: HttpRequest, page: Confirmation, *, with_history: bool) ->
             now=page.now,
             history=plan,
         )
-    except (StaleForm, AlreadyPublished, NotPublishable, BackfillRefused) as refusal:
+    except (
+        StaleForm,
+        AlreadyPublished,
+        NotPublishable,
+        BackfillRefused,
+        CompanyClosed,
+    ) as refusal:
         page.problems.append(str(refusal))
     return None
+
+
+def _run_out(
+    page: Confirmation, month: ScanEstimate, in_force: TrackerVersion | None
+) -> RunOutMove:
+    """Say how publishing moves the day credits run out, without and with the history shown.
+
+    What a version in force uses is in the present pace already; the new one takes its place.
+    """
+    replaced = ZERO
+    if in_force is not None:
+        replaced = estimates.monthly(
+            tracker=page.tracker, version=in_force, now=page.now, rates=page.rates
+        ).credits
+    return run_out_moves.of(
+        page.outlook,
+        company=page.tracker.company,
+        more_a_month=month.credits - replaced,
+        at_once=page.offer.estimate.credits if page.offer.estimate else None,
+    )
 
 
 def _after_publishing(
@@ -214,7 +250,7 @@ def _to_change(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> Trac
     """Return the tracker if it is in scope and may be changed: 404 or 403 otherwise."""
     tracker: Tracker = get_object_or_404(model_admin.get_queryset(request), pk=tracker_id)
     if not model_admin.has_change_permission(request, tracker):
-        raise PermissionDenied
+        raise scope_of(request).refusal(Act.EDIT_TRACKERS, company_id=tracker.company_id)
     return tracker
 
 
@@ -229,7 +265,7 @@ def _confirmation(request: HttpRequest, tracker: Tracker) -> Confirmation | None
         version=version,
         now=now,
         rates=rates,
-        available=balances.now(company=tracker.company).available,
+        outlook=outlooks.of(company=tracker.company),
         offer=_offer(request, tracker, version, now, rates),
     )
 

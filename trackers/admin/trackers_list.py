@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.views import ChangeList
 
-from credits import rating
+from credits import metering, overview, rating, shown, zones
 from credits.amounts import ZERO
-from credits.models import FeatureType, UsageEvent
+from credits.models import FeatureType
 from trackers import estimates
-from trackers.estimates import MONTH, ScanEstimate
+from trackers.estimates import ScanEstimate
 from trackers.models import Scan, ScanState, Tracker, TrackerVersion, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A tracker's last 30 days; ``monthly`` is None while it has no question."""
+    """A tracker's last 30 local days, today included, as the credits page counts them.
+
+    ``monthly`` is None while it has no question.
+    """
 
     used: Decimal
     monthly: ScanEstimate | None
@@ -39,11 +43,11 @@ class TrackerChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        shown: list[Any] = list(self.result_list)
-        found = figures_of(shown, now=timezone.now())
-        for tracker in shown:
+        rows: list[Any] = list(self.result_list)
+        found = figures_of(rows, now=timezone.now())
+        for tracker in rows:
             tracker.figures = found[tracker.pk]
-        self.result_list = shown
+        self.result_list = rows
 
 
 def version_shown(tracker: Any) -> TrackerVersion | None:
@@ -55,20 +59,18 @@ def figures_of(trackers: list[Tracker], *, now: datetime) -> dict[UUID, Figures]
     """Count what trackers used and found in the last 30 days, and what they wait for."""
     if not trackers:
         return {}
-    since = now - MONTH
     ids = [tracker.pk for tracker in trackers]
-    used = dict(
-        UsageEvent.objects.filter(
-            company__in={tracker.company_id for tracker in trackers},
-            feature_type=FeatureType.TRACKER,
-            feature_ref__in=ids,
-            occurred_at__gte=since,
-        )
-        .order_by()
-        .values_list("feature_ref")
-        .annotate(Sum("amount"))
-    )
-    done = Q(state=ScanState.DONE, finished_at__gte=since)
+    used: dict[UUID | None, Decimal] = defaultdict(Decimal)
+    done = Q()
+    for company in {tracker.company for tracker in trackers}:
+        zone = shown.zone_of(company)
+        today = now.astimezone(zone).date()
+        first = today - timedelta(days=overview.DAYS - 1)
+        for use in metering.daily(company=company, first=first, last=today):
+            if use.feature.type == FeatureType.TRACKER:
+                used[use.feature.ref] += use.credits
+        done |= Q(company=company, finished_at__gte=zones.start_of_day(first, zone))
+    done &= Q(state=ScanState.DONE)
     scans = {
         row["tracker"]: row
         for row in Scan.objects.filter(done | Q(state=ScanState.WAITING), tracker__in=ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,9 +35,14 @@ class Reader:
     """
 
     def __init__(
-        self, files: list[Path], *, on_bytes: Callable[[int], object] = lambda size: None
+        self,
+        files: list[Path],
+        *,
+        arrived_at: datetime,
+        on_bytes: Callable[[int], object] = lambda size: None,
     ) -> None:
         self.files = files
+        self.arrived_at = arrived_at
         self.on_bytes = on_bytes
         self.bad_lines: list[BadLine] = []
         self.count = 0
@@ -69,6 +75,7 @@ class Reader:
 
     def _record(self, line: bytes) -> ConversationRecord | None:
         record = records.parse(line)
+        records.refuse_future(record, arrived_at=self.arrived_at)
         digest = record.text_digest + record.metadata_digest
         before = self._seen.setdefault(record.id, digest)
         if before != digest:

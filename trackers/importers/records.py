@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -24,6 +24,7 @@ EMAIL_LENGTH_MAX = 254
 ID_LENGTH_MAX = 200
 DURATION_SECONDS_MAX = 7 * 24 * 3600
 UTTERANCES_MAX = 50_000
+CLOCK_SKEW_MAX = timedelta(days=1)  # How far the clock that dated a conversation may be ahead.
 
 
 class BadRecord(Exception):
@@ -158,6 +159,16 @@ class ConversationRecord(Record):
             self.deal and (self.deal.name, self.deal.stage),
             sorted((person.id, person.name, person.email) for person in self.participants),
         )
+
+
+def refuse_future(record: ConversationRecord, *, arrived_at: datetime) -> None:
+    """Refuse what starts after it arrives: it would be new, and charged, for a wrong date.
+
+    :raises BadRecord: it is later by more than clocks differ.
+    """
+    if record.started_at > arrived_at + CLOCK_SKEW_MAX:
+        day = record.started_at.astimezone(UTC).date()
+        raise BadRecord(f"it starts on {day}, more than a day after it arrives; correct its date")
 
 
 def parse(line: bytes | str) -> ConversationRecord:

@@ -10,16 +10,9 @@ from django.utils import timezone
 from credits import audit, origins, sign_in
 from credits.audit import Action
 from tests.journeys.browser import opened
-from tests.support import people, processes
+from tests.support import people
 
 pytestmark = pytest.mark.chromium
-
-
-@pytest.fixture
-def site(committed):
-    """The web server as an operator starts it, on the test's own database; yields its address."""
-    with processes.web_server(committed) as address:
-        yield address
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])

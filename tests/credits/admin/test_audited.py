@@ -68,8 +68,8 @@ def test_a_grant_and_its_line_are_one_act(acme, vera):
     assert text_of(event).reason == "Goodwill for the outage"
 
 
-def test_the_line_comes_before_the_ledger_s_call_and_nothing_is_written_after_it(acme, vera):
-    """The ledger's call holds the company's pool until the commit (DESIGN §3)."""
+def test_after_the_ledger_s_call_only_the_line_is_written_and_both_are_one_act(acme, vera):
+    """The call holds the company's pool until the commit: what follows must be short."""
     client = signed_in(vera, acme)
     add = reverse("admin:credits_creditgrant_add")
     form = grant_form(client)
@@ -81,9 +81,12 @@ def test_the_line_comes_before_the_ledger_s_call_and_nothing_is_written_after_it
     statements = [query["sql"] for query in captured]
     line = next(n for n, sql in enumerate(statements) if 'INTO "credits_audittext"' in sql)
     call = next(n for n, sql in enumerate(statements) if "ledger_issue" in sql)
-    end = next(n for n, sql in enumerate(statements) if n > call and sql.startswith("RELEASE"))
-    assert line < call
-    assert not [sql for sql in statements[call + 1 : end] if not sql.startswith("SELECT")]
+    writes = [sql for sql in statements[call + 1 : line + 1] if sql.startswith("INSERT")]
+    assert call < line
+    assert ["credits_audit" in sql for sql in writes] == [True, True]
+    begun = {sql.split()[-1] for sql in statements[:call] if sql.startswith("SAVEPOINT")}
+    ended = {sql.split()[-1] for sql in statements[line:] if sql.startswith("RELEASE")}
+    assert begun & ended, "both are in one transaction"
 
 
 def test_a_second_submit_of_a_grant_is_no_second_act(acme, vera):

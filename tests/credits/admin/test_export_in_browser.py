@@ -12,12 +12,8 @@ from credits import exports
 from credits.admin import reports
 from credits.models import ExportJob
 from tests.support import people
+from tests.support.browsing import page_of
 from tests.support.exporting import asked_for, company_with_use
-from tests.trackers.admin.test_backfill_in_browser import (  # noqa: F401
-    _signed_in,
-    browser,
-    site,
-)
 
 pytestmark = pytest.mark.chromium
 
@@ -31,24 +27,24 @@ def folder(settings, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def page(folder, site, browser):  # noqa: F811
+def page(folder, site, browser):
     company = company_with_use()
     alice = people.alice(company)
-    page = _signed_in(browser, site, alice)
+    page = page_of(browser, site, alice)
     page.complaints = []
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.company, page.alice = company, alice
     return page
 
 
-def test_reports_are_chosen_followed_and_downloaded(page, site):  # noqa: F811
+def test_reports_are_chosen_followed_and_downloaded(page, site):
     choose_and_download(page, site)
     follow_to_the_file(page, site)
 
     assert page.complaints == []
 
 
-def follow_to_the_file(page, site):  # noqa: F811
+def follow_to_the_file(page, site):
     """The open page and the list say how far the export is, and then offer its file."""
     job = asked_for(page.company, page.alice, row_count=80_000, now=timezone.now())
     listing = page.context.new_page()
@@ -74,7 +70,7 @@ def follow_to_the_file(page, site):  # noqa: F811
     assert page.locator("[data-metric=export-rows]").get_attribute("data-value") == "3"
 
 
-def choose_and_download(page, site):  # noqa: F811
+def choose_and_download(page, site):
     """Choices that a report or format does not have are out of the way."""
     page.goto(site + reverse("admin:credits_reports"))
 

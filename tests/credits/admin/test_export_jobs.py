@@ -297,3 +297,19 @@ def test_a_report_asked_for_on_the_page_is_announced_with_its_address_there(clie
 
     job = ExportJob.objects.get()
     assert job.page_url == f"http://testserver/admin/credits/exportjob/{job.pk}/change/"
+
+
+def test_an_auditor_cancels_no_export_but_their_own(acme, alice):
+    theirs = asked_for(acme, alice, now=timezone.now())
+    audrey = people.audrey()
+    own = asked_for(acme, audrey, now=timezone.now())
+    client = signed_in(audrey, acme)
+
+    answers = [client.post(page_of(job, "cancel")).status_code for job in (theirs, own)]
+
+    assert answers == [403, 302]
+    assert [ExportJob.objects.get(pk=job.pk).state for job in (theirs, own)] == [
+        "QUEUED",
+        "CANCELLED",
+    ]
+    assert page_of(theirs, "cancel") not in client.get(page_of(theirs)).content.decode()

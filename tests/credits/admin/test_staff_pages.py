@@ -286,3 +286,37 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_few(acme, client, nam
 
     assert response.status_code == 200
     assert len(many) == len(few)
+
+
+def test_a_member_is_not_made_a_member_again(acme, client):
+    vic = people.vic(acme)
+
+    answer = client.post("/admin/credits/membership/add/", {"user": vic.pk, "role": "TECH_ADMIN"})
+
+    assert (
+        "This person belongs to the company already; change their role there instead."
+        in text_of(answer)
+    )
+    assert Membership.objects.get(user=vic).role == Role.VIEWER
+
+
+def test_a_member_of_another_company_is_made_one_here_too(acme, client):
+    vic = people.vic(people.company("Globex"))
+
+    answer = client.post("/admin/credits/membership/add/", {"user": vic.pk, "role": "TECH_ADMIN"})
+
+    assert answer.status_code == 302
+    assert Membership.objects.get(user=vic, company=acme).role == Role.TECH_ADMIN
+
+
+@pytest.mark.parametrize("typed", ["a\x00b", "abc", "9" * 30, "1.5", ""])
+def test_what_is_no_person_becomes_no_member(client, typed):
+    answer = client.post("/admin/credits/membership/add/", {"user": typed, "role": "VIEWER"})
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].errors["user"][0] in (
+        "Select a valid choice. That choice is not one of the available choices.",
+        "Null characters are not allowed.",
+        "This field is required.",
+    )
+    assert not Membership.objects.exists()

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import sync_playwright
 
-from tests.support import conversations, people, processes
+from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
+from tests.support.browsing import page_of
 from tests.support.conversations import record
 from trackers import analyzers, backfills, scanning
 
 pytestmark = pytest.mark.chromium
-
-
-@pytest.fixture
-def site(committed):
-    """The web server as an operator starts it, on the test's own database; yields its address."""
-    with processes.web_server(committed) as address:
-        yield address
-
-
-@pytest.fixture
-def browser(monkeypatch):
-    # Playwright's loop runs in this thread; the test's own queries wait for nobody.
-    monkeypatch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def test_the_open_page_follows_the_backfill_to_its_end_and_then_asks_no_more(
@@ -57,7 +36,7 @@ def test_the_open_page_follows_the_backfill_to_its_end_and_then_asks_no_more(
         by=alice,
         now=now,
     )
-    page = _signed_in(browser, site, alice)
+    page = page_of(browser, site, alice)
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -66,7 +45,7 @@ def test_the_open_page_follows_the_backfill_to_its_end_and_then_asks_no_more(
     assert page.get_by_text("Running 0 %").is_visible()
     _run(backfill)
     page.get_by_text("Running 66 %").wait_for(timeout=5000)
-    bar = page.get_by_role("progressbar", name="Conversations finished")
+    bar = page.get_by_role("progressbar", name="Conversations read")
     assert bar.get_attribute("aria-valuenow") == "66"
     assert page.locator("[data-metric=charged]").get_attribute("data-value") == "1.0"
     assert page.get_by_role("link", name="Stop").is_visible()
@@ -83,12 +62,3 @@ def test_the_open_page_follows_the_backfill_to_its_end_and_then_asks_no_more(
 
 def _run(backfill) -> None:
     scanning.run_batch(version_id=backfill.version_id, backfill_id=backfill.pk, clock=timezone.now)
-
-
-def _signed_in(browser, site, person):
-    client = Client()
-    client.force_login(person)
-    context = browser.new_context()
-    session = client.cookies["sessionid"].value
-    context.add_cookies([{"name": "sessionid", "value": session, "url": site}])
-    return context.new_page()

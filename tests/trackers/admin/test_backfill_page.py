@@ -91,7 +91,7 @@ def test_the_page_says_how_far_it_is(page, backfill):
     response = page.get(url("change", backfill))
 
     content = response.content.decode()
-    assert (value(response, "finished"), value(response, "conversations")) == ("4", "6")
+    assert (value(response, "done"), value(response, "conversations")) == ("4", "6")
     assert (value(response, "charged"), value(response, "estimate")) == ("2.0", "3.0")
     assert value(response, "ceiling") == "3.0"
     assert 'data-status="RUNNING"' in content
@@ -100,6 +100,17 @@ def test_the_page_says_how_far_it_is(page, backfill):
     assert 'aria-live="polite"' in content
     assert f'data-progress-url="{url("progress", backfill)}"' in content
     assert "by Alice" in content
+
+
+def test_one_stopped_before_anything_was_read_does_not_look_done(page, backfill, alice):
+    backfills.stop(backfill_id=backfill.pk, by=alice, now=timezone.now())
+
+    shown, listed = page.get(url("change", backfill)), page.get(LIST)
+
+    for response in (shown, listed):
+        words = " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
+        assert re.search(r"0 of 6 (conversations )?read ?, 6 skipped", words), words
+    assert re.search(r'role="progressbar"[^>]*aria-valuenow="0"', shown.content.decode())
 
 
 def test_progress_is_told_as_json_until_the_end(page, backfill):
@@ -166,7 +177,7 @@ def test_the_list_takes_as_many_queries_for_one_backfill_as_for_many(
     page.get(LIST)
     with django_assert_max_num_queries(25) as of_one:
         response = page.get(LIST)
-    assert (value(response, "finished"), value(response, "charged")) == ("4", "2.0")
+    assert (value(response, "done"), value(response, "charged")) == ("4", "2.0")
     for number in range(5):
         launched(acme, alice, f"Tracker {number}")
     with django_assert_max_num_queries(25) as of_many:

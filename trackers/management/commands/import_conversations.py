@@ -6,6 +6,7 @@ import argparse
 import json
 import stat
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from credits import audit, origins, rating
 from credits.amounts import grouped, text
 from credits.audit import Action
+from credits.companies import CompanyClosed
 from credits.models import Company
 from credits.progress import progress
 from trackers import ingestion
@@ -49,14 +51,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
-        company = Company.objects.filter(slug=options["company"]).first()
-        if company is None:
-            raise CommandError(f"There is no company “{options['company']}”.", returncode=2)
+        company = _open_company(options["company"])
         files: list[Path] = options["files"]
         size = sum(_size(file) for file in files)
         now = timezone.now()
         with progress("Checking", total=size, unit="B") as bar:
-            reader = Reader(files, on_bytes=bar.update)
+            reader = Reader(files, arrived_at=now, on_bytes=bar.update)
             preview = ingestion.preview(
                 company=company, records=reader, now=now, rates=rating.rates_at(now)
             )
@@ -69,10 +69,7 @@ class Command(BaseCommand):
             read = {"files": [file.name for file in files], "conversations": reader.count}
             planned = {"new_for_trackers": preview.conversations, "credits": preview.credits}
             _record(Action.IMPORT_STARTED, company, read | planned)
-            with progress("Importing", total=reader.count, unit=" conversations") as bar:
-                for running in ingestion.ingest(company=company, records=reader, now=now):
-                    bar.update(running.seen - report.seen)
-                    report = Report(**asdict(running))
+            report = _import(company, reader, now)
             _record(Action.IMPORTED, company, asdict(report))
             say(_report_in_words(report))
         for bad_line in reader.bad_lines[:BAD_LINES_SHOWN_MAX]:
@@ -83,6 +80,32 @@ class Command(BaseCommand):
             self.stdout.write(_as_json(reader, preview, report, dry_run=options["dry_run"]))
         if reader.bad_lines:
             raise SystemExit(1)
+
+
+def _open_company(slug: str) -> Company:
+    company = Company.objects.filter(slug=slug).first()
+    if company is None:
+        raise CommandError(f"There is no company “{slug}”.", returncode=2)
+    if company.closed_at is not None:
+        raise CommandError(f"{CompanyClosed(company)} Nothing was written.", returncode=2)
+    return company
+
+
+def _import(company: Company, reader: Reader, now: datetime) -> Report:
+    """Take in what the reader reads; say how far it came when the company is closed meanwhile."""
+    report = Report()
+    with progress("Importing", total=reader.count, unit=" conversations") as bar:
+        try:
+            for running in ingestion.ingest(company=company, records=reader, now=now):
+                bar.update(running.seen - report.seen)
+                report = Report(**asdict(running))
+        except CompanyClosed as refusal:
+            raise CommandError(
+                f"{refusal} It was closed while this ran: {report.seen:,} conversations were "
+                "taken in, the rest was not.",
+                returncode=1 if report.seen else 2,
+            ) from refusal
+    return report
 
 
 def _record(action: Action, company: Company, figures: dict[str, object]) -> None:
