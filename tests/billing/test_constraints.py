@@ -279,7 +279,9 @@ def test_an_order_and_a_number_stand_once(acme, fulfilled):
 
 @pytest.mark.parametrize("changes", [{"order_key": ""}, {"order_reference": ""}])
 def test_an_order_reference_has_its_key(fulfilled, changes):
-    assert update_refused_by(fulfilled, **changes) == "order_reference_has_its_key"
+    refused = copy_refused_by(fulfilled, id=new_id(), number=9, **changes)
+
+    assert refused == "order_reference_has_its_key"
 
 
 def test_a_request_s_key_stands_once(acme, requested):
