@@ -310,7 +310,11 @@ ANALYZER = env.text(
     "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
     "Dotted path of the analyzer that answers tracker questions.",
 )
-CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
+CREDIT_CHECKS = [
+    "trackers.reconciliation.breaches",
+    "billing.reconciliation.breaches",
+    "billing.reconciliation.unordered",
+]
 # What else ends when a company is closed; each is called with company, by and now.
 COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
 # What of it the dialog says in numbers: called with company, each returns (name, count).

@@ -5,6 +5,7 @@ again, because a restored backup or a hand with triggers switched off is not ref
 """
 
 from credits.correction_invariants import CORRECTION_RULES
+from credits.cross_invariants import CROSS_RULES
 
 # Σ over entries, over lots, and the pool agree (I1); what is held agrees (I2).
 POOL_RULES = (
@@ -360,5 +361,6 @@ RULES = (
     *CORRECTION_RULES,
     *LOT_RULES,
     *INTEGRITY_RULES,
+    *CROSS_RULES,
     *CACHE_RULES,
 )

@@ -361,7 +361,7 @@ def test_a_company_without_a_contract_gets_nothing(acme, clock):
 
 LIES = {
     "its grant is of 2000.000 INTRODUCTORY, not of 2000.000": (
-        "UPDATE credits_creditgrant SET source = 'INTRODUCTORY' WHERE reference = 'Period 1'"
+        "UPDATE credits_creditgrant SET source = 'INTRODUCTORY' WHERE reference = 'Period 2'"
     ),
     "is of 2000.000, its seats bring 0": "DELETE FROM billing_allocationline",
     "does not start where the period before ended": (
@@ -382,7 +382,8 @@ def test_the_check_of_the_books_finds_an_allocation_that_lies(acme, clock, detai
 
     found = [one for one in reconciliation.check() if one.subject.startswith("allocation")]
 
-    assert {(one.invariant, one.detail) for one in found} == {("I15", detail)}
+    assert {one.invariant for one in found} == {"I15"}
+    assert detail in {one.detail for one in found}
 
 
 def test_a_period_that_starts_this_instant_is_not_issued_anew(acme, clock, vera):

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from billing import allocations, seats
+from billing import allocations, purchases, seats, voiding
 from billing.models import Allocation, AllocationLine, Contract, Purchase, SeatCount, TopUp
 from credits.identifiers import new_id
 from tests.support import contracts, people
@@ -279,7 +279,9 @@ def test_an_order_and_a_number_stand_once(acme, fulfilled):
 
 @pytest.mark.parametrize("changes", [{"order_key": ""}, {"order_reference": ""}])
 def test_an_order_reference_has_its_key(fulfilled, changes):
-    assert update_refused_by(fulfilled, **changes) == "order_reference_has_its_key"
+    refused = copy_refused_by(fulfilled, id=new_id(), number=9, **changes)
+
+    assert refused == "order_reference_has_its_key"
 
 
 def test_a_request_s_key_stands_once(acme, requested):
@@ -324,10 +326,23 @@ def test_a_final_state_is_never_left(fulfilled, acme, vera):
         {"fulfilled_at": LATER},
         {"starts_on": date(2026, 1, 1)},
         {"requested_at": LATER},
+        {"order_reference": "PO-8"},
     ],
 )
 def test_what_was_done_is_not_rewritten(fulfilled, changes):
     assert update_refused_by(fulfilled, **changes) == "purchase_steps_are_not_rewritten"
+
+
+def test_why_a_purchase_was_reversed_and_what_it_replaces_stay(acme, vera, fulfilled):
+    voiding.void(purchase=fulfilled, by=vera, reason="Ordered twice", now=NOW)
+    again = contracts.requested(acme, vera, replaces=fulfilled)
+    cancelled = purchases.cancel(purchase=again, by=vera, reason="Not needed", now=NOW)
+    rule = "purchase_steps_are_not_rewritten"
+
+    assert update_refused_by(fulfilled, void_reason="Because I say so") == rule
+    assert update_refused_by(cancelled, replaces_id=None) == rule
+    assert update_refused_by(cancelled, cancel_reason="Because I say so") == rule
+    assert update_refused_by(cancelled, order_reference="PO-9") == rule
 
 
 def test_a_contract_s_rows_name_rows_of_their_own_company(acme, allocation):

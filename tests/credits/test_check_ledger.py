@@ -17,6 +17,7 @@ from tests.support import conversations, people
 from tests.support.corrupting import CHANGED, corrupt, entry, lasting, pool, without
 
 pytestmark = pytest.mark.django_db
+SEALED = "its terms are not those that it was made with"
 
 # What was done, and every breach that is named: (invariant, row, what is wrong).
 CORRUPTIONS = {
@@ -142,6 +143,7 @@ CORRUPTIONS = {
                 "from 2026-03-02 12:00:00+00 until 2026-03-02 13:00:00+00"
             ),
             f"I10 entry #1: {CHANGED}",
+            f"I10 grant {{march}}: {SEALED}",
         ],
     ),
     "a use lost its entry": (
@@ -202,29 +204,30 @@ CORRUPTIONS = {
     ),
     "a grant's expiry was moved": (
         ["UPDATE credits_creditgrant SET expires_at = '2027-03-02Z' WHERE id = '{march}'"],
-        [f"I10 entry #1: {CHANGED}"],
+        [f"I10 entry #1: {CHANGED}", f"I10 grant {{march}}: {SEALED}"],
     ),
     "a grant's priority was changed": (
         [lasting("priority = 1")],
-        [f"I10 entry #2: {CHANGED}"],
+        [f"I10 entry #2: {CHANGED}", f"I10 grant {{lasting}}: {SEALED}"],
     ),
     "a grant's source was changed": (
         [lasting("source = 'ALLOCATION'")],
-        [f"I10 entry #2: {CHANGED}"],
+        [f"I10 entry #2: {CHANGED}", f"I10 grant {{lasting}}: {SEALED}"],
     ),
     "a grant is said to have been asked for earlier": (
         [lasting("requested_effective_at = '2026-01-01Z'")],
-        [f"I10 entry #2: {CHANGED}"],
+        [f"I10 entry #2: {CHANGED}", f"I10 grant {{lasting}}: {SEALED}"],
     ),
     "a grant is said to have been made earlier": (
         [lasting("created_at = '2026-01-01Z'")],
-        [f"I10 entry #2: {CHANGED}"],
+        [f"I10 entry #2: {CHANGED}", f"I10 grant {{lasting}}: {SEALED}"],
     ),
     "a grant's amount was changed": (
         [lasting("amount = 6")],
         [
             "I1 grant {lasting}: is granted without its entry, or the reverse",
             f"I10 entry #2: {CHANGED}",
+            f"I10 grant {{lasting}}: {SEALED}",
         ],
     ),
     "a use has another name": (

@@ -121,6 +121,10 @@ CORRUPTIONS = {
         [entry(5, "corrects_sequence = 2")],
         [
             f"I10 entry #5: {CHANGED}",
+            (
+                "I5 correction {c_refunded}: says another person, kind, use, grant or time than "
+                "entry #5"
+            ),
             "I11 entry #5: refunds #2, which is no charge",
             "I11 entry #5: refunds 2.000 to grant {lasting}, which #2 never drew on",
         ],
@@ -153,6 +157,7 @@ CORRUPTIONS = {
                 "2026-03-02 12:00:00+00 until 2026-03-02 13:00:00+00"
             ),
             f"I10 entry #2: {CHANGED}",
+            "I10 grant {short}: its terms are not those that it was made with",
         ],
     ),
 }

@@ -1,0 +1,10 @@
+"""What is written down of a purchase when it is decided is not rewritten afterwards."""
+
+from django.db import migrations
+
+from credits.sql_files import run_sql_file
+
+
+class Migration(migrations.Migration):
+    dependencies = [("billing", "0005_raised_limit"), ("credits", "0013_walls")]
+    operations = [run_sql_file(__file__, "0006_walls", restores=("0002_final",))]
