@@ -6,5 +6,5 @@ from credits.sql_files import run_sql_file
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0005_raised_limit"), ("credits", "0013_walls")]
-    operations = [run_sql_file(__file__, "0006_walls", restores=("0002_final",))]
+    dependencies = [("billing", "0006_requested_through"), ("credits", "0013_walls")]
+    operations = [run_sql_file(__file__, "0007_walls", restores=("0002_final",))]
