@@ -12,7 +12,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, mail, open_api
+from config import addresses, embedded_postgres, logs, mail, open_api
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -379,26 +379,10 @@ API_REQUESTS_PER_DAY = env.number(
 )
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "credits.origins.RequestIdFilter"}},
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request_id)s %(message)s"}
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["request_id"],
-        }
-    },
-    "root": {
-        "handlers": ["stderr"],
-        "level": env.choice(
-            "TALLYSTICK_LOG_LEVEL", "WARNING", LOG_LEVELS, "`DEBUG`, `INFO`, `WARNING` or `ERROR`."
-        ),
-    },
-}
+LOGGING = logs.to_stderr(
+    level=env.choice(
+        "TALLYSTICK_LOG_LEVEL", "WARNING", LOG_LEVELS, "`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+)
 
 env.refuse_unknown()

@@ -92,10 +92,8 @@ def corrected(
 
 
 def _called(subject: CreditGrant | Company | UsageEvent) -> str:
-    match subject:
-        case CreditGrant():
-            return f"{subject.get_source_display()} of {grouped(subject.amount)} credits"
-        case UsageEvent():
-            return f"{subject.feature_name}, {grouped(subject.amount)} credits"
-        case _:
-            return str(subject)
+    if isinstance(subject, CreditGrant):
+        return f"{subject.get_source_display()} of {grouped(subject.amount)} credits"
+    if isinstance(subject, UsageEvent):
+        return f"{subject.feature_name}, {grouped(subject.amount)} credits"
+    return str(subject)

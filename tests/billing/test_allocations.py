@@ -387,8 +387,7 @@ def test_the_check_of_the_books_finds_an_allocation_that_lies(acme, clock, detai
 
 
 def test_a_period_that_starts_this_instant_is_not_issued_anew(acme, clock, vera):
-    """It was issued for no seats, so that no grant stands in the way."""
-    kind = given.seated(acme, "2026-04-01", 0)
+    kind = given.seated(acme, "2026-04-01", 0)  # For no seats: no grant stands in the way.
     run(acme, clock, "2026-03-30T12:00")
     given.count(kind, 5, "2026-04-01", by=vera)
 
