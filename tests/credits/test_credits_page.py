@@ -101,7 +101,7 @@ def test_a_grant_shows_its_first_and_last_day_in_the_company_s_zone(client, cloc
 
     page = page_for(client, people.bob(acme))
 
-    assert "Adjustment Scheduled 0.0 5.0 1 Dec 2026 – 31 Dec 2026" in page.text
+    assert "Adjustment Scheduled 5.0 from 1 Dec 2026 5.0 1 Dec 2026 – 31 Dec 2026" in page.text
     assert len(page.all(data_status="scheduled")) == 1
 
 

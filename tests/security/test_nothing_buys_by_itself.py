@@ -39,7 +39,11 @@ from tests.support.browsing import signed_in
 OURS = ("config", "credits", "trackers", "billing")
 FULFILMENT = "billing.fulfilment"
 # These read which grants were bought; they issue none.
-READERS = {"credits/forecasts.py", "credits/overview.py", "credits/reports/purchases.py"}
+READERS = {
+    *("credits/forecasts.py", "credits/overview.py", "credits/reports/purchases.py"),
+    # The constraint that such a grant names its person.
+    "credits/models/pool.py",
+}
 # The page on which staff confirm, and the package that registers it.
 STAFF_PAGES = {"billing.admin.selling", "billing.admin.purchases", "billing.admin"}
 # Fills an empty database of its own, as the people it makes up; refuses any other.
