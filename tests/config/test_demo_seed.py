@@ -272,10 +272,10 @@ def test_what_the_demo_s_people_decide_is_in_the_trail_as_theirs():
         {"field": "last_day", "before": None, "after": "2026-10-25"},
     ]
     late, thanks = lines.filter(action="ADJUSTED").order_by("occurred_at")
-    assert (late.text.reason, late.text.changes[0]["after"]) == (
-        "Results of one weekend came late",
-        "25.5",
-    )
+    changes = {change["field"]: (change["before"], change["after"]) for change in late.text.changes}
+    assert late.text.reason == "Results of one weekend came late"
+    assert changes["balance"] == ("1439.5", "1465.0")
+    assert changes["credits"] == (None, "25.5")
     assert late.occurred_at == at("2026-09-30 10:40")
     assert thanks.text.changes[1] == {"field": "last", "before": None, "after": "2026-12-05"}
 
