@@ -131,7 +131,7 @@ class Walk:
         """Ask for every address × method, and for every filter with the company's ids."""
         for address, url in addresses(company).items():
             for method in METHODS:
-                self.ask(method, url, {"amount": "1", "order_reference": f"{method} {url}"})
+                self.ask(method, url, {"amount": "1", "order_reference": f"Order {self.asked}"})
             view = views()[address]
             for name in view.parameters().fields if issubclass(view, ApiView) else ():
                 for value in ids_of(company):
