@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from credits.identifiers import new_id
 from credits.ledger import Outcome, Signature
-from credits.models import REASON_LENGTH_MIN, Company, Correction, LedgerEntry, User
+from credits.models import REASON_LENGTH_MIN, Company, Correction, CorrectionKind, LedgerEntry, User
 
 
 class ReasonMissing(ValueError):
@@ -31,9 +31,12 @@ def made(*, company_id: int, answer: Outcome) -> Correction:
     )
 
 
-def newest(*, company: Company) -> Correction:
-    """Return the company's last correction; right after one, in its transaction, that one."""
-    found = Correction.objects.filter(company=company).select_related("entry", "grant", "by")
+def newest(*, company: Company, kind: CorrectionKind) -> Correction:
+    """Return the company's last correction of a kind; right after one, in its transaction, that.
+
+    By kind, since a refund may come with the adjustment that gives its expired part again.
+    """
+    found = Correction.objects.filter(company=company, kind=kind).select_related("entry", "by")
     return found.order_by("-created_at")[:1].get()
 
 

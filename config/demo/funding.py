@@ -17,7 +17,7 @@ from billing.models import Contract, Purchase
 from config.demo.history import History
 from credits import charging, corrections, grants, shown, trail, zones
 from credits.identifiers import new_id
-from credits.models import Source, UsageEvent, User
+from credits.models import CorrectionKind, Source, UsageEvent, User
 
 PERIOD_ENDS_IN = timedelta(days=9)  # So that something expires soon after the first start.
 PERIODS = 3
@@ -146,7 +146,9 @@ class Funding:
             )
             last_day = shown.last_day_before(ends_at, self.zone)
             trail.corrected(
-                corrections.newest(company=self.company), self.company, asked={"last": last_day}
+                corrections.newest(company=self.company, kind=CorrectionKind.ADJUSTED),
+                self.company,
+                asked={"last": last_day},
             )
 
         self.plan(days_ago, 10, 40, add)
@@ -164,7 +166,11 @@ class Funding:
                 charging.refund(
                     usage_event=event, amount=Decimal(amount), by=self.vendor, reason=reason
                 )
-                trail.corrected(corrections.newest(company=self.company), event, asked={})
+                trail.corrected(
+                    corrections.newest(company=self.company, kind=CorrectionKind.REFUNDED),
+                    event,
+                    asked={},
+                )
 
         self.plan(days_ago, 9, 50, give_back)
 

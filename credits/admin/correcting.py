@@ -11,10 +11,16 @@ from credits import balances, charging, corrections, grants, ledger, trail
 from credits.admin.acting import ActForm, balance_change, reason_field
 from credits.admin.booking import LedgerAct
 from credits.companies import CompanyClosed
-from credits.models import Company, Correction, CreditGrant, UsageEvent
+from credits.models import Company, Correction, CorrectionKind, CreditGrant, Operation, UsageEvent
 from credits.roles import Act as Allowed
 
 Fact = tuple[str, Any]
+KINDS = {
+    Operation.CANCEL: CorrectionKind.CANCELLED,
+    Operation.VOID: CorrectionKind.VOIDED,
+    Operation.ADJUST: CorrectionKind.ADJUSTED,
+    Operation.REFUND: CorrectionKind.REFUNDED,
+}
 
 
 class CorrectionForm(ActForm):
@@ -70,7 +76,11 @@ class CorrectionAct(LedgerAct):
             for name, value in form.cleaned_data.items()
             if name not in ("key", "reason", "amount")
         }
-        trail.corrected(corrections.newest(company=self.company), self.subject, asked=asked)
+        trail.corrected(
+            corrections.newest(company=self.company, kind=KINDS[self.operation]),
+            self.subject,
+            asked=asked,
+        )
 
     def _balance(self, change: Decimal) -> Fact:
         remaining = balances.now(company=self.company).remaining
