@@ -80,7 +80,7 @@ def test_from_the_printed_link_to_a_report_that_adds_up(demo, tmp_path):
         page.get_by_role("button", name="Publish").click()
 
         # It is watched, without reloading, until it is done.
-        bar = page.get_by_role("progressbar", name="Conversations finished")
+        bar = page.get_by_role("progressbar", name="Conversations read")
         expect(bar).to_have_attribute("aria-valuenow", "100", timeout=120_000)
         expect(page.locator('[data-status="DONE"]')).to_be_visible(timeout=10_000)
         assert figure(page, "charged") == Decimal("234.5")
