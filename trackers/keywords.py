@@ -144,9 +144,9 @@ class Matcher:
     _trees: dict[str, Tree] = field(default_factory=dict)
     _stems: dict[str, _Stems] = field(default_factory=dict)
 
-    def read(self, question_id: str, conversation: ConversationText, language: str) -> Finding:
+    def read(self, question_id: str, conversation: ConversationText) -> Finding:
         """Say whether any of the terms was said, quoting the first utterances that say one."""
-        code = language or languages.DEFAULT
+        code = conversation.language or languages.DEFAULT
         counts: Counter[str] = Counter()
         evidence: list[Evidence] = []
         for turn in conversation.utterances:
