@@ -87,8 +87,8 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(
         # A sentence ends; a sign; a character of a writing without spaces; a word. Each begins
         # with another character, and none can fail once it began, so that nothing is read twice.
-        rf"(?P<end>[.!?;:…](?=\s|\Z)|[。！？\r\n])|[{_SIGNS}]"
-        rf"|[{_SPACELESS}][{marks}]*|(?:(?![{_SPACELESS}_])[\w{marks}{_INVISIBLE}])+"
+        rf"(?P<end>[.!?;:…](?=\s|\Z)|[。！？\r\n])|[{_SIGNS}]|[{_SPACELESS}][{marks}]*"
+        rf"|(?![{_SPACELESS}_])\w(?:(?![{_SPACELESS}_])[\w{marks}{_INVISIBLE}])*"
     )
 
 
