@@ -245,8 +245,8 @@ def test_a_stale_form_is_refused_with_who_and_when(acme, alice):
             {},
             {"question": "  "},
             (
-                "Not saved: a tracker needs a question. Say who did what, such as “Did the customer "
-                "ask for a discount?”"
+                "Not saved: a tracker needs a question. Say who did what, such as “Did the "
+                "customer ask for a discount?”"
             ),
             "question",
         ),

@@ -87,12 +87,12 @@ def test_a_question_about_the_customer_that_reads_everyone_gets_a_hint():
 
     assert wording.hints(question, example_count=3) == [
         (
-            "This asks about the customer and reads everyone's words. Choose “Customer” under whose "
-            "words, and our rep's own phrases are not found."
+            "This asks about the customer and reads everyone's words. Choose “Customer” under "
+            "whose words, and our rep's own phrases are not found."
         ),
         (
-            "The built-in analyzer goes by example phrases: there are 3, and with 10 to 20 it finds "
-            "more of what you mean."
+            "The built-in analyzer goes by example phrases: there are 3, and with 10 to 20 it "
+            "finds more of what you mean."
         ),
     ]
 

@@ -173,8 +173,8 @@ def test_a_stale_form_is_refused_with_who_changed_it_and_keeps_what_was_typed(pa
             {"question": " "},
             "question",
             (
-                "Not saved: a tracker needs a question. Say who did what, such as “Did the customer "
-                "ask for a discount?”"
+                "Not saved: a tracker needs a question. Say who did what, such as “Did the "
+                "customer ask for a discount?”"
             ),
         ),
         (
