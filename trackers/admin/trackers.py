@@ -30,12 +30,13 @@ from trackers import (
 )
 from trackers.admin import fieldsets, trackers_acts, trackers_history, trackers_shown
 from trackers.admin.forms import TrackerForm
+from trackers.admin.trackers_files import TrackerFilesMixin
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
 from trackers.models import Scan, ScanState, Tracker, TrackerKind, TrackerState, TrackerVersion
 
 
 @admin.register(Tracker)
-class TrackerAdmin(CompanyScopedAdmin):
+class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     """Configured by a company's admins; vendor people may look."""
 
     empty_words = "A tracker asks every new conversation one question, from when it is published."
