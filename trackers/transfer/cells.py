@@ -9,9 +9,9 @@ from typing import Any
 from credits.models import Company
 from trackers.configuring import FilterValue
 from trackers.models import FilterField, Team, TeamMember
+from trackers.transfer.files import told
 
 VALUES_MAX = 500
-TELLS_MAX = 60
 
 # The columns of filters; the second of each pair leaves conversations out.
 FILTER_COLUMNS = {
@@ -116,6 +116,5 @@ def _known(company: Company, field: FilterField, value: str) -> Any:
         case _:
             return value
     if row is None:
-        shown = value if len(value) <= TELLS_MAX else f"{value[:TELLS_MAX]}…"
-        raise BadCell(f"the company has no {field.label.lower()} “{shown}”")
+        raise BadCell(f"the company has no {field.label.lower()} “{told(value)}”")
     return row.pk

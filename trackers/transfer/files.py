@@ -67,7 +67,7 @@ def read(content: bytes, *, known: Sequence[str]) -> Dataset:
         raise BadFile(f"The file has {len(rows)} trackers; at most {ROWS_MAX} at once. Split it.")
     for name in {name for row in rows for name in row} - set(known):
         raise BadFile(
-            f"The file has a column “{_told(name)}”, which trackers do not have. "
+            f"The file has a column “{told(name)}”, which trackers do not have. "
             f"They have: {', '.join(known)}."
         )
     dataset = Dataset(headers=list(known))
@@ -137,6 +137,7 @@ def _unguarded(cell: str) -> str:
     return rest if cell[:1] == "'" and rest.startswith(STARTS_A_FORMULA) else cell
 
 
-def _told(text: str) -> str:
+def told(text: str) -> str:
+    """Return what a message repeats of a file: the beginning of it, as far as it can be shown."""
     shown = "".join(letter for letter in text if letter.isprintable())
     return shown if len(shown) <= TOLD_MAX else f"{shown[:TOLD_MAX]}…"

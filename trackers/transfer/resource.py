@@ -22,7 +22,7 @@ from credits.models import Company, User
 from trackers import configuring, filters, pretrained, publishing, questioning
 from trackers.configuring import NotSaved, Question, Settings
 from trackers.models import Tracker, TrackerKind, TrackerState
-from trackers.transfer import cells
+from trackers.transfer import cells, files
 from trackers.transfer.cells import BadCell, Reader
 
 NEW, SAME = "New draft", "Nothing changes"
@@ -120,6 +120,7 @@ class TrackerResource(Resource):
         return (
             queryset.filter(company=self.company)
             .select_related("company", "current_version")
+            .prefetch_related(None)
             .prefetch_related(filters.NAMED)
             .order_by("name", "pk")
         )
@@ -130,7 +131,7 @@ class TrackerResource(Resource):
     def import_row(self, row: Any, instance_loader: Any, **kwargs: Any) -> RowResult:
         """Take one row in, or say why not; a refused row leaves nothing behind."""
         result = self.get_row_result_class()()
-        name = str(row.get("name") or "").strip()[: configuring.NAME_LENGTH_MAX]
+        name = files.told(str(row.get("name") or ""))
         number = kwargs["row_number"]
         try:
             with transaction.atomic():
@@ -233,7 +234,7 @@ def _question(tracker: Tracker | None, question: Question, row: Mapping[str, Any
         changes["part_minutes"] = None
     question = replace(question, **changes)
     if question.kind == TrackerKind.PRETRAINED and question.pretrained not in pretrained.shipped():
-        raise BadCell(f"there is no pretrained tracker “{question.pretrained[:60]}”")
+        raise BadCell(f"there is no pretrained tracker “{files.told(question.pretrained)}”")
     return question
 
 

@@ -89,6 +89,7 @@ def full(world):
 def export(client, number: str) -> str:
     answer = client.post(EXPORT, {"format": number, "resource": "0"})
     assert answer.status_code == 200
+    assert not answer.context, [str(one) for one in answer.context["messages"]]
     return answer.content.decode()
 
 
@@ -219,7 +220,7 @@ def test_each_row_says_why_it_is_left_out_and_the_others_are_taken(alice, world)
         "“question” holds a NUL character.",
         "“name” holds half a character.",
         "Question of at most 2000 characters each.",
-        "“examples” is no list of texts.",
+        "“examples” is no text.",
         "Choose a language from the list.",
     ]
     confirm(alice, page)
