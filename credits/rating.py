@@ -21,6 +21,10 @@ LONG_CALL_SECONDS = 600  # A call longer than this, not of exactly this, is a lo
 # Work that is done and counted but has no price: nothing on the tracker's side can be analyzed.
 CALL_WITHOUT_TEXT = "CALL_WITHOUT_TEXT"
 EMAIL_WITHOUT_TEXT = "EMAIL_WITHOUT_TEXT"
+# Work of a feature that is free: keyword and pretrained trackers (I18).
+FREE_CALL = "FREE_CALL"
+FREE_EMAIL = "FREE_EMAIL"
+_WITHOUT_PRICE = (CALL_WITHOUT_TEXT, EMAIL_WITHOUT_TEXT, FREE_CALL, FREE_EMAIL)
 
 
 class NoRateCard(Exception):
@@ -36,7 +40,7 @@ class Rates:
 
     def of(self, item: str) -> Decimal:
         """Return the price of one item; 0 for work that has none."""
-        if item in (CALL_WITHOUT_TEXT, EMAIL_WITHOUT_TEXT):
+        if item in _WITHOUT_PRICE:
             return Decimal(0)
         return self.amounts[item]
 
@@ -50,16 +54,18 @@ class Work:
     calls_without_text: int = 0
     emails_with_text: int = 0
     emails_without_text: int = 0
+    free_calls: int = 0
+    free_emails: int = 0
     web_searches: int = 0
     request_count: int | None = None
 
     @property
     def calls(self) -> int:
-        return self.long_calls + self.short_calls + self.calls_without_text
+        return self.long_calls + self.short_calls + self.calls_without_text + self.free_calls
 
     @property
     def emails(self) -> int:
-        return self.emails_with_text + self.emails_without_text
+        return self.emails_with_text + self.emails_without_text + self.free_emails
 
     @classmethod
     def of_items(cls, counts: dict[str, int]) -> Work:
@@ -70,6 +76,8 @@ class Work:
             calls_without_text=counts.get(CALL_WITHOUT_TEXT, 0),
             emails_with_text=counts.get(RateItem.EMAIL, 0),
             emails_without_text=counts.get(EMAIL_WITHOUT_TEXT, 0),
+            free_calls=counts.get(FREE_CALL, 0),
+            free_emails=counts.get(FREE_EMAIL, 0),
         )
 
 
@@ -104,13 +112,19 @@ def price(work: Work, rates: Rates) -> Decimal:
     )
 
 
-def item_of(*, kind: str, duration_seconds: str, has_text: Q) -> Combinable:
+def item_of(*, kind: str, duration_seconds: str, has_text: Q, is_free: bool = False) -> Combinable:
     """Return the expression that names the item of each conversation in a query.
 
     ``kind`` and ``duration_seconds`` name columns; ``kind`` holds CALL or EMAIL. The one place
-    that knows what a long call is.
+    that knows what a long call is. Work of a free feature is counted, and has no price.
     """
     is_call = Q(**{kind: "CALL"})
+    if is_free:
+        return Case(
+            When(is_call, then=Value(FREE_CALL)),
+            default=Value(FREE_EMAIL),
+            output_field=CharField(),
+        )
     return Case(
         When(is_call & ~has_text, then=Value(CALL_WITHOUT_TEXT)),
         When(

@@ -280,7 +280,7 @@ def still_needs(backfill: Backfill, *, rates: Rates) -> Decimal:
     conversations = Conversation.objects.filter(
         Exists(_open_scans(backfill).filter(conversation=OuterRef("pk")))
     )
-    rest = estimates.of(conversations, side=backfill.version.side, rates=rates).credits
+    rest = estimates.of(conversations, version=backfill.version, rates=rates).credits
     return min(rest, max(backfill.ceiling - progress(backfill).charged, ZERO))
 
 

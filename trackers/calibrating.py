@@ -10,13 +10,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters
+from trackers import analyzers, filters, parts, pretrained
 from trackers.analyzers.base import Affiliation as TextAffiliation
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
@@ -52,7 +53,11 @@ def of_version(version_id: UUID) -> Calibration:
 
 
 def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
-    """Put a version and the settings of today as a question to an analyzer."""
+    """Put a version and the settings of today as a question to an analyzer.
+
+    The shipped examples of a pretrained tracker come before the company's own.
+    """
+    shipped, shipped_counters = pretrained.examples_of(version.pretrained)
     return TrackerQuestion(
         id=str(version.pk),
         text=version.question,
@@ -60,33 +65,51 @@ def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
         answer_type=QuestionAnswerType(version.answer_type),
         choices=tuple(version.choices),
         side=QuestionSide(version.side),
-        examples=tuple(tracker.examples),
-        counter_examples=tuple(tracker.counter_examples),
+        examples=(*shipped, *tracker.examples),
+        counter_examples=(*shipped_counters, *tracker.counter_examples),
         threshold=None if tracker.threshold is None else float(tracker.threshold),
     )
 
 
-def texts_of(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
-    """Load the text of conversations at the revisions named.
+def texts_of(
+    revisions: dict[UUID, int], *, version: TrackerVersion
+) -> dict[UUID, ConversationText]:
+    """Load what a version reads of conversations: its part of them, at the revisions named.
 
     An analyzer knows a conversation by its external id, which is the same wherever it was
     imported, so that whatever it derives from the id is the same too.
     """
-    found = Conversation.objects.filter(pk__in=revisions).values_list("pk", "external_id", "kind")
-    turns: dict[UUID, list[UtteranceText]] = {pk: [] for pk in revisions}
+    found = Conversation.objects.filter(pk__in=revisions).values_list(
+        "pk", "external_id", "kind", "language", "duration_seconds"
+    )
+    said: dict[UUID, list[tuple[UtteranceText, Decimal | None]]] = {pk: [] for pk in revisions}
     rows = (
         Utterance.objects.filter(conversation__in=revisions, revision__in=set(revisions.values()))
         .order_by("conversation", "revision", "position")
-        .values_list("conversation_id", "revision", "pk", "affiliation", "text")
+        .values_list("conversation_id", "revision", "pk", "affiliation", "text", "start_seconds")
     )
-    for conversation_id, revision, pk, affiliation, text in rows:
+    for conversation_id, revision, pk, affiliation, text, start in rows:
         if revisions[conversation_id] == revision:
             turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
-            turns[conversation_id].append(turn)
+            said[conversation_id].append((turn, start))
     return {
-        pk: ConversationText(external_id, TextKind(kind), tuple(turns[pk]))
-        for pk, external_id, kind in found
+        pk: ConversationText(
+            external_id, TextKind(kind), _part_of(said[pk], version, kind, duration), language
+        )
+        for pk, external_id, kind, language, duration in found
     }
+
+
+def _part_of(
+    said: list[tuple[UtteranceText, Decimal | None]],
+    version: TrackerVersion,
+    kind: str,
+    duration_seconds: int,
+) -> tuple[UtteranceText, ...]:
+    turns = [turn for turn, _ in said]
+    starts = [start for _, start in said]
+    end = parts.end_of(duration_seconds, [turn.text for turn in turns], starts)
+    return tuple(parts.cut(turns, starts, version=version, kind=kind, end=end))
 
 
 def _load(version_id: UUID) -> TrackerVersion:
@@ -110,7 +133,7 @@ def _is_due(version: TrackerVersion) -> bool:
 
 def _learn(version: TrackerVersion) -> None:
     """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled."""
-    sample = _sample(version.tracker)
+    sample = _sample(version)
     learned = analyzers.in_use().calibrate([question_of(version.tracker, version)], sample)
     unchanged = TrackerVersion.objects.filter(
         pk=version.pk, calibration__isnull=version.calibration is None
@@ -129,15 +152,15 @@ def _digest(version: TrackerVersion) -> str:
     return hashlib.sha256(repr(question).encode(errors="surrogatepass")).hexdigest()
 
 
-def _sample(tracker: Tracker) -> list[ConversationText]:
+def _sample(version: TrackerVersion) -> list[ConversationText]:
     """Choose conversations the tracker reads, the same ones whoever asks."""
     chosen = (
-        filters.matching(tracker)
+        filters.matching(version.tracker)
         .order_by(MD5("external_id"))
         .values_list("pk", "text_revision")[:SAMPLE_SIZE]
     )
     revisions = dict(chosen)
-    texts = texts_of(revisions)
+    texts = texts_of(revisions, version=version)
     return [texts[pk] for pk in revisions]
 
 

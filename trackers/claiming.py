@@ -113,7 +113,7 @@ def claim(
         if version.tracker.company.closed_at is not None:
             return None
         leased = requeuing.with_current_text(list(same_team[:BATCH_SIZE_MAX]), now=now)
-        priced = _priced(leased, version.side, rates)
+        priced = _priced(leased, version, rates)
         items = _within(room, priced)
         token = new_id()
         _lease(items, token, now)
@@ -213,9 +213,9 @@ def _room(backfill_id: UUID) -> Decimal:
     return max(backfill.ceiling - taken["sum"], ZERO)
 
 
-def _priced(scans: list[Scan], side: str, rates: Rates) -> list[Item]:
+def _priced(scans: list[Scan], version: TrackerVersion, rates: Rates) -> list[Item]:
     conversations = Conversation.objects.filter(pk__in=[scan.conversation_id for scan in scans])
-    named = dict(filters.with_item(conversations, side).values_list("pk", "item"))
+    named = dict(filters.with_item(conversations, version).values_list("pk", "item"))
     return [
         Item(
             scan_id=scan.pk,

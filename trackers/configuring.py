@@ -17,14 +17,12 @@ from django.db.models import Max
 from credits import audit
 from credits.audit import Action
 from credits.models import Company, User
-from trackers import filters, publishing
+from trackers import filters, languages, publishing, questioning
 from trackers.models import (
-    AnswerType,
     Conversation,
     CustomerAccount,
     Deal,
     FilterField,
-    Side,
     Team,
     TeamMember,
     Tracker,
@@ -32,23 +30,16 @@ from trackers.models import (
     TrackerVersion,
 )
 
+# What is asked is configured here too, and callers find it beside the settings.
+from trackers.questioning import NotSaved as NotSaved
+from trackers.questioning import Question as Question
+from trackers.questioning import question_of as question_of
+
 NAME_LENGTH_MAX = 200
-QUESTION_LENGTH_MAX = 2000
-DETAILS_LENGTH_MAX = 4000
 EXAMPLES_MAX = 50
 EXAMPLE_LENGTH_MAX = 500
-CHOICES_MIN, CHOICES_MAX = 2, 20
-CHOICE_LENGTH_MAX = 100
 FILTERS_MAX = 500
 UNIQUE_NAME = "tracker_name_is_unique_in_a_company"
-
-
-class NotSaved(Exception):
-    """A tracker that was not saved; the message says why, ``field`` which part is meant."""
-
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +59,11 @@ class Settings:
     description: str = ""
     include_calls: bool = True
     include_emails: bool = False
+    language: str = ""
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
     catch_up: bool = True
     filters: frozenset[FilterValue] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What makes a version: a change of it is a new version, which reads and charges anew."""
-
-    question: str
-    details: str = ""
-    side: str = Side.ANY
-    answer_type: str = AnswerType.YES_NO
-    choices: tuple[str, ...] = ()
 
 
 def save(
@@ -102,13 +83,17 @@ def save(
     :raises NotSaved: nothing was written; a form older than another's change is among the reasons.
     :raises Tracker.DoesNotExist: the company has no such tracker.
     """
-    _refuse_incomplete(settings, question)
+    _refuse_incomplete(settings)
+    question = questioning.checked(question)
     with transaction.atomic():
         if tracker_id is None:
-            tracker, changed = Tracker(company=company, created_by=by, edit_number=0), True
+            tracker = Tracker(company=company, kind=question.kind, created_by=by, edit_number=0)
+            changed = True
         else:
             Tracker.objects.only("pk").get(pk=tracker_id, company=company)
             tracker, changed = _locked(tracker_id, edit_number), False
+            if tracker.kind != question.kind:
+                raise NotSaved("Not saved: a tracker keeps its kind. Make a new one instead.")
         changed |= _apply(tracker, settings)
         rows_before = [] if tracker_id is None else _filters_of(tracker)
         wanted = {value: _filter_row(company, value) for value in settings.filters}
@@ -175,47 +160,21 @@ def settings_of(tracker: Tracker) -> Settings:
     )
 
 
-def question_of(version: TrackerVersion) -> Question:
-    """Return what a version asks."""
-    return Question(
-        question=version.question,
-        details=version.details,
-        side=version.side,
-        answer_type=version.answer_type,
-        choices=tuple(version.choices),
-    )
-
-
-def _refuse_incomplete(settings: Settings, question: Question) -> None:
+def _refuse_incomplete(settings: Settings) -> None:
     """Check what needs no look at the database."""
     if not settings.name.strip():
         raise NotSaved("Not saved: give the tracker a name.", "name")
-    if not question.question.strip():
-        raise NotSaved("Not saved: a tracker needs a question.", "question")
     if not (settings.include_calls or settings.include_emails):
         raise NotSaved("Not saved: choose calls, e-mails or both.", "include_calls")
-    if question.side not in Side.values or question.answer_type not in AnswerType.values:
-        raise NotSaved("Not saved: choose whose words and which answer from the lists.", "side")
-    distinct = {choice.casefold() for choice in question.choices}
-    if question.answer_type == AnswerType.CATEGORY and len(distinct) < CHOICES_MIN:
-        raise NotSaved(
-            "Not saved: an answer that is one of several choices needs at least two of them.",
-            "choices",
-        )
+    if settings.language and settings.language not in languages.NAMES:
+        raise NotSaved("Not saved: choose a language from the list.", "language")
     for name, texts, count_max, length_max in (
         ("name", (settings.name,), 1, NAME_LENGTH_MAX),
-        ("question", (question.question,), 1, QUESTION_LENGTH_MAX),
-        ("details", (question.details,), 1, DETAILS_LENGTH_MAX),
-        ("choices", question.choices, CHOICES_MAX, CHOICE_LENGTH_MAX),
         ("examples", settings.examples, EXAMPLES_MAX, EXAMPLE_LENGTH_MAX),
         ("counter_examples", settings.counter_examples, EXAMPLES_MAX, EXAMPLE_LENGTH_MAX),
         ("filters", ("",) * len(settings.filters), FILTERS_MAX, 0),
     ):
-        words = name.replace("_", " ")
-        if len(texts) > count_max:
-            raise NotSaved(f"Not saved: at most {count_max} {words}; these are {len(texts)}.", name)
-        if any(len(text) > length_max for text in texts):
-            raise NotSaved(f"Not saved: {words} of at most {length_max} characters each.", name)
+        questioning.refuse_too_much(name, texts, count_max, length_max)
 
 
 def _in_words(tracker_id: UUID) -> dict[str, object]:
@@ -224,7 +183,7 @@ def _in_words(tracker_id: UUID) -> dict[str, object]:
     newest = publishing.next_version(tracker)
     asked = {} if newest is None else asdict(question_of(newest))
     named = asdict(settings_of(tracker)) | {"filters": filters.words(_filters_of(tracker))}
-    return named | asked
+    return {"kind": tracker.kind} | asked | named
 
 
 def _locked(tracker_id: UUID, edit_number: int | None) -> Tracker:
@@ -242,6 +201,7 @@ def _apply(tracker: Tracker, settings: Settings) -> bool:
         "include_calls": settings.include_calls,
         "include_emails": settings.include_emails,
         "examples": list(settings.examples),
+        "language": settings.language,
         "counter_examples": list(settings.counter_examples),
         "catch_up": settings.catch_up,
     }
@@ -266,12 +226,11 @@ def _write(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
 
 def _is_asked_anew(tracker: Tracker, question: Question) -> bool:
     newest = None if tracker._state.adding else publishing.next_version(tracker)
-    return newest is None or question_of(newest) != _normal(question)
+    return newest is None or question_of(newest) != question
 
 
 def _write_question(tracker: Tracker, question: Question) -> None:
     """Bring the draft version to what is asked; a draft that asks what is in force goes."""
-    question = _normal(question)
     draft = publishing.draft_version(tracker)
     in_force = tracker.current_version
     if in_force is not None and question_of(in_force) == question:
@@ -283,24 +242,9 @@ def _write_question(tracker: Tracker, question: Question) -> None:
         draft = TrackerVersion(company=tracker.company, tracker=tracker, number=last + 1)
     if not draft._state.adding and question_of(draft) == question:
         return
-    draft.question = question.question
-    draft.details = question.details
-    draft.side = question.side
-    draft.answer_type = question.answer_type
-    draft.choices = list(question.choices)
+    questioning.apply(question, draft)
     draft.calibration = None
     draft.save()
-
-
-def _normal(question: Question) -> Question:
-    """Leave out what makes no difference: space around, and choices of another answer type."""
-    return Question(
-        question=question.question.strip(),
-        details=question.details.strip(),
-        side=question.side,
-        answer_type=question.answer_type,
-        choices=question.choices if question.answer_type == AnswerType.CATEGORY else (),
-    )
 
 
 def _filters_of(tracker: Tracker) -> list[TrackerFilter]:

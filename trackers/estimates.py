@@ -35,10 +35,15 @@ class ScanEstimate:
     credits: Decimal
 
 
-def of(conversations: QuerySet[Conversation], *, side: str, rates: Rates) -> ScanEstimate:
+def of(
+    conversations: QuerySet[Conversation], *, version: TrackerVersion, rates: Rates
+) -> ScanEstimate:
     """Price the reading of every conversation of a query."""
     rows = (
-        filters.with_item(conversations, side).order_by().values("item").annotate(count=Count("pk"))
+        filters.with_item(conversations, version)
+        .order_by()
+        .values("item")
+        .annotate(count=Count("pk"))
     )
     return _priced({row["item"]: row["count"] for row in rows}, rates)
 
@@ -47,7 +52,7 @@ def monthly(
     *, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
 ) -> ScanEstimate:
     """Price the matching conversations of the last 30 days: what a month costs at this pace."""
-    return of(_recent(tracker, now), side=version.side, rates=rates)
+    return of(_recent(tracker, now), version=version, rates=rates)
 
 
 def monthly_of(
@@ -59,7 +64,7 @@ def monthly_of(
     for tracker, version in pairs:
         counts[tracker.pk] = defaultdict(int)
         queries.append(
-            filters.with_item(_recent(tracker, now), version.side)
+            filters.with_item(_recent(tracker, now), version)
             .order_by()
             .annotate(tracker_ref=Value(tracker.pk, output_field=UUIDField()))
             .values("tracker_ref", "item")
@@ -81,7 +86,7 @@ def backfill(
 ) -> ScanEstimate:
     """Price a backfill of ``from_at <= start < to_at`` exactly."""
     history = unscanned(tracker, version).filter(started_at__gte=from_at, started_at__lt=to_at)
-    return of(history, side=version.side, rates=rates)
+    return of(history, version=version, rates=rates)
 
 
 def unscanned(tracker: Tracker, version: TrackerVersion) -> QuerySet[Conversation]:

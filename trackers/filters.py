@@ -9,24 +9,19 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 
 from credits import rating
+from trackers import languages, parts
 from trackers.models import (
     Conversation,
     ConversationKind,
     FilterField,
     Participant,
-    Side,
     Tracker,
     TrackerFilter,
+    TrackerVersion,
 )
-
-_TEXT_COUNTS = {
-    Side.REP: Q(company_text_count__gt=0),
-    Side.CUSTOMER: Q(non_company_text_count__gt=0),
-    Side.ANY: Q(company_text_count__gt=0) | Q(non_company_text_count__gt=0),
-}
 
 # A tracker's filters with the names they show: one query, however many there are.
 NAMED = Prefetch("filters", TrackerFilter.objects.select_related("team", "member"))
@@ -36,11 +31,14 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     """Return the company's conversations of the tracker's kinds that pass its filters.
 
     Any of the values of one field, and between fields; excluded values never pass. The values
-    are those stored on the conversation, not those its account or deal has today.
+    are those stored on the conversation, not those its account or deal has today. Where the
+    tracker has a language, a conversation whose record named no language does not pass.
     """
     conversations = Conversation.objects.filter(
         company_id=tracker.company_id, kind__in=kinds(tracker)
     )
+    if tracker.language:
+        conversations = conversations.filter(language=tracker.language)
     wanted: dict[str, list[TrackerFilter]] = defaultdict(list)
     for condition in tracker.filters.all():
         if condition.is_excluded:
@@ -52,10 +50,13 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     return conversations
 
 
-def with_item(conversations: QuerySet[Conversation], side: str) -> QuerySet[Any]:
+def with_item(conversations: QuerySet[Conversation], version: TrackerVersion) -> QuerySet[Any]:
     """Annotate each conversation with the priced ``item`` that reading it is (SPEC §3)."""
     item = rating.item_of(
-        kind="kind", duration_seconds="duration_seconds", has_text=_TEXT_COUNTS[Side(side)]
+        kind="kind",
+        duration_seconds="duration_seconds",
+        has_text=parts.has_text(version),
+        is_free=version.is_free,
     )
     return conversations.annotate(item=item)
 
@@ -72,9 +73,11 @@ def kinds(tracker: Tracker) -> list[ConversationKind]:
 def pass_nothing(tracker: Tracker) -> bool:
     """Tell whether there are conversations of the tracker's kinds, and its filters stop them all.
 
-    A company without any conversation of those kinds cannot tell: False.
+    A company without any conversation of those kinds cannot tell: False. The language is one of
+    the filters.
     """
-    if not tracker.filters.exists() or matching(tracker).exists():
+    is_filtered = bool(tracker.language) or tracker.filters.exists()
+    if not is_filtered or matching(tracker).exists():
         return False
     return Conversation.objects.filter(
         company_id=tracker.company_id, kind__in=kinds(tracker)
@@ -84,22 +87,24 @@ def pass_nothing(tracker: Tracker) -> bool:
 def in_words(tracker: Tracker) -> str:
     """Say what the filters let through, as a person would; no query where ``NAMED`` was fetched."""
     prefetch_related_objects([tracker], NAMED)
-    return words(tracker.filters.all())
+    return words(tracker.filters.all(), language=tracker.language)
 
 
-def words(conditions: Iterable[TrackerFilter]) -> str:
-    """Say what filters let through, from their rows."""
+def words(conditions: Iterable[TrackerFilter], *, language: str = "") -> str:
+    """Say what filters let through, from their rows and the language."""
     values: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for condition in conditions:
         value = condition.team or condition.member or condition.text
         values[condition.field, condition.is_excluded].append(str(value))
-    parts = [
+    said = [
         f"{field.label.lower()} {verb} {' or '.join(sorted(values[field, is_excluded]))}"
         for field in FilterField
         for is_excluded, verb in ((False, "is"), (True, "is not"))
         if (field, is_excluded) in values
     ]
-    return " and ".join(parts) or "all conversations"
+    if language:
+        said.append(f"language is {languages.name(language)}")
+    return " and ".join(said) or "all conversations"
 
 
 def _passes(field: str, conditions: list[TrackerFilter]) -> Q:
@@ -108,10 +113,8 @@ def _passes(field: str, conditions: list[TrackerFilter]) -> Q:
             return Q(team__in=[condition.team_id for condition in conditions])
         case FilterField.USER:
             members = [condition.member_id for condition in conditions]
-            took_part = Participant.objects.filter(
-                conversation=OuterRef("pk"), team_member__in=members
-            )
-            return Q(owner__in=members) | Q(Exists(took_part))
+            took_part = Participant.objects.filter(team_member__in=members)
+            return Q(owner__in=members) | Q(pk__in=took_part.values("conversation"))
         case FilterField.ACCOUNT_TYPE:
             return Q(account_type__in=[condition.text for condition in conditions])
         case FilterField.DEAL_STAGE:

@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from credits.rating import Rates
-from trackers import filters, locks, requeuing, wakes
+from trackers import filters, locks, parts, requeuing, wakes
 from trackers.batches import batches
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -31,6 +31,7 @@ from trackers.models import (
     TrackerState,
     Utterance,
 )
+from trackers.parts import SideText
 from trackers.people import Directory
 
 CHUNK_SIZE = 500
@@ -155,7 +156,8 @@ def _conversation(
 def _set_fields(
     conversation: Conversation, directory: Directory, record: ConversationRecord
 ) -> None:
-    counts = _text_counts(record)
+    spoken = _spoken(record)
+    ours, theirs = spoken[Affiliation.COMPANY], spoken[Affiliation.NON_COMPANY]
     conversation.source = record.source
     conversation.kind = ConversationKind(record.kind.upper())
     conversation.title = record.title
@@ -169,18 +171,25 @@ def _set_fields(
     conversation.deal_stage = record.deal.stage if record.deal else ""
     conversation.text_digest = record.text_digest
     conversation.metadata_digest = record.metadata_digest
-    conversation.company_text_count = counts[Affiliation.COMPANY]
-    conversation.non_company_text_count = counts[Affiliation.NON_COMPANY]
+    conversation.language = record.language
+    conversation.company_text_count = ours.count
+    conversation.company_first_seconds = ours.first_seconds
+    conversation.company_last_seconds = ours.last_seconds
+    conversation.non_company_text_count = theirs.count
+    conversation.non_company_first_seconds = theirs.first_seconds
+    conversation.non_company_last_seconds = theirs.last_seconds
 
 
-def _text_counts(record: ConversationRecord) -> dict[Affiliation, int]:
-    """Count the utterances with a letter or digit on each side: those that can be analyzed."""
+def _spoken(record: ConversationRecord) -> dict[Affiliation, SideText]:
+    """Sum up what each side said that can be analyzed; an e-mail's paragraphs have no times."""
     sides = {person.id: _AFFILIATIONS[person.role] for person in record.participants}
-    counts = {Affiliation.COMPANY: 0, Affiliation.NON_COMPANY: 0}
-    for turn in record.utterances:
-        if any(letter.isalnum() for letter in turn.text):
-            counts[sides[turn.speaker]] += 1
-    return counts
+    is_call = record.kind == "call"
+    given = [parts.seconds(turn.start) if is_call else None for turn in record.utterances]
+    starts: dict[Affiliation, list[Decimal | None]] = {side: [] for side in Affiliation}
+    for turn, start in zip(record.utterances, parts.begins(given), strict=True):
+        if parts.is_analyzable(turn.text):
+            starts[sides[turn.speaker]].append(start)
+    return {side: parts.summed(times) for side, times in starts.items()}
 
 
 def _write_text(directory: Directory, items: list[tuple[Conversation, ConversationRecord]]) -> None:
@@ -199,7 +208,7 @@ def _write_text(directory: Directory, items: list[tuple[Conversation, Conversati
                     external_id=turn.id,
                     speaker_id=speaker.pk,
                     affiliation=speaker.affiliation,
-                    start_seconds=None if turn.start is None else round(Decimal(turn.start), 3),
+                    start_seconds=parts.seconds(turn.start),
                     text=turn.text,
                 )
             )
@@ -310,7 +319,7 @@ def _count_new(
     new: set[UUID] = set()
     for tracker in _published(company):
         matched = filters.with_item(
-            _new_for(tracker, created, now), tracker.version_in_force.side
+            _new_for(tracker, created, now), tracker.version_in_force
         ).values_list("pk", "item")
         for pk, item in matched:
             new.add(pk)

@@ -63,7 +63,7 @@ def estimate_replacing(*, tracker: Tracker, version: TrackerVersion, rates: Rate
     """Price what a version would take over from the one in force, were it published now."""
     live = Scan.objects.filter(tracker=tracker, backfill=None, state__in=NOT_DONE)
     taken_over = filters.matching(tracker).filter(pk__in=live.values("conversation"))
-    return estimates.of(taken_over, side=version.side, rates=rates)
+    return estimates.of(taken_over, version=version, rates=rates)
 
 
 def read_new_texts(conversations: Collection[Conversation], *, now: datetime) -> None:
@@ -123,7 +123,7 @@ def _replace(tracker: Tracker, scans: list[Scan], rates: Rates | None, now: date
     wanted = filters.matching(tracker).filter(pk__in=[scan.conversation_id for scan in scans])
     found = {
         row["pk"]: row
-        for row in filters.with_item(wanted, version.side).values(
+        for row in filters.with_item(wanted, version).values(
             "pk", "text_revision", "team", "started_at", "item"
         )
     }
@@ -189,11 +189,12 @@ def _point(scans: list[Scan], revisions: dict[UUID, int], *, now: datetime) -> s
 
 def _price_waiting(scans: list[Scan], rates: Rates) -> None:
     """Price what waits for credits; what has no price any more is due at once."""
-    for side in {scan.version.side for scan in scans}:
-        asked = [scan for scan in scans if scan.version.side == side]
+    for version in {scan.version for scan in scans}:
+        asked = [scan for scan in scans if scan.version == version]
         items = dict(
             filters.with_item(
-                Conversation.objects.filter(pk__in=[scan.conversation_id for scan in asked]), side
+                Conversation.objects.filter(pk__in=[scan.conversation_id for scan in asked]),
+                version,
             ).values_list("pk", "item")
         )
         for scan in asked:

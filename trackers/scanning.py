@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from credits import charging, rating
 from credits.identifiers import new_id
-from trackers import analyzers, backfills, calibrating, claiming, locks, requeuing
+from trackers import backfills, calibrating, claiming, locks, readers, requeuing
 from trackers.analyzers.base import Calibration, Finding
 from trackers.claiming import Batch
 from trackers.models import Backfill, Quote, Scan, ScanState, Tracker, TrackerState
@@ -50,7 +50,7 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     now = clock()
     if not claiming.has_work(version_id=version_id, backfill_id=backfill_id, now=now):
         return 0
-    calibration = calibrating.of_version(version_id)
+    calibration = readers.prepare(version_id)
     batch = claiming.claim(
         version_id=version_id, backfill_id=backfill_id, rates=rating.rates_at(now), now=now
     )
@@ -66,10 +66,10 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     return claimed
 
 
-def _read(batch: Batch, calibration: Calibration, clock: Clock) -> Findings:
-    analyzer = analyzers.in_use()
-    question = calibrating.question_of(batch.tracker, batch.version)
-    texts = calibrating.texts_of({item.conversation_id: item.revision for item in batch.items})
+def _read(batch: Batch, calibration: Calibration | None, clock: Clock) -> Findings:
+    read = readers.reader(tracker=batch.tracker, version=batch.version, calibration=calibration)
+    revisions = {item.conversation_id: item.revision for item in batch.items}
+    texts = calibrating.texts_of(revisions, version=batch.version)
     began = beat = clock()
     findings = Findings()
     for item in batch.items:
@@ -81,11 +81,11 @@ def _read(batch: Batch, calibration: Calibration, clock: Clock) -> Findings:
             beat = now
         scan_id, text = item.scan_id, texts[item.conversation_id]
         try:
-            findings.found[scan_id] = analyzer.evaluate(text, [question], calibration)[0]
+            findings.found[scan_id] = read(text)
         except Exception as error:
             # The boundary to the analyzer: one conversation it cannot read must not take the
             # batch with it. The scan is tried again, and parked with the reason at the fifth.
-            logger.exception("Scan %s failed in analyzer %s", scan_id, analyzer.name)
+            logger.exception("Scan %s failed", scan_id)
             findings.failed[scan_id] = f"The analyzer failed: {type(error).__name__}."
     return findings
 

@@ -14,7 +14,7 @@ from tests.credits.conftest import NOON
 from tests.support import conversations, people, statement
 from tests.support.people import days
 from trackers import filters
-from trackers.models import Conversation
+from trackers.models import Conversation, TrackerVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -74,7 +74,9 @@ def test_what_a_conversation_is_charged_as(kind):
     changes, item = CONVERSATIONS[kind]
     conversations.ingest(acme, conversations.record("one", **_content(changes)))
 
-    found = filters.with_item(Conversation.objects.filter(company=acme), "CUSTOMER")
+    found = filters.with_item(
+        Conversation.objects.filter(company=acme), TrackerVersion(side="CUSTOMER")
+    )
 
     assert found.values_list("item", flat=True).get() == item
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 from unittest import mock
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -196,6 +197,14 @@ def change_tracker(world: World, tracker: Any) -> Any:
     return world.as_alice.post(url("trackers_tracker_change", tracker.pk), form)
 
 
+@act("admin:trackers_tracker_import", "ADDED")
+def import_tracker(world: World, _: Any) -> Any:
+    file = SimpleUploadedFile("trackers.csv", b"name,question\nNew,Did they ask?\n")
+    seen = world.as_alice.post(url("trackers_tracker_import"), {"file": file})
+    token = seen.context["preview"].token
+    return world.as_alice.post(url("trackers_tracker_import"), {"token": token})
+
+
 @act(
     "admin:trackers_tracker_publish",
     "PUBLISHED",
@@ -257,6 +266,7 @@ _export("credits_usageevent_export")
 _export("credits_ledgerentry_export")
 _export("billing_purchase_export")
 _export("credits_auditevent_export")
+_export("trackers_tracker_export")
 
 
 READS = {

@@ -86,6 +86,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         *lists("trackers", "tracker", "backfill"),
         "admin:trackers_tracker_change",
         "admin:trackers_tracker_history",
+        "admin:trackers_tracker_export",
         "admin:trackers_backfill_progress",
     ),
     Act.VIEW_CONVERSATIONS: lists("trackers", *SAID),
@@ -93,6 +94,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
     Act.EDIT_TRACKERS: (
         "admin:trackers_tracker_add",
         "admin:trackers_tracker_change",
+        "admin:trackers_tracker_import",
         "admin:trackers_tracker_publish",
         "admin:trackers_tracker_unpublish",
         "admin:trackers_tracker_backfill",

@@ -241,7 +241,15 @@ def test_a_stale_form_is_refused_with_who_and_when(acme, alice):
 @pytest.mark.parametrize(
     ("settings", "question", "message", "field"),
     [
-        ({}, {"question": "  "}, "Not saved: a tracker needs a question.", "question"),
+        (
+            {},
+            {"question": "  "},
+            (
+                "Not saved: a tracker needs a question. Say who did what, such as “Did the "
+                "customer ask for a discount?”"
+            ),
+            "question",
+        ),
         ({"name": " "}, {}, "Not saved: give the tracker a name.", "name"),
         (
             {"include_calls": False},

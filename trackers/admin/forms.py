@@ -8,14 +8,29 @@ from uuid import UUID
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.html import format_html, format_html_join
 from unfold import widgets
 
 from credits.amounts import DIGITS, PLACES
 from credits.models import Company
-from trackers import configuring, publishing
+from trackers import configuring, languages, pretrained, publishing, questioning, wording
 from trackers.configuring import FilterValue, NotSaved, Question, Settings
-from trackers.models import AnswerType, FilterField, Side, Team, TeamMember, Tracker
+from trackers.models import (
+    AnswerType,
+    FilterField,
+    Part,
+    Side,
+    Team,
+    TeamMember,
+    Tracker,
+    TrackerKind,
+)
 
+QUESTION_HELP = format_html(
+    "For example: Did the customer object to the price?"
+    "<details><summary>More good questions</summary><ul>{}</ul></details>",
+    format_html_join("", "<li>{}</li>", ((one,) for one in wording.EXAMPLES)),
+)
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 
 # The form's fields by what they filter; the second of each pair leaves conversations out.
@@ -24,6 +39,17 @@ FILTER_FIELDS = {
     FilterField.USER: ("members", "members_excluded"),
     FilterField.ACCOUNT_TYPE: ("account_types", "account_types_excluded"),
     FilterField.DEAL_STAGE: ("deal_stages", "deal_stages_excluded"),
+}
+
+
+# What a form has of its own kind; the rest it shares with the other kinds.
+KIND_FIELDS: dict[str, tuple[str, ...]] = {
+    TrackerKind.QUESTION: (
+        *("phrase", "subject", "question", "details", "answer_type", "choices", "side"),
+        *("examples", "counter_examples", "catch_up"),
+    ),
+    TrackerKind.KEYWORD: ("terms", "related_forms", "side"),
+    TrackerKind.PRETRAINED: ("pretrained", "examples", "counter_examples"),
 }
 
 
@@ -50,30 +76,87 @@ def _several() -> Any:
 class TrackerForm(forms.ModelForm[Tracker]):
     """A tracker's question and settings; ``configuring.save`` checks and writes them.
 
-    ``refusal`` is why it did not, shown where it belongs when the form comes again.
+    Bound to the ``kind`` that the tracker has or is to have, whose fields it shows. ``refusal`` is
+    why it was not saved, shown where it belongs when the form comes again.
     """
 
     company: ClassVar[Company]
+    kind: ClassVar[str] = TrackerKind.QUESTION
     refusal: ClassVar[NotSaved | None] = None
 
+    phrase = forms.ChoiceField(
+        label="Build a question",
+        required=False,
+        choices=[
+            ("", "I write it myself"),
+            *((code, text.format("…")) for code, text in wording.PHRASES.items()),
+        ],
+        widget=widgets.UnfoldAdminSelectWidget(),
+    )
+    subject = forms.CharField(
+        label="About what",
+        required=False,
+        max_length=300,
+        widget=widgets.UnfoldAdminTextInputWidget(),
+        help_text="What goes in the place of “…”, such as: the price of the maintenance contract.",
+    )
     question = forms.CharField(
+        required=False,
         widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        max_length=configuring.QUESTION_LENGTH_MAX,
-        help_text="For example: Did the customer object to the price?",
+        max_length=questioning.QUESTION_LENGTH_MAX,
+        help_text=QUESTION_HELP,
     )
     details = forms.CharField(
         label="Additional details",
         required=False,
         widget=widgets.UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        max_length=configuring.DETAILS_LENGTH_MAX,
+        max_length=questioning.DETAILS_LENGTH_MAX,
         help_text="What counts and what does not.",
     )
     answer_type = forms.ChoiceField(
         label="Answer", choices=AnswerType.choices, widget=widgets.UnfoldAdminSelectWidget()
     )
     choices = LinesField(help_text="For an answer that is one of several choices: one a line.")
+    terms = LinesField(
+        label="Words and phrases",
+        help_text="One a line. Capitals, accents' composition and hyphens make no difference; "
+        "whole words only.",
+    )
+    related_forms = forms.BooleanField(
+        label="Other forms of a word too",
+        required=False,
+        widget=widgets.UnfoldBooleanSwitchWidget(),
+        help_text="“price” then also finds “prices” and “pricing”: by the grammar of the "
+        "conversation's language where it is known, else of English.",
+    )
+    pretrained = forms.ChoiceField(
+        label="What to look for",
+        choices=[
+            (code, f"{one.name}: {one.question}") for code, one in pretrained.shipped().items()
+        ],
+        widget=widgets.UnfoldAdminSelectWidget(),
+    )
     side = forms.ChoiceField(
         label="Whose words", choices=Side.choices, widget=widgets.UnfoldAdminSelectWidget()
+    )
+    part = forms.ChoiceField(
+        label="Part of the call",
+        required=False,
+        choices=Part.choices,
+        widget=widgets.UnfoldAdminSelectWidget(),
+    )
+    part_minutes = forms.IntegerField(
+        label="How many minutes",
+        required=False,
+        widget=widgets.UnfoldAdminIntegerFieldWidget(),
+        help_text="For the first or last minutes of a call. E-mails are read whole, and so are "
+        "calls whose transcript has no times.",
+    )
+    language = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any language"), *languages.NAMES.items()],
+        widget=widgets.UnfoldAdminSelectWidget(),
+        help_text="With a language, only conversations whose record says it are read.",
     )
     teams = forms.ModelMultipleChoiceField(Team.objects.none(), required=False, widget=_several())
     teams_excluded = forms.ModelMultipleChoiceField(
@@ -110,15 +193,26 @@ class TrackerForm(forms.ModelForm[Tracker]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in {name for names in KIND_FIELDS.values() for name in names}:
+            if name not in KIND_FIELDS[self.kind]:
+                self.fields.pop(name, None)
         if self.instance._state.adding:
             self.initial.setdefault("answer_type", AnswerType.YES_NO)
             self.initial.setdefault("side", Side.ANY)
+            self.initial.setdefault("part", Part.WHOLE)
         else:
             self._read(self.instance)
         self._offer_only_the_company_s()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        built = wording.built(cleaned.get("phrase", ""), cleaned.get("subject", ""))
+        if built and cleaned.get("question", "").strip() not in ("", self.initial.get("question")):
+            self.add_error("phrase", "Either build the question or write it, not both.")
+        elif built:
+            cleaned["question"] = built
+        elif cleaned.get("phrase") and "subject" not in self.errors:
+            self.add_error("subject", "Say what the question is about.")
         if self.refusal is not None:
             field = self.refusal.field if self.refusal.field in self.fields else None
             self.add_error(field, str(self.refusal))
@@ -135,9 +229,10 @@ class TrackerForm(forms.ModelForm[Tracker]):
             description=data["description"],
             include_calls=data["include_calls"],
             include_emails=data["include_emails"],
-            examples=data["examples"],
-            counter_examples=data["counter_examples"],
-            catch_up=data["catch_up"],
+            language=data["language"],
+            examples=data.get("examples", ()),
+            counter_examples=data.get("counter_examples", ()),
+            catch_up=data.get("catch_up", self.instance.catch_up),
             filters=frozenset(
                 FilterValue(field, value if isinstance(value, str) else value.pk, is_excluded)
                 for field, names in FILTER_FIELDS.items()
@@ -149,18 +244,13 @@ class TrackerForm(forms.ModelForm[Tracker]):
     @property
     def asked(self) -> Question:
         data = self.cleaned_data
-        return Question(
-            question=data["question"],
-            details=data["details"],
-            side=data["side"],
-            answer_type=data["answer_type"],
-            choices=data["choices"],
-        )
+        own = {name: data[name] for name in Question.__dataclass_fields__ if name in data}
+        return Question(**own | {"kind": self.kind, "part": data["part"] or Part.WHOLE})
 
     def _read(self, tracker: Tracker) -> None:
         """Show what is saved, and of the question the newest version, drafted or in force."""
         version = publishing.next_version(tracker)
-        asked = Question(question="") if version is None else configuring.question_of(version)
+        asked = Question() if version is None else questioning.question_of(version)
         settings = configuring.settings_of(tracker)
         chosen: dict[str, list[UUID | str]] = {}
         for one in settings.filters:
@@ -169,11 +259,8 @@ class TrackerForm(forms.ModelForm[Tracker]):
         self.initial = {
             **self.initial,
             **chosen,
-            "question": asked.question,
-            "details": asked.details,
-            "answer_type": asked.answer_type,
-            "choices": asked.choices,
-            "side": asked.side,
+            **{name: getattr(asked, name) for name in Question.__dataclass_fields__},
+            "language": settings.language,
             "examples": settings.examples,
             "counter_examples": settings.counter_examples,
             "edit_number": tracker.edit_number,

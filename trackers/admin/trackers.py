@@ -18,15 +18,25 @@ from credits import balances, rating, shown
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
-from trackers import backfills, configuring, estimates, filters, publishing
-from trackers.admin import trackers_acts, trackers_history, trackers_shown
+from trackers import (
+    backfills,
+    configuring,
+    estimates,
+    filters,
+    parts,
+    publishing,
+    questioning,
+    wording,
+)
+from trackers.admin import fieldsets, trackers_acts, trackers_history, trackers_shown
 from trackers.admin.forms import TrackerForm
+from trackers.admin.trackers_files import TrackerFilesMixin
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
-from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
+from trackers.models import Scan, ScanState, Tracker, TrackerKind, TrackerState, TrackerVersion
 
 
 @admin.register(Tracker)
-class TrackerAdmin(CompanyScopedAdmin):
+class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     """Configured by a company's admins; vendor people may look."""
 
     empty_words = "A tracker asks every new conversation one question, from when it is published."
@@ -37,6 +47,7 @@ class TrackerAdmin(CompanyScopedAdmin):
     list_display = (
         "name",
         "shown_state",
+        "kind",
         "asks",
         "reads",
         "filters_in_words",
@@ -45,52 +56,16 @@ class TrackerAdmin(CompanyScopedAdmin):
         "results",
     )
     list_display_links = ("name",)
-    list_filter = ("state", "include_emails")
+    list_filter = ("state", "kind", "include_emails")
     list_select_related = ("company", "current_version")
     search_fields = ("name",)
     ordering = ("name", "id")
     warn_unsaved_form = True
-    fieldsets = (
-        ("Tracker", {"fields": ("name", "description")}),
+    read_only_fieldsets: ClassVar = (
         (
             "Question",
-            {
-                "description": "A change of these, or of whose words, is a new version: it takes "
-                "effect when it is published, and reads and charges anew.",
-                "fields": ("question", "details", "answer_type", "choices"),
-            },
+            {"fields": ("name", "kind", "asks", "details", "answer", "whose_words", "part")},
         ),
-        ("Whose words", {"fields": ("side",)}),
-        (
-            "Calls & e-mails",
-            {
-                "description": "From here on changes are settings: they take effect at once and "
-                "never make a conversation payable again.",
-                "fields": ("include_calls", "include_emails"),
-            },
-        ),
-        (
-            "Filters",
-            {
-                "description": "Any of the values of one field, and between fields. "
-                "Empty: all conversations.",
-                "fields": (
-                    "teams",
-                    "members",
-                    "account_types",
-                    "deal_stages",
-                    "teams_excluded",
-                    "members_excluded",
-                    "account_types_excluded",
-                    "deal_stages_excluded",
-                ),
-            },
-        ),
-        ("Examples", {"fields": ("examples", "counter_examples")}),
-        ("When credits run out", {"fields": ("catch_up",)}),
-    )
-    read_only_fieldsets: ClassVar = (
-        ("Question", {"fields": ("name", "asks", "details", "answer", "whose_words")}),
         ("Settings", {"fields": ("description", "reads", "filters_in_words", "phrases")}),
     )
 
@@ -123,7 +98,7 @@ class TrackerAdmin(CompanyScopedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):
             return self.read_only_fieldsets
-        return super().get_fieldsets(request, obj)
+        return fieldsets.of_kind(_kind(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):
@@ -137,6 +112,7 @@ class TrackerAdmin(CompanyScopedAdmin):
             return super().get_form(request, obj, change=change, form=forms.ModelForm, **kwargs)
         bound_to = {
             "company": scope_of(request).company if obj is None else obj.company,
+            "kind": _kind(request, obj),
             "refusal": getattr(request, "refusal", None),
         }
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -167,6 +143,8 @@ class TrackerAdmin(CompanyScopedAdmin):
         obj = context["original"]
         if obj is not None:
             context["panel"] = panel(obj, may_act=self.has_change_permission(request, obj))
+        else:
+            context["kinds"] = trackers_shown.kinds_to_choose(_kind(request, None))
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -188,6 +166,7 @@ class TrackerAdmin(CompanyScopedAdmin):
         messages.success(
             request, f"“{obj}” is saved as a draft. It costs nothing until you publish it."
         )
+        _hint(request, Tracker.objects.get(pk=obj.pk))
         return redirect("admin:trackers_tracker_change", obj.pk)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -201,6 +180,7 @@ class TrackerAdmin(CompanyScopedAdmin):
         else:
             note = "The settings are in force now."
         messages.success(request, f"“{tracker}” is saved. {note}")
+        _hint(request, tracker)
         return redirect("admin:trackers_tracker_change", obj.pk)
 
     @display(description="State", ordering="state")
@@ -232,6 +212,11 @@ class TrackerAdmin(CompanyScopedAdmin):
     def whose_words(self, obj: Any) -> str:
         version = version_shown(obj)
         return shown.NOTHING if version is None else version.get_side_display()
+
+    @display(description="Part of the call")
+    def part(self, obj: Any) -> str:
+        version = version_shown(obj)
+        return shown.NOTHING if version is None else parts.words(version)
 
     @display(description="Example phrases")
     def phrases(self, obj: Any) -> str:
@@ -265,6 +250,24 @@ class TrackerAdmin(CompanyScopedAdmin):
         )
 
 
+def _kind(request: HttpRequest, obj: Any) -> str:
+    """Return the kind a page is for: the tracker's, or the one chosen for a new one."""
+    if obj is not None:
+        return str(obj.kind)
+    asked = request.GET.get("kind", "")
+    return asked if asked in TrackerKind.values else TrackerKind.QUESTION
+
+
+def _hint(request: HttpRequest, tracker: Tracker) -> None:
+    """Say what to write otherwise, after what was saved."""
+    version = publishing.next_version(tracker)
+    if version is None:
+        return
+    question = questioning.question_of(version)
+    for hint in wording.hints(question, example_count=len(tracker.examples)):
+        messages.warning(request, hint)
+
+
 def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
     """Return what the page says beside the form: state, versions, and what the tracker costs."""
     now = timezone.now()
@@ -295,7 +298,8 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
         and trackers_shown.month_in_words(
             estimates.monthly(tracker=tracker, version=version, now=now, rates=rates)
         ),
-        "rates": trackers_shown.rates_in_words(rates),
+        "rates": trackers_shown.cost_in_words(version, rates),
+        "kind": tracker.get_kind_display(),
         "available": shown.amount(available, metric="available"),
         "backfill": under_way,
         "may_publish": not is_published,

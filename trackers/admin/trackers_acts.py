@@ -344,7 +344,7 @@ def _page(
         "version": page.version,
         "problems": page.problems,
         "available": shown.amount(page.available, metric="available"),
-        "rates": trackers_shown.rates_in_words(page.rates),
+        "rates": trackers_shown.cost_in_words(page.version, page.rates),
         "offer": page.offer,
         "history_count": estimate
         and shown.count(estimate.conversations, metric="history_conversations"),

@@ -22,6 +22,7 @@ SHOWN = (
     "description",
     "include_calls",
     "include_emails",
+    "language",
     "examples",
     "counter_examples",
     "catch_up",

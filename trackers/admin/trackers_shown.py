@@ -10,7 +10,13 @@ from credits.amounts import text
 from credits.models.rates import RateItem
 from credits.rating import Rates
 from trackers.estimates import ScanEstimate
-from trackers.models import BackfillState, Tracker, TrackerState
+from trackers.models import (
+    BackfillState,
+    Tracker,
+    TrackerKind,
+    TrackerState,
+    TrackerVersion,
+)
 
 TONES: dict[str, str] = {
     TrackerState.DRAFT: shown.QUIET,
@@ -20,6 +26,12 @@ TONES: dict[str, str] = {
     BackfillState.PAUSED: shown.WARNING,
     BackfillState.STOPPED: shown.QUIET,
     BackfillState.DONE: shown.GOOD,
+}
+
+KIND_NOTES: dict[str, str] = {
+    TrackerKind.QUESTION: "asks each conversation a question; charged by the rate card",
+    TrackerKind.KEYWORD: "finds words and phrases as they were said; free",
+    TrackerKind.PRETRAINED: "one of ours, with its example phrases; free",
 }
 
 
@@ -41,7 +53,7 @@ def waiting_badge(count: int) -> SafeString:
 
 
 def kinds(tracker: Tracker) -> str:
-    """Say what a tracker reads."""
+    """Say what a tracker reads; its language is said with the filters."""
     if tracker.include_calls and tracker.include_emails:
         return "Calls and e-mails"
     return "Calls" if tracker.include_calls else "E-mails"
@@ -57,7 +69,22 @@ def month_in_words(estimate: ScanEstimate) -> SafeString:
     )
 
 
-def rates_in_words(rates: Rates) -> str:
+def cost_in_words(version: TrackerVersion | None, rates: Rates) -> str:
     """Say what reading one conversation costs."""
+    if version is not None and version.is_free:
+        return "a keyword or pretrained tracker is free"
     items = (RateItem.CALL_LONG, RateItem.CALL_SHORT, RateItem.EMAIL)
     return "; ".join(f"{item.label}: {text(rates.of(item))}" for item in items)
+
+
+def kinds_to_choose(chosen: str) -> list[dict[str, object]]:
+    """Return the kinds a new tracker may have, with what each is; one is chosen."""
+    return [
+        {
+            "code": kind.value,
+            "label": kind.label,
+            "note": KIND_NOTES[kind],
+            "is_chosen": kind == chosen,
+        }
+        for kind in TrackerKind
+    ]

@@ -65,11 +65,15 @@ class UtteranceText:
 
 @dataclass(frozen=True, slots=True)
 class ConversationText:
-    """The text of one conversation at one text revision, utterances in order."""
+    """The text of one conversation at one text revision, utterances in order.
+
+    ``language`` is a code of two or three letters, empty where nobody said it.
+    """
 
     id: str
     kind: Kind
     utterances: tuple[UtteranceText, ...]
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

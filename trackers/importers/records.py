@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from trackers import languages
+
 YEAR_MIN, YEAR_MAX = 1970, 2100
 EMAIL_LENGTH_MAX = 254
 ID_LENGTH_MAX = 200
@@ -73,6 +75,14 @@ Email = Annotated[
 Instant = Annotated[AwareDatetime, AfterValidator(_of_this_age)]
 
 
+def _language(tag: str) -> str:
+    """Keep the language of a tag such as “en” or “pt-BR”; empty where the record does not say."""
+    code = languages.of_tag(tag) if tag else ""
+    if code is None:
+        raise ValueError("is not a language; write a tag such as “en” or “pt-BR”")
+    return code
+
+
 class Record(BaseModel):
     """Strict types, frozen; keys we do not know are ignored."""
 
@@ -116,6 +126,7 @@ class ConversationRecord(Record):
     owner: Email | None = None
     account: AccountRecord | None = None
     deal: DealRecord | None = None
+    language: Annotated[str, AfterValidator(_without_nul), AfterValidator(_language)] = ""
     participants: tuple[ParticipantRecord, ...]
     utterances: Annotated[tuple[UtteranceRecord, ...], Field(max_length=UTTERANCES_MAX)]
 
@@ -158,6 +169,8 @@ class ConversationRecord(Record):
             self.account and (self.account.name, self.account.type),
             self.deal and (self.deal.name, self.deal.stage),
             sorted((person.id, person.name, person.email) for person in self.participants),
+            # Only where there is one: what came before languages did is the same as it was.
+            *([self.language] if self.language else []),
         )
 
 

@@ -8,18 +8,22 @@ from trackers.models.conversations import (
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
 from trackers.models.scans import Confidence, Quote, Scan, ScanState, Verdict
 from trackers.models.trackers import (
+    FREE_KINDS,
     AnswerType,
     Backfill,
     BackfillState,
     FilterField,
+    Part,
     Side,
     Tracker,
     TrackerFilter,
+    TrackerKind,
     TrackerState,
     TrackerVersion,
 )
 
 __all__ = [
+    "FREE_KINDS",
     "Affiliation",
     "AnswerType",
     "Backfill",
@@ -30,6 +34,7 @@ __all__ = [
     "CustomerAccount",
     "Deal",
     "FilterField",
+    "Part",
     "Participant",
     "Quote",
     "Scan",
@@ -39,6 +44,7 @@ __all__ = [
     "TeamMember",
     "Tracker",
     "TrackerFilter",
+    "TrackerKind",
     "TrackerState",
     "TrackerVersion",
     "Utterance",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
@@ -30,7 +30,9 @@ class Conversation(models.Model):
     Team, owner, account type and deal stage are as they were when it arrived; filters read
     these. ``text_digest`` names the text revision: kind, duration, sides and utterances.
     The counts are of utterances with a letter or digit, by side, of the current revision, so
-    that an estimate needs no text.
+    that an estimate needs no text; the seconds are when the first and last of them begin, null
+    where none does or no time was given. ``language`` is a code of two or three letters, empty
+    where the record did not say.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -53,6 +55,11 @@ class Conversation(models.Model):
     metadata_digest = models.BinaryField(max_length=32)
     company_text_count = models.PositiveIntegerField()
     non_company_text_count = models.PositiveIntegerField()
+    company_first_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
+    company_last_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
+    non_company_first_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
+    non_company_last_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
+    language = models.CharField(max_length=3, blank=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -63,6 +70,24 @@ class Conversation(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(kind__in=ConversationKind.values), name="conversation_kind_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(company_first_seconds=None, company_last_seconds=None)
+                | Q(
+                    company_first_seconds__isnull=False,
+                    company_last_seconds__isnull=False,
+                    company_last_seconds__gte=F("company_first_seconds"),
+                ),
+                name="conversation_company_speaks_first_then_last",
+            ),
+            models.CheckConstraint(
+                condition=Q(non_company_first_seconds=None, non_company_last_seconds=None)
+                | Q(
+                    non_company_first_seconds__isnull=False,
+                    non_company_last_seconds__isnull=False,
+                    non_company_last_seconds__gte=F("non_company_first_seconds"),
+                ),
+                name="conversation_customer_speaks_first_then_last",
             ),
         ]
         indexes: ClassVar = [

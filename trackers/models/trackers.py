@@ -22,12 +22,31 @@ class TrackerState(models.TextChoices):
     UNPUBLISHED = "UNPUBLISHED", "Unpublished"
 
 
+class TrackerKind(models.TextChoices):
+    """How a tracker finds what it looks for; only a question is charged. Never changes."""
+
+    QUESTION = "QUESTION", "Question"
+    KEYWORD = "KEYWORD", "Keywords"
+    PRETRAINED = "PRETRAINED", "Pretrained"
+
+
+FREE_KINDS = (TrackerKind.KEYWORD, TrackerKind.PRETRAINED)
+
+
 class Side(models.TextChoices):
     """Whose words a question is about."""
 
     ANY = "ANY", "Anyone"
     REP = "REP", "Our rep"
     CUSTOMER = "CUSTOMER", "Customer"
+
+
+class Part(models.TextChoices):
+    """Which part of a call is read, by when an utterance begins; e-mails are read whole."""
+
+    WHOLE = "WHOLE", "The whole call"
+    FIRST = "FIRST", "The first minutes"
+    LAST = "LAST", "The last minutes"
 
 
 class AnswerType(models.TextChoices):
@@ -37,14 +56,18 @@ class AnswerType(models.TextChoices):
 
 
 class Tracker(models.Model):
-    """A question put to conversations, and the settings that never make an item payable again.
+    """What is asked of conversations, and the settings that never make an item payable again.
 
-    ``edit_number`` counts saved changes, so that a form opened before somebody else's change is
-    refused. ``first_published_at`` divides new conversations from history.
+    ``language`` is a code of two or three letters, empty for any. ``edit_number`` counts saved
+    changes, so that a form opened before somebody else's change is refused.
+    ``first_published_at`` divides new conversations from history.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     company = CompanyKey(related_name="trackers")
+    kind = models.CharField(
+        max_length=20, choices=TrackerKind.choices, default=TrackerKind.QUESTION, editable=False
+    )
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     state = models.CharField(
@@ -55,6 +78,7 @@ class Tracker(models.Model):
     )
     include_calls = models.BooleanField("calls", default=True)
     include_emails = models.BooleanField("e-mails", default=False)
+    language = models.CharField(max_length=3, blank=True)
     examples = ArrayField(models.CharField(max_length=500), default=list, blank=True)
     counter_examples = ArrayField(models.CharField(max_length=500), default=list, blank=True)
     threshold = models.DecimalField(
@@ -90,6 +114,11 @@ class Tracker(models.Model):
             models.UniqueConstraint(
                 fields=["company", "name"], name="tracker_name_is_unique_in_a_company"
             ),
+            # Versions point here with their kind, so that neither changes without the other.
+            models.UniqueConstraint(fields=["id", "kind"], name="tracker_kind_is_its_versions"),
+            models.CheckConstraint(
+                condition=Q(kind__in=TrackerKind.values), name="tracker_kind_is_known"
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=TrackerState.values), name="tracker_state_is_known"
             ),
@@ -122,7 +151,11 @@ class Tracker(models.Model):
 
 
 class TrackerVersion(models.Model):
-    """What makes a finding: question, details, answer type, whose words.
+    """What makes a finding: question, details, answer type, whose words, part of the call.
+
+    A version of a keyword tracker has ``terms`` instead, and its question says them; one of a
+    pretrained tracker names what was shipped, whose question and side it copies. ``kind`` is its
+    tracker's.
 
     Unpublished it is the tracker's draft and may change; published it never changes again, and
     a conversation's text is charged at most once for it. ``calibration`` holds the analyzer's
@@ -132,6 +165,9 @@ class TrackerVersion(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     company = CompanyKey(related_name="+")
     tracker = TenantKey(Tracker, related_name="versions")
+    kind = models.CharField(
+        max_length=20, choices=TrackerKind.choices, default=TrackerKind.QUESTION, editable=False
+    )
     number = models.PositiveIntegerField()
     question = models.TextField()
     details = models.TextField("additional details", blank=True)
@@ -140,6 +176,13 @@ class TrackerVersion(models.Model):
     )
     choices = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     side = models.CharField("whose words", max_length=20, choices=Side.choices, default=Side.ANY)
+    part = models.CharField(
+        "part of the call", max_length=20, choices=Part.choices, default=Part.WHOLE
+    )
+    part_minutes = models.PositiveSmallIntegerField(null=True)
+    terms = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    related_forms = models.BooleanField("other forms of a word", default=False)
+    pretrained = models.CharField(max_length=40, blank=True)
     calibration = models.JSONField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, editable=False)
@@ -160,10 +203,33 @@ class TrackerVersion(models.Model):
                 condition=Q(side__in=Side.values, answer_type__in=AnswerType.values),
                 name="version_side_and_answer_type_are_known",
             ),
+            models.CheckConstraint(
+                condition=Q(part=Part.WHOLE, part_minutes=None)
+                | Q(
+                    part__in=[Part.FIRST, Part.LAST],
+                    part_minutes__isnull=False,
+                    part_minutes__gt=0,
+                ),
+                name="version_part_has_its_minutes",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind=TrackerKind.QUESTION, terms__len=0, related_forms=False, pretrained=""
+                )
+                | Q(kind=TrackerKind.KEYWORD, terms__len__gt=0, pretrained="")
+                | Q(kind=TrackerKind.PRETRAINED, terms__len=0, related_forms=False)
+                & ~Q(pretrained=""),
+                name="version_has_what_its_kind_has",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Version {self.number}"
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether reading costs nothing, whatever is read."""
+        return self.kind in FREE_KINDS
 
 
 class FilterField(models.TextChoices):

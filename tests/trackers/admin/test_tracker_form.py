@@ -169,7 +169,14 @@ def test_a_stale_form_is_refused_with_who_changed_it_and_keeps_what_was_typed(pa
 @pytest.mark.parametrize(
     ("changes", "field", "reason"),
     [
-        ({"question": " "}, "question", "This field is required."),
+        (
+            {"question": " "},
+            "question",
+            (
+                "Not saved: a tracker needs a question. Say who did what, such as “Did the "
+                "customer ask for a discount?”"
+            ),
+        ),
         (
             {"include_calls": ""},
             "include_calls",
