@@ -6,6 +6,14 @@ from trackers.models.conversations import (
     Utterance,
 )
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
+from trackers.models.previews import (
+    PREVIEW_CONVERSATIONS_MAX,
+    ConversationVectors,
+    Preview,
+    PreviewQuote,
+    PreviewResult,
+    Review,
+)
 from trackers.models.scans import Confidence, Quote, Scan, ScanState, Verdict
 from trackers.models.trackers import (
     AnswerType,
@@ -20,6 +28,7 @@ from trackers.models.trackers import (
 )
 
 __all__ = [
+    "PREVIEW_CONVERSATIONS_MAX",
     "Affiliation",
     "AnswerType",
     "Backfill",
@@ -27,11 +36,16 @@ __all__ = [
     "Confidence",
     "Conversation",
     "ConversationKind",
+    "ConversationVectors",
     "CustomerAccount",
     "Deal",
     "FilterField",
     "Participant",
+    "Preview",
+    "PreviewQuote",
+    "PreviewResult",
     "Quote",
+    "Review",
     "Scan",
     "ScanState",
     "Side",
