@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, parts, pretrained
+from trackers import analyzers, filters, lessons, parts, pretrained
 from trackers.analyzers.base import Affiliation as TextAffiliation
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
@@ -55,9 +55,11 @@ def of_version(version_id: UUID) -> Calibration:
 def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
     """Put a version and the settings of today as a question to an analyzer.
 
-    The shipped examples of a pretrained tracker come before the company's own.
+    The examples are those shipped with a pretrained tracker, then those that somebody typed, then
+    those that reviews taught.
     """
     shipped, shipped_counters = pretrained.examples_of(version.pretrained)
+    learned = lessons.of(tracker)
     return TrackerQuestion(
         id=str(version.pk),
         text=version.question,
@@ -65,8 +67,12 @@ def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
         answer_type=QuestionAnswerType(version.answer_type),
         choices=tuple(version.choices),
         side=QuestionSide(version.side),
-        examples=(*shipped, *tracker.examples),
-        counter_examples=(*shipped_counters, *tracker.counter_examples),
+        examples=(*shipped, *tracker.examples, *learned.examples),
+        counter_examples=(
+            *shipped_counters,
+            *tracker.counter_examples,
+            *learned.counter_examples,
+        ),
         threshold=None if tracker.threshold is None else float(tracker.threshold),
     )
 

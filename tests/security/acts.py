@@ -24,7 +24,8 @@ from tests.security import acts_of_billing, acts_of_programs
 from tests.security.acting import ACTS, World, act, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
-from trackers import backfills
+from trackers import backfills, previewing, scanning
+from trackers.models import Scan
 
 __all__ = ["ACTS", "World", "acts_of_billing", "acts_of_programs"]
 
@@ -224,6 +225,39 @@ def unpublish(world: World, tracker: Any) -> Any:
 @act("admin:trackers_tracker_backfill", "STARTED", prepare=World.tracker)
 def start_backfill(world: World, tracker: Any) -> Any:
     return confirmed(world.as_alice, url("trackers_tracker_backfill", tracker.pk))
+
+
+@act(
+    "admin:trackers_tracker_test",
+    "STARTED",
+    prepare=lambda world: world.calls() or conversations.tracker(world.acme),
+)
+def try_tracker(world: World, tracker: Any) -> Any:
+    return world.as_alice.post(url("trackers_tracker_test", tracker.pk), {"count": "2"})
+
+
+def _tried(world: World) -> Any:
+    world.calls()
+    tracker = conversations.tracker(world.acme)
+    return previewing.run(tracker_id=tracker.pk, count=1, by=world.alice, clock=timezone.now)
+
+
+@act("admin:trackers_tracker_judge", "ADDED", prepare=_tried)
+def judge_test(world: World, preview: Any) -> Any:
+    word = {"result": str(preview.results.get().pk), "is_right": "yes"}
+    return world.as_alice.post(url("trackers_tracker_judge", preview.tracker_id), word)
+
+
+def _read(world: World) -> Any:
+    tracker, now = world.tracker(now=timezone.now() - timedelta(days=60)), timezone.now()
+    conversations.ingest(world.acme, conversations.record("new", started_at=now), now=now)
+    scanning.run_batch(version_id=tracker.current_version_id, backfill_id=None, clock=timezone.now)
+    return Scan.objects.get()
+
+
+@act("admin:trackers_scan_judge", "ADDED", prepare=_read)
+def judge_result(world: World, scan: Any) -> Any:
+    return world.as_alice.post(url("trackers_scan_judge", scan.pk), {"is_right": "no"})
 
 
 @act("admin:trackers_backfill_stop", "STOPPED", prepare=World.backfill)

@@ -19,7 +19,7 @@ from django.urls.resolvers import RoutePattern
 
 from billing.models import Purchase
 from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
-from trackers.models import Backfill, Tracker
+from trackers.models import Backfill, Scan, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
@@ -120,6 +120,7 @@ FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "pk": _row,
     "tracker_id": _first(Tracker),
     "backfill_id": _first(Backfill),
+    "scan_id": _first(Scan),
     "key_id": _row,
     "job_id": _row,
     "contract_id": _row,

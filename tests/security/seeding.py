@@ -29,8 +29,8 @@ from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
 from tests.support import contracts, conversations, people
-from trackers import scanning
-from trackers.models import Backfill, TrackerFilter
+from trackers import previewing, reviewing, scanning
+from trackers.models import Backfill, ConversationVectors, Tracker, TrackerFilter
 
 APPS = ("credits", "trackers", "billing")
 # Codes without a list of choices: a page could not be shown at all with another text in them.
@@ -80,6 +80,7 @@ def seed(name: str, *, canary: str) -> Company:
         started_by=alice,
         ended_at=now,
     )
+    _try(tracker, alice)
     _buy(company, canary)
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
@@ -87,6 +88,18 @@ def seed(name: str, *, canary: str) -> Company:
     _write_everywhere(company, canary)
     _act(company, alice, canary)
     return company
+
+
+def _try(tracker: Tracker, by: User) -> None:
+    """Test the tracker, and let its person confirm what was found."""
+    preview = previewing.run(tracker_id=tracker.pk, count=1, by=by, clock=timezone.now)
+    reviewing.judge_preview(result=preview.results.get(), is_right=True, by=by, now=timezone.now())
+    ConversationVectors.objects.get_or_create(
+        company_id=tracker.company_id,
+        conversation_id=preview.results.get().conversation_id,
+        revision=1,
+        defaults={"model": "seed", "vectors": b"seed"},
+    )
 
 
 def _buy(company: Company, canary: str) -> None:

@@ -18,7 +18,7 @@ from credits import shown
 from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
-from trackers.admin import reading
+from trackers.admin import reading, reviews
 from trackers.models import AnswerType, Quote, Scan, ScanState, Utterance, Verdict
 
 TURNS_AROUND = 3
@@ -140,6 +140,12 @@ class ScanAdmin(ReadOnlyAdmin):
     def when(self, scan: Scan) -> str:
         return shown.instant(scan.finished_at or scan.created_at, scan.company)
 
+    def get_urls(self) -> list[Any]:
+        return [
+            *self.pages_of_row("scan_id", {"judge": reviews.judge_scan}),
+            *super().get_urls(),
+        ]
+
     def name_of(self, row: Scan) -> str:
         return str(row.conversation)
 
@@ -168,6 +174,8 @@ class ScanAdmin(ReadOnlyAdmin):
             "is_done": scan.state == ScanState.DONE,
             "is_found": scan.verdict != Verdict.NO,
             "is_from_an_earlier_text": not _is_current(scan),
+            "thumbs": reviews.of_scan(request, scan),
+            "scan": scan,
         }
         return super().render_change_form(request, context, *args, **kwargs)
 

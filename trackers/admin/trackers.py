@@ -28,7 +28,7 @@ from trackers import (
     questioning,
     wording,
 )
-from trackers.admin import fieldsets, trackers_acts, trackers_history, trackers_shown
+from trackers.admin import fieldsets, previews, trackers_acts, trackers_history, trackers_shown
 from trackers.admin.forms import TrackerForm
 from trackers.admin.trackers_files import TrackerFilesMixin
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
@@ -92,6 +92,8 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
             "unpublish": trackers_acts.unpublish,
             "backfill": trackers_acts.backfill,
             "history": trackers_history.history,
+            "test": previews.test,
+            "judge": previews.judge,
         }
         return [*self.pages_of_row("tracker_id", pages), *super().get_urls()]
 

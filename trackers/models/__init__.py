@@ -6,6 +6,14 @@ from trackers.models.conversations import (
     Utterance,
 )
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
+from trackers.models.previews import (
+    PREVIEW_CONVERSATIONS_MAX,
+    ConversationVectors,
+    Preview,
+    PreviewQuote,
+    PreviewResult,
+    Review,
+)
 from trackers.models.scans import Confidence, Quote, Scan, ScanState, Verdict
 from trackers.models.trackers import (
     FREE_KINDS,
@@ -24,6 +32,7 @@ from trackers.models.trackers import (
 
 __all__ = [
     "FREE_KINDS",
+    "PREVIEW_CONVERSATIONS_MAX",
     "Affiliation",
     "AnswerType",
     "Backfill",
@@ -31,12 +40,17 @@ __all__ = [
     "Confidence",
     "Conversation",
     "ConversationKind",
+    "ConversationVectors",
     "CustomerAccount",
     "Deal",
     "FilterField",
     "Part",
     "Participant",
+    "Preview",
+    "PreviewQuote",
+    "PreviewResult",
     "Quote",
+    "Review",
     "Scan",
     "ScanState",
     "Side",
