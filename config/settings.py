@@ -351,16 +351,7 @@ UNFOLD = {
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 # The API. A view that says nothing else is closed: ApiView opens itself to keys with a scope.
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["credits.api.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["credits.api.reading.JsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "credits.api.schema.ApiSchema",
-    "EXCEPTION_HANDLER": "credits.api.answers.to_exception",
-    # “format” is a parameter like any other: unknown.
-    "URL_FORMAT_OVERRIDE": None,
-}
+REST_FRAMEWORK = open_api.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = open_api.SETTINGS
 # Whether a limit is reached is counted in the database (credits/rate_limits.py).
 API_REQUESTS_PER_SECOND = env.number(
@@ -376,6 +367,15 @@ API_REQUESTS_PER_DAY = env.number(
     "API requests a company may make in a day of UTC.",
     minimum=1,
     maximum=1_000_000_000,
+)
+
+# What waited longer for credits is skipped, visibly (trackers/sweeping.py).
+WAITING_DAYS = env.number(
+    "TALLYSTICK_WAITING_DAYS",
+    30,
+    "Days a conversation waits for credits before it is skipped.",
+    minimum=1,
+    maximum=3650,
 )
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

@@ -70,7 +70,7 @@ class Settings:
     include_emails: bool = False
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
-    catch_up: bool = True
+    catch_up: bool = False
     filters: frozenset[FilterValue] = frozenset()
 
 

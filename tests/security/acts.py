@@ -222,13 +222,18 @@ def stop_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_stop", backfill.pk))
 
 
-def _paused(world: World) -> Any:
+@act("admin:trackers_backfill_pause", "PAUSED", prepare=World.backfill)
+def pause_backfill(world: World, backfill: Any) -> Any:
+    return world.as_alice.post(url("trackers_backfill_pause", backfill.pk))
+
+
+def _at_zero(world: World) -> Any:
     backfill = world.backfill()
-    backfills.pause_at_zero(backfill_id=backfill.pk)
+    backfills.wait_at_zero(backfill_id=backfill.pk)
     return backfill
 
 
-@act("admin:trackers_backfill_resume", "RESUMED", prepare=_paused)
+@act("admin:trackers_backfill_resume", "RESUMED", prepare=_at_zero)
 def resume_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_resume", backfill.pk))
 

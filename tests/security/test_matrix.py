@@ -97,6 +97,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_tracker_unpublish",
         "admin:trackers_tracker_backfill",
         "admin:trackers_backfill_stop",
+        "admin:trackers_backfill_pause",
         "admin:trackers_backfill_resume",
     ),
     Act.VIEW_SCHEDULE: lists("credits", "jobrun"),
