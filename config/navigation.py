@@ -53,6 +53,13 @@ GROUPS = (
             _list("AI trackers", "track_changes", "trackers_tracker", Act.VIEW_TRACKERS),
             _list("Results", "fact_check", "trackers_scan", Act.VIEW_RESULTS),
             _list("Backfills", "history", "trackers_backfill", Act.VIEW_TRACKERS),
+            Item(
+                "Waiting for credits",
+                "hourglass_top",
+                "admin:trackers_waiting",
+                Act.VIEW_TRACKERS,
+                badge="trackers.waiting.badge",
+            ),
         ),
     ),
     Group(

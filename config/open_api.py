@@ -1,4 +1,4 @@
-"""What the API's OpenAPI document says of the API as a whole, and how its page is shown."""
+"""How the API reads requests, and what its OpenAPI document says of it as a whole."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ for the figures that were shown with it.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -85,11 +86,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a decision is about, in figures: conversations by kind, and their price in credits."""
+    """What a decision is about, in figures: conversations by kind, and their price in credits.
+
+    ``digest`` stands for the very conversations: others of the same figures are not the same.
+    """
 
     calls: int = 0
     emails: int = 0
     credits: Decimal = ZERO
+    digest: str = ""
 
     @property
     def count(self) -> int:
@@ -263,7 +268,13 @@ def _chosen(company: Company, decision: Decision, available: Decimal) -> list[Ro
 
 def _summed(rows: Collection[Row]) -> Selection:
     calls = sum(row.kind == ConversationKind.CALL for row in rows)
-    return Selection(calls, len(rows) - calls, sum((row.price for row in rows), ZERO))
+    digest = hashlib.sha256(b"".join(sorted(row.scan_id.bytes for row in rows)))
+    return Selection(
+        calls=calls,
+        emails=len(rows) - calls,
+        credits=sum((row.price for row in rows), ZERO),
+        digest=digest.hexdigest()[:16],
+    )
 
 
 def _carry_out(rows: list[Row], choice: Choice, *, by: User, now: datetime) -> None:
@@ -278,9 +289,7 @@ def _carry_out(rows: list[Row], choice: Choice, *, by: User, now: datetime) -> N
 def _held(scan_ids: list[UUID]) -> list[UUID]:
     """Lock those of the scans that still wait."""
     waiting = Scan.objects.filter(pk__in=scan_ids, state=ScanState.WAITING)
-    return list(
-        waiting.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
-    )
+    return list(waiting.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def _one_at_a_time(company: Company) -> None:

@@ -23,7 +23,9 @@ from tests.security import acts_of_billing, acts_of_programs
 from tests.security.acting import ACTS, World, act, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
+from tests.support.conversations import record
 from trackers import backfills
+from trackers.models import Scan
 
 __all__ = ["ACTS", "World", "acts_of_billing", "acts_of_programs"]
 
@@ -238,6 +240,25 @@ def resume_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_resume", backfill.pk))
 
 
+def _waiting(world: World) -> Any:
+    now = timezone.now()
+    conversations.published(world.acme, world.alice, now=now - timedelta(days=60))
+    conversations.ingest(world.acme, *(record(f"{n}", started_at=now) for n in range(2)), now=now)
+    Scan.objects.update(state="WAITING", price="0.500")
+    people.credits_for(world.acme, "0.5")
+
+
+@act("admin:trackers_waiting_decide", "RESUMED", "SKIPPED", prepare=_waiting)
+def decide_what_waits(world: World, _: Any) -> Any:
+    address = url("trackers_waiting_decide")
+    key = str(world.as_alice.get(address).context["form"]["key"].value())
+    for choice in ("ALL", "SKIP"):
+        form = {"choice": choice, "key": key}
+        seen = world.as_alice.post(address, form).context["seen"]
+        answer = world.as_alice.post(address, form | {"step": "confirm", "seen": seen})
+    return answer
+
+
 # Taking figures out
 
 
@@ -281,6 +302,7 @@ READS = {
     "admin:credits_usageevent_changelist": "a list",
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
+    "admin:trackers_waiting": "a page of figures",
     "admin:ledger_entry": "a page of figures",
     "api_schema": "describes the API",
     "api_docs": "describes the API",
