@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from credits import balances, companies, reconciliation
+from credits import balances, companies, rate_cards, reconciliation
 from credits.audit import Action
-from credits.models import AuditEvent, Rate, UsageEvent
+from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
@@ -253,14 +253,20 @@ def test_another_company_s_queue_is_neither_shown_nor_decided_on(acme, alice, pr
 def test_prices_of_what_waits_follow_the_rate_card(acme, alice, prices):
     arrive(acme, "a", "b")
     work_off(prices)
-    Rate.objects.filter(item="CALL_SHORT").update(amount="0.7")
+    later, latest = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+    card(later, CALL_SHORT="0.7")
+    card(latest, CALL_SHORT="0")
 
-    waiting.reprice(company=acme, now=NOW)
+    waiting.reprice(company=acme, now=later)
 
     assert waiting.queues(company=acme)[0].credits == Decimal("1.400")
-    Rate.objects.filter(item="CALL_SHORT").update(amount="0")
-    waiting.reprice(company=acme, now=NOW)
+    waiting.reprice(company=acme, now=latest)
     assert states(prices) == dict.fromkeys("ab", "PENDING")
+
+
+def card(effective_at, **changes):
+    rates = people.rates().amounts | {item: Decimal(rate) for item, rate in changes.items()}
+    rate_cards.publish(effective_at=effective_at, rates=rates, note="", by=None, now=NOW)
 
 
 def test_nothing_is_decided_in_a_closed_company(acme, alice, prices):

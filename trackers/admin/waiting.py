@@ -155,9 +155,9 @@ class Decide(acting.Act):
         whole = _summed(form.queues).credits
         available = balances.now(company=self.company).available
         form.initial["limit"] = amounts.text(min(whole, available))
-        form.fields["limit"].help_text = (
-            f"For “newest first”. {amounts.grouped(available)} credits are available."
-        )
+        form.fields[
+            "limit"
+        ].help_text = f"For “newest first”. {amounts.grouped(available)} credits are available."
         return form
 
     def plan(self, form: Any) -> Plan:
