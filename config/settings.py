@@ -12,7 +12,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, logs, mail, open_api
+from config import addresses, embedded_postgres, logs, look, mail, open_api
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -241,6 +241,16 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
+PUBLIC_URL = addresses.site(
+    env.text(
+        "TALLYSTICK_PUBLIC_URL",
+        "",
+        "The address people open, such as `https://credits.example.com`: e-mails link to it.",
+        default_is="made from the first host name",
+    ),
+    host=ALLOWED_HOSTS[0],
+    is_https=HTTPS,
+)
 
 # E-mail. Without a server nothing is needed: what would be sent is printed by the
 # process that sends it.
@@ -331,22 +341,7 @@ CREDIT_FIRST_STEPS = ["trackers.links.first_steps"]
 CREDIT_RESULTS = ["trackers.links.results"]
 CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
-UNFOLD = {
-    "SITE_TITLE": "Tallystick",
-    "SITE_HEADER": "Tallystick",
-    "SITE_SYMBOL": "toll",
-    # The site is the admin: there is no other one to go back to.
-    "SITE_URL": None,
-    # Unfold's own 500 is the dark theme's text color and too dark to read there (3.9 : 1).
-    "COLORS": {"primary": {"500": "oklch(71.4% .203 305.504)"}},
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.icon"},
-    ],
-    "STYLES": ["config.navigation.stylesheet"],
-    "SCRIPTS": ["config.navigation.script"],
-    "ENVIRONMENT": "config.navigation.environment",
-    "SIDEBAR": {"navigation": "config.navigation.sidebar"},
-}
+UNFOLD = look.UNFOLD
 
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 

@@ -77,12 +77,13 @@ def refuse_busy_port(port: int) -> None:
 def running(port: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Keep the services up until the block ends, then end each by its process id."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
+    address = {"TALLYSTICK_PUBLIC_URL": f"http://127.0.0.1:{port}"}
     try:
         for service in services(port):
             processes[service.name] = subprocess.Popen(
                 service.command,
                 cwd=PROJECT,
-                env=os.environ | {"PYTHONWARNINGS": "ignore"},
+                env=address | os.environ | {"PYTHONWARNINGS": "ignore"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 # A Ctrl-C in the terminal is for us; we end them in order.

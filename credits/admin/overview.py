@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,7 +21,7 @@ from credits.admin import use_panel
 from credits.amounts import approximate, grouped
 from credits.current_company import Scope, scope_of
 from credits.forecasts import Forecast
-from credits.metering import Feature, FeatureUse
+from credits.metering import FeatureUse
 from credits.models import Company, FeatureType
 from credits.overview import Expiry, Overview
 from credits.roles import Act
@@ -253,7 +249,7 @@ def _features(scope: Scope, found: Overview) -> list[FeatureRow]:
     return [
         FeatureRow(
             use=use,
-            url=_feature_url(use.feature) if links else None,
+            url=shown.feature_address(use.feature) if links else None,
             per_hundred=found.use.per_hundred(use),
             change=found.use.change_of(use),
         )
@@ -290,14 +286,3 @@ def _conversations(calls: int, emails: int) -> str:
 
 def _if_allowed(scope: Scope, act: Act, name: str) -> str | None:
     return url_or_none(name) if scope.may(act) else None
-
-
-def _feature_url(feature: Feature) -> str | None:
-    for path in settings.CREDIT_FEATURE_LINKS:
-        find: Callable[[str, UUID | None], str | None] = import_string(path)
-        try:
-            if url := find(feature.type, feature.ref):
-                return url
-        except NoReverseMatch:
-            continue
-    return None

@@ -332,6 +332,8 @@ TASKS_WITHOUT_A_LINE = {
     "each period has its row, with how it was computed, and its entry in the ledger",
     "credits.tasks.export": "prepares what a person asked for; the job says how it ended",
     "credits.tasks.look_after_exports": "hands lost work out again, and removes what is too old",
+    "credits.tasks.look_at_use": "states what the ledger says; the list of alerts shows it",
+    "credits.tasks.mail_alert": "sends what an alert says; its row says how that ended",
     "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
     "credits.tasks.add_up_days": "fills a cache of what usage events say",
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
