@@ -46,6 +46,11 @@ class TallystickAdminSite(UnfoldAdminSite):
                 self.admin_view(overview.hide_first_steps),
                 name="hide_first_steps",
             ),
+            path(
+                "credits/banner/hide/",
+                self.admin_view(overview.hide_banner),
+                name="hide_banner",
+            ),
             # Unlike Django's, for people without a standing too: they are signed in as well.
             path("logout/", self.logout, name="logout"),
             path(

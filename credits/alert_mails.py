@@ -19,7 +19,6 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.urls import NoReverseMatch, reverse
 
 from credits import alerts, balances, mails, metering, outlooks, shown, shown_forecasts, wakes
 from credits.alerts import Figures
@@ -153,10 +152,8 @@ def _consumer(use: FeatureUse) -> Consumer:
 
 def _address(name: str) -> str:
     """Return a page's whole address; empty where this installation has no such page."""
-    try:
-        return f"{settings.PUBLIC_URL}{reverse(name)}"
-    except NoReverseMatch:
-        return ""
+    path = shown.page_address(name)
+    return f"{settings.PUBLIC_URL}{path}" if path else ""
 
 
 def _due(mail: AlertMail) -> QuerySet[AlertMail]:

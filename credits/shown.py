@@ -182,6 +182,14 @@ def origin(grant: CreditGrant) -> str:
     return NOTHING
 
 
+def page_address(name: str, *args: Any) -> str | None:
+    """Return a page's address; None where this installation has no such page."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return None
+
+
 def feature_address(feature: Feature) -> str | None:
     """Return the address of the page of what uses credits; None where it has none."""
     for path in settings.CREDIT_FEATURE_LINKS:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from config.demo.clock import seeded_clock
-from credits import alerts, charging, grants
+from credits import alerts, charging, grants, refunds
 from credits.ledger import Use
 from credits.models import Alert, AlertMail, AlertState, Membership, User
 from credits.rating import Work
@@ -125,8 +125,8 @@ def test_what_is_held_counts_as_used_until_it_is_released(acme):
 def test_a_refund_arms_nothing(acme):
     event = use(acme, 92)
     look()
-    charging.refund(
-        event=event, amount=Decimal(50), by=people.vera(), reason="It was a mistake of ours."
+    refunds.refund(
+        usage_event=event, amount=Decimal(50), by=people.vera(), reason="It was a mistake of ours."
     )
     assert look() == 0
     use(acme, 50)

@@ -291,6 +291,7 @@ READS = {
     "admin:credits_page": "a page of figures",
     "admin:credits_guide": "words and prices; that one has read them is noted for oneself alone",
     "admin:hide_first_steps": "takes a list off one's own page; nothing of the company changes",
+    "admin:hide_banner": "takes a notice off one's own page; kept in one's own session",
     "admin:choose_company": "which company one looks at, kept in one's own session",
     "admin:password_change_done": "says that it is done; the change itself is an act",
     "admin:autocomplete": "finds names for a form",

@@ -57,7 +57,7 @@ STANDINGS = (
     Standing.BUSINESS_ADMIN,
     Standing.VIEWER,
 )
-LEDGER = ("ledgerentry", "drawdown", "usageevent", "reservation", "creditgrant")
+LEDGER = ("alert", "ledgerentry", "drawdown", "usageevent", "reservation", "creditgrant")
 PEOPLE = ("company", "user", "membership")
 SAID = ("conversation", "customeraccount", "deal", "team", "teammember")
 
