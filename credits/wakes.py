@@ -12,10 +12,9 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 EXPORT_TASK = "credits.tasks.export"
-# An export takes minutes: it queues with the other long work and not with what is live.
-EXPORT_QUEUE = "backfill"
 ALERT_TASK = "credits.tasks.mail_alert"
-ALERT_QUEUE = "maintenance"
+# An export takes minutes, and a mail server may be slow: neither queues with what is live.
+LONG_QUEUE = "backfill"
 
 
 def export(*, job_id: UUID) -> None:
@@ -23,17 +22,17 @@ def export(*, job_id: UUID) -> None:
 
     A broker that cannot be reached loses nothing: the sweep asks again each minute.
     """
-    transaction.on_commit(lambda: _send(EXPORT_TASK, EXPORT_QUEUE, job_id=job_id))
+    transaction.on_commit(lambda: _send(EXPORT_TASK, job_id=job_id))
 
 
 def alert(*, mail_id: UUID) -> None:
     """Ask for an alert's e-mail to be sent after commit; the sweep asks again as for exports."""
-    transaction.on_commit(lambda: _send(ALERT_TASK, ALERT_QUEUE, mail_id=mail_id))
+    transaction.on_commit(lambda: _send(ALERT_TASK, mail_id=mail_id))
 
 
-def _send(task: str, queue: str, **ids: UUID) -> None:
+def _send(task: str, **ids: UUID) -> None:
     arguments = {name: str(value) for name, value in ids.items()}
     try:
-        current_app.send_task(task, kwargs=arguments, queue=queue)
+        current_app.send_task(task, kwargs=arguments, queue=LONG_QUEUE)
     except OperationalError:
         logger.warning("The broker did not take a wake for %s; it is asked again.", arguments)
