@@ -48,6 +48,7 @@ from credits.models import (
 )
 
 THRESHOLDS = (75, 90, 100)  # Percent used, rising.
+DEMO = "Demo data: no e-mail is sent."
 RECEIVING_ROLES = (Role.TECH_ADMIN, Role.BUSINESS_ADMIN)
 
 
@@ -211,8 +212,9 @@ def _armed(state: AlertState, figures: Figures) -> int:
 
 
 def _raise(figures: Figures, *, now: datetime) -> Alert:
+    company = Company.objects.get(pk=figures.company_id)
     alert = Alert.objects.create(
-        company=Company.objects.get(pk=figures.company_id),
+        company=company,
         kind=AlertKind.USED,
         threshold=figures.level,
         raised_at=now,
@@ -220,10 +222,13 @@ def _raise(figures: Figures, *, now: datetime) -> Alert:
         available=figures.available,
         total=figures.total,
     )
+    # The people of a demo are made up: nobody would get what is sent to them.
+    due = (None, DEMO) if company.is_demo else (now, "")
     mails = AlertMail.objects.bulk_create(
-        AlertMail(company_id=figures.company_id, alert=alert, receiver_id=user_id, due_at=now)
-        for user_id in receivers(figures.company_id)
+        AlertMail(company=company, alert=alert, receiver_id=user_id, due_at=due[0], trouble=due[1])
+        for user_id in receivers(company.pk)
     )
     for mail in mails:
-        wakes.alert(mail_id=mail.pk)
+        if mail.due_at is not None:
+            wakes.alert(mail_id=mail.pk)
     return alert

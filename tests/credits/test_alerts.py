@@ -111,6 +111,19 @@ def test_the_company_s_active_admins_are_told_and_nobody_else(acme):
     assert {mail.company for mail in mails} == {acme}
 
 
+def test_nobody_is_written_to_about_demo_data(acme):
+    acme.is_demo = True
+    acme.save()
+    use(acme, 90)
+
+    look()
+
+    assert told(acme) == [90]
+    assert set(AlertMail.objects.values_list("due_at", "trouble")) == {
+        (None, "Demo data: no e-mail is sent.")
+    }
+
+
 def test_what_is_held_counts_as_used_until_it_is_released(acme):
     held = charging.reserve(company=acme, amount=Decimal(80), use=USE, rates=people.rates())
     look()
