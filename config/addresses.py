@@ -88,6 +88,30 @@ def hosts(text: str) -> list[str]:
     return found
 
 
+def site(url: str, *, host: str, is_https: bool) -> str:
+    """Return the address that paths of this site are added to, without a slash at the end.
+
+    Without one it is that of the host; a machine's own is where the demo is.
+
+    :raises ImproperlyConfigured: if it is no such address.
+    """
+    if not url:
+        name = host.lstrip(".") if host != "*" else "localhost"
+        port = ":8000" if name == "localhost" and not is_https else ""
+        return f"{'https' if is_https else 'http'}://{name}{port}"
+    try:
+        parts = urlsplit(url)
+        is_site = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_site = False
+    if not is_site or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ImproperlyConfigured(
+            f"TALLYSTICK_PUBLIC_URL is “{url}”; write the scheme and the host alone, such as "
+            "https://credits.example.com."
+        )
+    return url.rstrip("/")
+
+
 def _is_broker(url: str) -> bool:
     try:
         parts = urlsplit(url)

@@ -35,6 +35,7 @@ class TallystickAdminSite(UnfoldAdminSite):
         # Imported here and not above: the admin pages register themselves on this very site.
         from credits import views
         from credits.admin import entries, guide, overview
+        from trackers.admin import waiting
 
         return [
             path("password/", self.admin_view(views.choose_password), name="choose_password"),
@@ -45,12 +46,27 @@ class TallystickAdminSite(UnfoldAdminSite):
                 self.admin_view(overview.hide_first_steps),
                 name="hide_first_steps",
             ),
+            path(
+                "credits/banner/hide/",
+                self.admin_view(overview.hide_banner),
+                name="hide_banner",
+            ),
             # Unlike Django's, for people without a standing too: they are signed in as well.
             path("logout/", self.logout, name="logout"),
             path(
                 "ledger/<slug:company_slug>/<int:sequence>/",
                 self.admin_view(entries.permalink),
                 name="ledger_entry",
+            ),
+            path(
+                "trackers/waiting/",
+                self.admin_view(waiting.waiting_page),
+                name="trackers_waiting",
+            ),
+            path(
+                "trackers/waiting/decide/",
+                self.admin_view(waiting.decide_page),
+                name="trackers_waiting_decide",
             ),
             path("company/", self.admin_view(overview.choose_company), name="choose_company"),
         ]

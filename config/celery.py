@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 
 from celery import Celery
 from celery.schedules import crontab
@@ -24,12 +25,14 @@ app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name i
 SCHEDULE = {
     "add_up_days": {"task": "credits.tasks.add_up_days", "schedule": crontab(minute=20)},
     "forget_answers": {"task": "credits.tasks.forget_answers", "schedule": crontab(minute=40)},
+    "alerts": {"task": "credits.tasks.look_at_use", "schedule": timedelta(seconds=30)},
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
-    "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
+    # Twice a minute, so that what credits woke is read within the minute.
+    "sweep": {"task": "trackers.tasks.sweep", "schedule": timedelta(seconds=30)},
     "change_zones": {"task": "billing.tasks.change_zones", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }
 app.conf.beat_schedule = {
-    name: job | {"options": {"queue": MAINTENANCE, "expires": 55}} for name, job in SCHEDULE.items()
+    name: job | {"options": {"queue": MAINTENANCE, "expires": 25}} for name, job in SCHEDULE.items()
 }

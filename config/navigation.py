@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.utils.module_loading import import_string
 
-from credits.admin.overview import url_or_none
+from credits import shown
 from credits.current_company import Scope, scope_of
 from credits.roles import Act
 
@@ -44,6 +44,7 @@ GROUPS = (
         "Overview",
         (
             Item("Credits", "monitoring", "admin:credits_page", Act.VIEW_CREDITS),
+            _list("Alerts", "notifications", "credits_alert", Act.VIEW_LEDGER),
             Item("Guide to credits", "menu_book", "admin:credits_guide", Act.VIEW_CREDITS),
         ),
     ),
@@ -53,6 +54,13 @@ GROUPS = (
             _list("AI trackers", "track_changes", "trackers_tracker", Act.VIEW_TRACKERS),
             _list("Results", "fact_check", "trackers_scan", Act.VIEW_RESULTS),
             _list("Backfills", "history", "trackers_backfill", Act.VIEW_TRACKERS),
+            Item(
+                "Waiting for credits",
+                "hourglass_top",
+                "admin:trackers_waiting",
+                Act.VIEW_TRACKERS,
+                badge="trackers.waiting.badge",
+            ),
         ),
     ),
     Group(
@@ -164,7 +172,7 @@ def _link(item: Item, scope: Scope) -> dict[str, Any] | None:
     side = VENDOR if scope.is_vendor else COMPANY
     if not scope.may(item.act) or item.only_for not in ("", side):
         return None
-    url = url_or_none(item.url_name)
+    url = shown.page_address(item.url_name)
     if url is None:
         return None
     link = {
@@ -182,8 +190,8 @@ def _here(path: str, urls: list[str]) -> str | None:
 
     The credits page is the index too, but no page under its address is part of it.
     """
-    credits_page = url_or_none("admin:credits_page")
-    if path in (credits_page, url_or_none("admin:index")):
+    credits_page = shown.page_address("admin:credits_page")
+    if path in (credits_page, shown.page_address("admin:index")):
         return credits_page
     above = [url for url in urls if url != credits_page and path.startswith(url)]
     return max(above, key=len, default=None)

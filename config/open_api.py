@@ -1,4 +1,4 @@
-"""What the API's OpenAPI document says of the API as a whole, and how its page is shown."""
+"""How the API reads requests, and what its OpenAPI document says of it as a whole."""
 
 from __future__ import annotations
 
@@ -30,4 +30,15 @@ SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
+}
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["credits.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["credits.api.reading.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "credits.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "credits.api.answers.to_exception",
+    # “format” is a parameter like any other: unknown.
+    "URL_FORMAT_OVERRIDE": None,
 }

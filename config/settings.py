@@ -12,7 +12,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, logs, mail, open_api
+from config import addresses, embedded_postgres, logs, look, mail, open_api
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -241,6 +241,16 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS] if HTTPS else []
+PUBLIC_URL = addresses.site(
+    env.text(
+        "TALLYSTICK_PUBLIC_URL",
+        "",
+        "The address people open, such as `https://credits.example.com`: e-mails link to it.",
+        default_is="made from the first host name",
+    ),
+    host=ALLOWED_HOSTS[0],
+    is_https=HTTPS,
+)
 
 # E-mail. Without a server nothing is needed: what would be sent is printed by the
 # process that sends it.
@@ -331,36 +341,12 @@ CREDIT_FIRST_STEPS = ["trackers.links.first_steps"]
 CREDIT_RESULTS = ["trackers.links.results"]
 CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
-UNFOLD = {
-    "SITE_TITLE": "Tallystick",
-    "SITE_HEADER": "Tallystick",
-    "SITE_SYMBOL": "toll",
-    # The site is the admin: there is no other one to go back to.
-    "SITE_URL": None,
-    # Unfold's own 500 is the dark theme's text color and too dark to read there (3.9 : 1).
-    "COLORS": {"primary": {"500": "oklch(71.4% .203 305.504)"}},
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": "config.navigation.icon"},
-    ],
-    "STYLES": ["config.navigation.stylesheet"],
-    "SCRIPTS": ["config.navigation.script"],
-    "ENVIRONMENT": "config.navigation.environment",
-    "SIDEBAR": {"navigation": "config.navigation.sidebar"},
-}
+UNFOLD = look.UNFOLD
 
 IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 
 # The API. A view that says nothing else is closed: ApiView opens itself to keys with a scope.
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["credits.api.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["credits.api.reading.JsonParser"],
-    "DEFAULT_SCHEMA_CLASS": "credits.api.schema.ApiSchema",
-    "EXCEPTION_HANDLER": "credits.api.answers.to_exception",
-    # “format” is a parameter like any other: unknown.
-    "URL_FORMAT_OVERRIDE": None,
-}
+REST_FRAMEWORK = open_api.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = open_api.SETTINGS
 # Whether a limit is reached is counted in the database (credits/rate_limits.py).
 API_REQUESTS_PER_SECOND = env.number(
@@ -376,6 +362,15 @@ API_REQUESTS_PER_DAY = env.number(
     "API requests a company may make in a day of UTC.",
     minimum=1,
     maximum=1_000_000_000,
+)
+
+# What waited longer for credits is skipped, visibly (trackers/sweeping.py).
+WAITING_DAYS = env.number(
+    "TALLYSTICK_WAITING_DAYS",
+    30,
+    "Days a conversation waits for credits before it is skipped.",
+    minimum=1,
+    maximum=3650,
 )
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

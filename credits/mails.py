@@ -1,4 +1,4 @@
-"""Send one e-mail in plain text; where it goes is the address in the environment (config.mail)."""
+"""Send one e-mail; where it goes is the address in the environment (config.mail)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from smtplib import SMTPNotSupportedError, SMTPRecipientsRefused, SMTPResponseException
 from typing import Any
 
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
 # What a mail server says when it has not taken an e-mail. Everything else that goes wrong once
@@ -24,9 +24,12 @@ def send(
     subject: str,
     template: str,
     context: dict[str, Any],
+    html_template: str = "",
     claim: Callable[[], bool] | None = None,
 ) -> bool:
     """Send an e-mail to one address; tell whether it was sent.
+
+    In plain text, and in HTML beside it where there is a template for that.
 
     ``claim`` is asked once the mail server has answered and before it is given anything; with
     False nothing is sent. So whoever may send only once writes that down at the last moment, and
@@ -35,12 +38,14 @@ def send(
     :raises DeliveryUnknown: the e-mail was on its way when the server was lost.
     :raises OSError: the mail server cannot be reached, or refuses; nothing was sent.
     """
-    message = EmailMessage(
+    message = EmailMultiAlternatives(
         # On one line, whatever the names in it hold: a subject is a header.
         subject=" ".join(subject.split()),
         body=render_to_string(template, context),
         to=[to],
     )
+    if html_template:
+        message.attach_alternative(render_to_string(html_template, context), "text/html")
     server = get_connection()
     # Ours to close: ``send_messages`` leaves a connection open that was open before.
     server.open()
@@ -53,7 +58,7 @@ def send(
     return True
 
 
-def _hand_over(server: Any, message: EmailMessage) -> None:
+def _hand_over(server: Any, message: EmailMultiAlternatives) -> None:
     try:
         server.send_messages([message])
     except _NOT_TAKEN:

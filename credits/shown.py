@@ -10,19 +10,21 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
 from credits import amounts
+from credits.metering import Feature
 from credits.models import Company, CreditGrant
 
 NOTHING = "–"
@@ -178,6 +180,26 @@ def origin(grant: CreditGrant) -> str:
             text, url = found
             return _anchor(url, text)
     return NOTHING
+
+
+def page_address(name: str, *args: Any) -> str | None:
+    """Return a page's address; None where this installation has no such page."""
+    try:
+        return reverse(name, args=args)
+    except NoReverseMatch:
+        return None
+
+
+def feature_address(feature: Feature) -> str | None:
+    """Return the address of the page of what uses credits; None where it has none."""
+    for path in settings.CREDIT_FEATURE_LINKS:
+        find: Callable[[str, UUID | None], str | None] = import_string(path)
+        try:
+            if url := find(feature.type, feature.ref):
+                return url
+        except NoReverseMatch:
+            continue
+    return None
 
 
 def entry_address(company: Company, sequence: int) -> str:

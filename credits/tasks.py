@@ -9,11 +9,21 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
-from credits import announcing, expirations, exports, idempotency, jobs, usage_days
+from credits import (
+    alert_mails,
+    alerts,
+    announcing,
+    expirations,
+    exports,
+    idempotency,
+    jobs,
+    usage_days,
+)
 from credits.models import ExportJob, ExportState
 
 SETTLE_PERIOD = timedelta(minutes=1)
 EXPORTS_PERIOD = timedelta(minutes=1)
+ALERTS_PERIOD = timedelta(seconds=30)
 FORGET_PERIOD = timedelta(hours=1)
 ADD_UP_PERIOD = timedelta(hours=1)
 
@@ -48,6 +58,23 @@ def look_after_exports() -> None:
             woken = exports.sweep(now=now)
             removed = exports.clean_up(now=now)
             job.summary = f"{woken} woken, {removed} removed"
+
+
+@shared_task
+def look_at_use() -> None:
+    """Raise the alerts that the ledger calls for, and find e-mails whose message was lost."""
+    now = timezone.now()
+    with jobs.once_per_period("alerts", now=now, period=ALERTS_PERIOD) as job:
+        if job.is_mine:
+            raised = alerts.evaluate_all(now=now)
+            due = alert_mails.sweep(now=now)
+            job.summary = f"{raised:,} raised, {due:,} e-mails due"
+
+
+@shared_task
+def mail_alert(*, mail_id: str) -> None:
+    """Send one alert's e-mail to one person; it may be sent already."""
+    alert_mails.send(mail_id=UUID(mail_id), clock=timezone.now)
 
 
 @shared_task

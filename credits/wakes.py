@@ -1,4 +1,4 @@
-"""Wake a worker for an export that is in the database; the broker is only a hint (DESIGN §4)."""
+"""Wake a worker for work that is in the database; the broker is only a hint (DESIGN §4)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 logger = logging.getLogger(__name__)
 
 EXPORT_TASK = "credits.tasks.export"
-# An export takes minutes: it queues with the other long work and not with what is live.
-EXPORT_QUEUE = "backfill"
+ALERT_TASK = "credits.tasks.mail_alert"
+# An export takes minutes, and a mail server may be slow: neither queues with what is live.
+LONG_QUEUE = "backfill"
 
 
 def export(*, job_id: UUID) -> None:
@@ -21,11 +22,17 @@ def export(*, job_id: UUID) -> None:
 
     A broker that cannot be reached loses nothing: the sweep asks again each minute.
     """
-    transaction.on_commit(lambda: _send(job_id))
+    transaction.on_commit(lambda: _send(EXPORT_TASK, job_id=job_id))
 
 
-def _send(job_id: UUID) -> None:
+def alert(*, mail_id: UUID) -> None:
+    """Ask for an alert's e-mail to be sent after commit; the sweep asks again as for exports."""
+    transaction.on_commit(lambda: _send(ALERT_TASK, mail_id=mail_id))
+
+
+def _send(task: str, **ids: UUID) -> None:
+    arguments = {name: str(value) for name, value in ids.items()}
     try:
-        current_app.send_task(EXPORT_TASK, kwargs={"job_id": str(job_id)}, queue=EXPORT_QUEUE)
+        current_app.send_task(task, kwargs=arguments, queue=LONG_QUEUE)
     except OperationalError:
-        logger.warning("The broker did not take a wake for export %s; it is asked again.", job_id)
+        logger.warning("The broker did not take a wake for %s; it is asked again.", arguments)

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, Sum
 
-from credits import balances
+from credits import balances, charging
 from credits.amounts import ZERO, exact, grouped
 from credits.audit import Action
-from credits.models import UsageAction, User
+from credits.models import Reservation, UsageAction, User
 from credits.rating import Rates
-from trackers import estimates, locks, trail, wakes
+from trackers import backfill_progress, estimates, locks, trail, wakes
 from trackers.batches import batches
 from trackers.estimates import ScanEstimate
 from trackers.models import (
     Backfill,
     BackfillState,
-    Conversation,
     Scan,
     ScanState,
     Tracker,
     TrackerState,
     TrackerVersion,
 )
+from trackers.models.trackers import LIVE_BACKFILL_STATES
 
 INSERT_BATCH_SIZE = 1000
 CHAINS_MAX = 2  # Tasks that work on one backfill at once; each asks for the next batch itself.
-PACE_SPAN = timedelta(minutes=1)
-LIVE_STATES = [BackfillState.RUNNING, BackfillState.PAUSED]
+LIVE_STATES = LIVE_BACKFILL_STATES  # Those that go on, or would if somebody let them.
+RESUMABLE_STATES = [BackfillState.PAUSED, BackfillState.WAITING]
 
 
 class BackfillRefused(Exception):
@@ -66,31 +65,6 @@ class Plan:
     ceiling: Decimal | None
     rates: Rates
     shown: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a backfill is: conversations by state, and credits charged so far."""
-
-    total: int
-    done: int
-    failed: int
-    skipped: int
-    waiting: int
-    running: int
-    charged: Decimal
-
-    @property
-    def finished(self) -> int:
-        return self.done + self.failed + self.skipped
-
-    @property
-    def percent(self) -> int:
-        """Return how much was read, or tried; what was skipped is no progress."""
-        return 100 if not self.total else (self.done + self.failed) * 100 // self.total
-
-
-_NOTHING_YET = Progress(total=0, done=0, failed=0, skipped=0, waiting=0, running=0, charged=ZERO)
 
 
 def launch(
@@ -168,8 +142,9 @@ def start(*, tracker: Tracker, plan: Plan, available: Decimal, by: User, now: da
 def stop(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
     """End a backfill: nothing is charged after this commits.
 
-    A batch under way finds it stopped when it wants to write, releases what it holds and throws
-    its results away. Scans not done are skipped and can be taken over by another backfill.
+    A batch under way finds it stopped when it wants to write and throws its results away; the
+    credits it holds are free at once. Scans not done are skipped and can be taken over by another
+    backfill.
 
     :raises NotRunning: it has ended already.
     """
@@ -179,31 +154,55 @@ def stop(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
             raise NotRunning(NotRunning.__doc__)
         _stop(backfill, by=by, now=now, reason="Stopped by a person.")
         trail.backfill(Action.STOPPED, backfill, by=by)
+    _free_holds(backfill)
     return backfill
 
 
-def resume(*, backfill_id: UUID, by: User) -> Backfill:
-    """Go on with a backfill that met zero; only a person does this.
+def pause(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
+    """Halt a backfill until a person resumes it: nothing of it is charged meanwhile.
 
-    :raises NotRunning: it is not paused.
+    A batch under way finds it paused when it wants to write; its conversations are queued again,
+    unread, and the credits it holds are free at once.
+
+    :raises NotRunning: it has ended, is paused already or waits for credits.
+    """
+    with transaction.atomic():
+        backfill = _locked(backfill_id)
+        if backfill.state != BackfillState.RUNNING:
+            raise NotRunning("This backfill does not run, so there is nothing to pause.")
+        backfill.state = BackfillState.PAUSED
+        backfill.paused_at, backfill.paused_by = now, by
+        backfill.save(update_fields=["state", "paused_at", "paused_by"])
+        trail.backfill(Action.PAUSED, backfill, by=by)
+    _free_holds(backfill)
+    return backfill
+
+
+def resume(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
+    """Go on with a backfill that a person paused or that met zero; only a person does this.
+
+    :raises NotRunning: it is neither paused nor waiting for credits.
     :raises CompanyClosed: nothing is read in a closed company.
     """
     with transaction.atomic():
         locks.keep_open(Backfill.objects.values_list("company_id", flat=True).get(pk=backfill_id))
         backfill = _locked(backfill_id)
-        if backfill.state != BackfillState.PAUSED:
+        if backfill.state not in RESUMABLE_STATES:
             raise NotRunning("This backfill is not paused.")
         backfill.state = BackfillState.RUNNING
-        backfill.save(update_fields=["state"])
+        backfill.paused_at = backfill.paused_by = None
+        backfill.save(update_fields=["state", "paused_at", "paused_by"])
         trail.backfill(Action.RESUMED, backfill, by=by)
         wakes.scan(version_id=backfill.version_id, backfill_id=backfill.pk, times=CHAINS_MAX)
+    # One that was paused during its last batch may have nothing left to wake anybody for.
+    finish_if_done(backfill_id=backfill_id, now=now)
     return backfill
 
 
-def pause_at_zero(*, backfill_id: UUID) -> None:
+def wait_at_zero(*, backfill_id: UUID) -> None:
     """Wait for credits; the scans stay queued until a person resumes or stops the backfill."""
     Backfill.objects.filter(pk=backfill_id, state=BackfillState.RUNNING).update(
-        state=BackfillState.PAUSED
+        state=BackfillState.WAITING
     )
 
 
@@ -231,57 +230,11 @@ def finish_if_done(*, backfill_id: UUID, now: datetime) -> None:
     """Mark a backfill done when none of its scans is queued or under way any more."""
     with transaction.atomic():
         backfill = _locked(backfill_id)
-        if backfill.state == BackfillState.RUNNING and not _open_scans(backfill).exists():
+        is_over = not backfill_progress.open_scans(backfill).exists()
+        if backfill.state == BackfillState.RUNNING and is_over:
             backfill.state = BackfillState.DONE
             backfill.ended_at = now
             backfill.save(update_fields=["state", "ended_at"])
-
-
-def progress(backfill: Backfill) -> Progress:
-    """Count a backfill's scans; the figures are those of its rows, not of a counter."""
-    return progress_of([backfill])[backfill.pk]
-
-
-def progress_of(chosen: Iterable[Backfill]) -> dict[UUID, Progress]:
-    """Count the scans of several backfills in one query; by backfill id."""
-    found = {backfill.pk: _NOTHING_YET for backfill in chosen}
-    rows = (
-        Scan.objects.filter(backfill__in=found)
-        .order_by()
-        .values("backfill_id")
-        .annotate(
-            total=Count("pk"),
-            done=Count("pk", filter=Q(state=ScanState.DONE)),
-            failed=Count("pk", filter=Q(state=ScanState.FAILED)),
-            skipped=Count("pk", filter=Q(state=ScanState.SKIPPED)),
-            waiting=Count("pk", filter=Q(state__in=[ScanState.PENDING, ScanState.WAITING])),
-            running=Count("pk", filter=Q(state=ScanState.RUNNING)),
-            charged=Sum("price", filter=Q(state=ScanState.DONE), default=ZERO),
-        )
-    )
-    for row in rows:
-        counts: dict[str, Any] = dict(row)
-        backfill_id = counts.pop("backfill_id")
-        found[backfill_id] = Progress(**counts)
-    return found
-
-
-def time_left(backfill: Backfill, *, now: datetime) -> timedelta | None:
-    """Say how long the rest takes at the pace of the last minute; None while there is no pace."""
-    if backfill.state != BackfillState.RUNNING:
-        return None
-    recent = Scan.objects.filter(backfill=backfill, finished_at__gt=now - PACE_SPAN).count()
-    span = min(now - backfill.started_at, PACE_SPAN)
-    return span * _open_scans(backfill).count() / recent if recent else None
-
-
-def still_needs(backfill: Backfill, *, rates: Rates) -> Decimal:
-    """Price what the backfill has not read yet, up to what its ceiling leaves."""
-    conversations = Conversation.objects.filter(
-        Exists(_open_scans(backfill).filter(conversation=OuterRef("pk")))
-    )
-    rest = estimates.of(conversations, version=backfill.version, rates=rates).credits
-    return min(rest, max(backfill.ceiling - progress(backfill).charged, ZERO))
 
 
 def stop_of_tracker(*, tracker: Tracker, by: User | None, now: datetime, reason: str) -> None:
@@ -309,16 +262,29 @@ def _stop(backfill: Backfill, *, by: User | None, now: datetime, reason: str) ->
     backfill.ended_at = now
     backfill.ended_by = by
     backfill.end_reason = reason
-    backfill.save(update_fields=["state", "ended_at", "ended_by", "end_reason"])
+    backfill.paused_at = backfill.paused_by = None
+    backfill.save(
+        update_fields=["state", "ended_at", "ended_by", "end_reason", "paused_at", "paused_by"]
+    )
     Scan.objects.filter(backfill=backfill, state__in=[ScanState.PENDING, ScanState.WAITING]).update(
         state=ScanState.SKIPPED, finished_at=now, reason=reason
     )
 
 
-def _open_scans(backfill: Backfill) -> QuerySet[Scan]:
-    return Scan.objects.filter(
-        backfill=backfill, state__in=[ScanState.PENDING, ScanState.WAITING, ScanState.RUNNING]
+def _free_holds(backfill: Backfill) -> None:
+    """Release what batches under way hold: they find out by themselves that nobody waits for them.
+
+    After the commit: a ledger call never comes between locks of work rows. A batch that has not
+    noted its reservation yet releases it itself, when it wants to write.
+    """
+    held = Scan.objects.filter(
+        backfill=backfill, state=ScanState.RUNNING, reservation_ref__isnull=False
     )
+    for reservation in Reservation.objects.filter(pk__in=held.values("reservation_ref")):
+        with suppress(
+            charging.AlreadyCaptured, charging.AlreadyReleased, charging.ReservationLapsed
+        ):
+            charging.release(reservation=reservation)
 
 
 def _agreed(

@@ -136,7 +136,7 @@ def claim(
 def hold_credits(batch: Batch) -> None:
     """Reserve the batch's price; what cannot itself be paid leaves the batch and waits.
 
-    Cheaper conversations go on, oldest first. A backfill that meets zero pauses until a person
+    Cheaper conversations go on, oldest first. A backfill that meets zero waits until a person
     resumes it. A batch that costs nothing reserves nothing.
     """
     for _ in range(RESERVE_TRIES_MAX):
@@ -273,7 +273,7 @@ def _leave_waiting(batch: Batch, stay: list[Item]) -> None:
     still_leased(batch).filter(pk__in=leaving).update(**_unleased(state, counts_as_attempt=False))
     batch.items = stay
     if leaving and batch.backfill_id is not None:
-        backfills.pause_at_zero(backfill_id=batch.backfill_id)
+        backfills.wait_at_zero(backfill_id=batch.backfill_id)
 
 
 def _unleased(state: ScanState, *, counts_as_attempt: bool) -> dict[str, object]:

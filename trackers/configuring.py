@@ -62,7 +62,7 @@ class Settings:
     language: str = ""
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
-    catch_up: bool = True
+    catch_up: bool = False
     filters: frozenset[FilterValue] = frozenset()
 
 

@@ -47,6 +47,11 @@ def asked(version: TrackerVersion) -> bytes:
         version.answer_type,
         version.side,
         tuple(version.choices),
+        version.part,
+        version.part_minutes,
+        tuple(version.terms),
+        version.related_forms,
+        version.pretrained,
     )
     return hashlib.sha256(repr(parts).encode(errors="surrogatepass")).digest()
 

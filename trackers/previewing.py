@@ -24,7 +24,7 @@ from credits.identifiers import new_id
 from credits.ledger import Use
 from credits.models import Company, FeatureType, UsageAction, User
 from credits.rating import CALL_WITHOUT_TEXT, EMAIL_WITHOUT_TEXT, Work
-from trackers import analyzers, calibrating, filters, lessons, locks, publishing
+from trackers import calibrating, filters, lessons, locks, publishing, readers
 from trackers.analyzers.base import Finding
 from trackers.models import (
     PREVIEW_CONVERSATIONS_MAX,
@@ -194,7 +194,7 @@ def _choose(tracker: Tracker, version: TrackerVersion, count: int) -> list[Any]:
         preview__tracker=tracker,
         preview__asked=lessons.asked(version),
     )
-    readable = filters.with_item(filters.matching(tracker), version.side).exclude(
+    readable = filters.with_item(filters.matching(tracker), version).exclude(
         item__in=[CALL_WITHOUT_TEXT, EMAIL_WITHOUT_TEXT]
     )
     return list(
@@ -210,18 +210,17 @@ def _read(begun: _Begun) -> dict[UUID, Finding]:
     :raises PreviewRefused: it could read none of them.
     """
     preview = begun.preview
-    analyzer = analyzers.in_use()
-    calibration = calibrating.of_version(preview.version_id)
+    calibration = readers.prepare(preview.version_id)
     version = TrackerVersion.objects.select_related("tracker").get(pk=preview.version_id)
-    question = calibrating.question_of(version.tracker, version)
+    read = readers.reader(tracker=version.tracker, version=version, calibration=calibration)
     found: dict[UUID, Finding] = {}
-    for conversation_id, text in calibrating.texts_of(begun.revisions).items():
+    for conversation_id, text in calibrating.texts_of(begun.revisions, version=version).items():
         try:
-            found[conversation_id] = analyzer.evaluate(text, [question], calibration)[0]
+            found[conversation_id] = read(text)
         except Exception:
             # The boundary to the analyzer, as in scanning: one conversation it cannot read must
             # not take the others with it.
-            logger.exception("Preview %s failed in analyzer %s", preview.pk, analyzer.name)
+            logger.exception("Preview %s could not read a conversation", preview.pk)
     if not found:
         raise PreviewRefused(
             "The analyzer could not read any of these conversations; nothing was recorded. Try "

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import Enum, auto
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -21,17 +22,35 @@ from credits.identifiers import new_id
 from trackers import backfills, calibrating, claiming, locks, readers, requeuing
 from trackers.analyzers.base import Calibration, Finding
 from trackers.claiming import Batch
-from trackers.models import Backfill, Quote, Scan, ScanState, Tracker, TrackerState
+from trackers.models import (
+    Backfill,
+    BackfillState,
+    Quote,
+    Scan,
+    ScanState,
+    Tracker,
+    TrackerState,
+)
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS_MAX = 5
 RETRY_DELAY = timedelta(seconds=30)  # Times the number of attempts so far.
 HEARTBEAT = claiming.LEASE / 3
-ANALYSIS_MAX = timedelta(minutes=10)  # Below Celery's time limit; the rest is queued again.
+# A batch is read for at most this long, then what was read is written and the rest queued again:
+# so a slow analyzer's progress is seen, a stop obeyed and live work let in within seconds.
+READING_MAX = timedelta(seconds=3)
 SCORE_PLACES = Decimal("0.000001")
 
 Clock = Callable[[], datetime]
+
+
+class Standing(Enum):
+    """What becomes of a batch that was read."""
+
+    WANTED = auto()
+    PAUSED = auto()
+    UNWANTED = auto()
 
 
 @dataclass(slots=True)
@@ -74,7 +93,7 @@ def _read(batch: Batch, calibration: Calibration | None, clock: Clock) -> Findin
     findings = Findings()
     for item in batch.items:
         now = clock()
-        if now - began > ANALYSIS_MAX:
+        if now - began > READING_MAX:
             break
         if now - beat > HEARTBEAT:
             claiming.heartbeat(batch, now=now)
@@ -95,40 +114,51 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
     usage_id = new_id()
     try:
         with transaction.atomic():
-            wanted = _is_wanted(batch)
-            if wanted:
-                written = _write_findings(batch, findings.found, usage_id, now)
-                _write_failures(batch, findings.failed, now)
-                _charge(batch, written, usage_id)
-            else:
-                _discard(batch, now)
+            written: set[UUID] = set()
+            match _standing(batch):
+                case Standing.WANTED:
+                    written = _write_findings(batch, findings.found, usage_id, now)
+                    _write_failures(batch, findings.failed, now)
+                    _charge(batch, written, usage_id)
+                case Standing.PAUSED:
+                    ids = [item.scan_id for item in batch.items]
+                    claiming.hand_back(batch, ids, counts_as_attempt=False)
+                case Standing.UNWANTED:
+                    _discard(batch, now)
     except (charging.ReservationLapsed, charging.AlreadyReleased):
         # The worker slept longer than its hold lasted: nothing was written, nothing charged.
         logger.warning("The credits held for batch %s lapsed before it was written.", batch.token)
         ids = [item.scan_id for item in batch.items]
         claiming.hand_back(batch, ids, counts_as_attempt=True)
         return
-    if not (wanted and written):
+    if not written:
         _release(batch)
     begun = findings.found.keys() | findings.failed.keys()
     rest = [item.scan_id for item in batch.items if item.scan_id not in begun]
     claiming.hand_back(batch, rest, counts_as_attempt=False)
 
 
-def _is_wanted(batch: Batch) -> bool:
-    """Tell whether the version is still in force and the backfill not stopped, and keep it so."""
+def _standing(batch: Batch) -> Standing:
+    """Tell whether the version is still in force and the backfill goes on, and keep it so.
+
+    What a backfill that met zero was reading is paid for already, and wanted.
+    """
     if batch.backfill_id is not None:
         locks.share(Backfill, [batch.backfill_id])
         state = Backfill.objects.values_list("state", flat=True).get(pk=batch.backfill_id)
         if state not in backfills.LIVE_STATES:
-            return False
+            return Standing.UNWANTED
     locks.share(Tracker, [batch.tracker.pk])
-    return Tracker.objects.filter(
+    is_in_force = Tracker.objects.filter(
         pk=batch.tracker.pk,
         state=TrackerState.PUBLISHED,
         current_version=batch.version,
         company__closed_at=None,
     ).exists()
+    if not is_in_force:
+        return Standing.UNWANTED
+    is_paused = batch.backfill_id is not None and state == BackfillState.PAUSED
+    return Standing.PAUSED if is_paused else Standing.WANTED
 
 
 def _write_findings(

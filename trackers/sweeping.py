@@ -10,20 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from credits import balances, charging
 from credits.models import Company, Reservation
-from trackers import backfills, locks, requeuing, wakes
+from credits.shown import counted
+from trackers import backfills, locks, requeuing, waiting, wakes
 from trackers.models import Backfill, BackfillState, Scan, ScanState, Tracker, TrackerState
 from trackers.scanning import ATTEMPTS_MAX
 
 RECOVER_MAX = 1000
 SKIP_MAX = 1000
-RESUME_MAX = 1000
+RESUME_MAX = 5000  # Of one company.
 WAKES_MAX = 200
-WAITING_MAX = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,13 @@ def skip_unwanted(*, now: datetime) -> int:
 
 
 def skip_long_waiting(*, now: datetime) -> int:
-    """Skip, visibly, what has waited for credits longer than 30 days."""
+    """Skip, visibly, what has waited for credits longer than the setting allows, 30 days."""
+    days = settings.WAITING_DAYS
     with transaction.atomic():
-        waited = Scan.objects.filter(state=ScanState.WAITING, created_at__lt=now - WAITING_MAX)
+        too_old = now - timedelta(days=days)
+        waited = Scan.objects.filter(state=ScanState.WAITING, created_at__lt=too_old)
         ids = [scan.pk for scan in _free(waited, SKIP_MAX)]
-        requeuing.skip(ids, now=now, reason="Waited 30 days for credits.")
+        requeuing.skip(ids, now=now, reason=f"Waited {counted(days, 'day')} for credits.")
     return len(ids)
 
 
@@ -118,11 +121,11 @@ def resume_waiting(*, now: datetime) -> int:
 
     Trackers in turn, the oldest conversation first within each.
     """
-    waiting = Scan.objects.filter(
+    catching_up = Scan.objects.filter(
         company=OuterRef("pk"), state=ScanState.WAITING, tracker__catch_up=True
     )
     resumed = 0
-    for company in Company.objects.filter(Exists(waiting)):
+    for company in Company.objects.filter(Exists(catching_up)).order_by("pk"):
         resumed += _resume(company, now)
     return resumed
 
@@ -132,16 +135,16 @@ def wake_due(*, now: datetime) -> int:
     due = Scan.objects.filter(state=ScanState.PENDING, due_at__lte=now).filter(
         Q(backfill=None) | Q(backfill__state=BackfillState.RUNNING)
     )
-    waiting, under_way = (
+    idle, under_way = (
         set(scans.values_list("version", "backfill").distinct())
         for scans in (due, Scan.objects.filter(state=ScanState.RUNNING))
     )
-    idle = list(waiting - under_way)[:WAKES_MAX]
-    for version_id, backfill_id in idle:
+    woken = list(idle - under_way)[:WAKES_MAX]
+    for version_id, backfill_id in woken:
         wakes.scan(version_id=version_id, backfill_id=backfill_id)
     for backfill_id in _finished_backfills():
         backfills.finish_if_done(backfill_id=backfill_id, now=now)
-    return len(idle)
+    return len(woken)
 
 
 def _unwanted(state: ScanState) -> QuerySet[Scan]:
@@ -168,29 +171,12 @@ def _finished_backfills() -> list[UUID]:
 
 def _resume(company: Company, now: datetime) -> int:
     available = balances.now(company=company).available
-    queues: dict[UUID, list[Scan]] = {}
-    # Only what can itself be paid: a thousand dear ones in front must not hide a cheap one.
-    waiting = Scan.objects.filter(
-        Q(price=None) | Q(price__lte=available),
-        company=company,
-        state=ScanState.WAITING,
-        tracker__catch_up=True,
-    ).order_by("conversation_started_at", "pk")
-    for scan in waiting[:RESUME_MAX]:
-        queues.setdefault(scan.tracker_id, []).append(scan)
-    chosen: list[UUID] = []
-    while queues:
-        for tracker_id, queue in list(queues.items()):
-            scan = queue.pop(0)
-            if not queue:
-                del queues[tracker_id]
-            if scan.price is None or scan.price <= available:
-                chosen.append(scan.pk)
-                available -= scan.price or 0
+    catching_up = Scan.objects.filter(
+        company=company, state=ScanState.WAITING, tracker__catch_up=True
+    )
+    queued = waiting.oldest_of_each(waiting.payable(catching_up, available), at_most=RESUME_MAX)
     with transaction.atomic():
-        waiting = Scan.objects.filter(pk__in=chosen, state=ScanState.WAITING)
-        ids = [scan.pk for scan in _free(waiting, RESUME_MAX)]
-        return Scan.objects.filter(pk__in=ids).update(state=ScanState.PENDING, due_at=now)
+        return waiting.queue_again(waiting.in_turn(queued, available), now=now)
 
 
 def _free(scans: QuerySet[Scan], at_most: int) -> list[Scan]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from credits import jobs
 from trackers import scanning, sweeping, wakes
 
-SWEEP_PERIOD = timedelta(minutes=1)
+SWEEP_PERIOD = timedelta(seconds=30)
 TURN = timedelta(seconds=1)  # How long a task goes on claiming before others get their turn.
 
 

@@ -21,7 +21,7 @@ from config.benchmark.folder import Folder, TrackerSpec
 from config.embedded_postgres import PROJECT
 from credits import companies, grants, rating
 from credits.models import Company, Source, User
-from trackers import backfills, calibrating, ingestion, publishing
+from trackers import backfill_progress, backfills, calibrating, ingestion, publishing
 from trackers.analyzers.base import Calibration, TrackerQuestion
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -177,7 +177,7 @@ def _wait(backfill: Backfill) -> None:
         backfill.refresh_from_db(fields=["state"])
         if backfill.state == BackfillState.DONE:
             return
-        progress = backfills.progress(backfill)
+        progress = backfill_progress.of(backfill)
         if progress.finished > finished:
             finished, moved_at = progress.finished, time.monotonic()
         if backfill.state != BackfillState.RUNNING or time.monotonic() - moved_at > STALLED_SECONDS:

@@ -1,4 +1,4 @@
-"""Run web, worker and beat as real processes, and end them together."""
+"""Run web, workers and beat as real processes, and end them together."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from config.celery import QUEUES
+from config.celery import BACKFILL, LIVE, MAINTENANCE
 from config.embedded_postgres import PROJECT
 
 PORT_MAX = 65_535
 READY_SECONDS_MAX = 90
 STOP_SECONDS_MAX = 8  # An idle worker takes up to five to notice.
-CONSUME = ("-Q", ",".join(QUEUES), "--without-gossip", "--without-mingle")
+ALONE = ("--without-gossip", "--without-mingle")
+CELERY = (sys.executable, "-m", "celery", "-A", "config")
+QUIET = ("--loglevel", "WARNING")
 PR_SET_PDEATHSIG = 1
 
 
@@ -37,25 +40,29 @@ class ProcessEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Service:
+    """One process; a ``niceness`` above 0 lets others go first when all want the processor."""
+
     name: str
     command: list[str]
+    niceness: int = 0
 
 
 def services(port: int) -> list[Service]:
     """Return what the product consists of at run time."""
-    python = sys.executable
-    celery = [python, "-m", "celery", "-A", "config"]
-    web = [python, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
+    web = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
     web += ["--lifespan", "off", "--no-proxy-headers"]
-    quiet = ["--loglevel", "WARNING"]
     return [
         Service("web", [*web, "--port", str(port), "--log-level", "warning"]),
-        Service(
-            "worker",
-            [*celery, "worker", *quiet, "--concurrency", "2", *CONSUME],
-        ),
-        Service("beat", [*celery, "beat", *quiet]),
+        _worker("worker", LIVE, MAINTENANCE),
+        # Long work has a worker of its own: what has just arrived never waits for it.
+        _worker("backfill worker", BACKFILL, niceness=10),
+        Service("beat", [*CELERY, "beat", *QUIET]),
     ]
+
+
+def _worker(name: str, *queues: str, niceness: int = 0) -> Service:
+    consume = ("--concurrency", "2", "-Q", ",".join(queues), *ALONE)
+    return Service(name, [*CELERY, "worker", *QUIET, *consume], niceness)
 
 
 def refuse_busy_port(port: int) -> None:
@@ -77,17 +84,18 @@ def refuse_busy_port(port: int) -> None:
 def running(port: int) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Keep the services up until the block ends, then end each by its process id."""
     processes: dict[str, subprocess.Popen[bytes]] = {}
+    address = {"TALLYSTICK_PUBLIC_URL": f"http://127.0.0.1:{port}"}
     try:
         for service in services(port):
             processes[service.name] = subprocess.Popen(
                 service.command,
                 cwd=PROJECT,
-                env=os.environ | {"PYTHONWARNINGS": "ignore"},
+                env=address | os.environ | {"PYTHONWARNINGS": "ignore"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 # A Ctrl-C in the terminal is for us; we end them in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(_prepare, service.niceness),
             )
         yield processes
     finally:
@@ -137,8 +145,11 @@ def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when the demo is killed and cannot do it itself."""
+def _prepare(niceness: int) -> None:
+    """Step back for others, and ask Linux to end this process when the demo is killed and cannot
+    do it itself.
+    """
+    os.nice(niceness)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

@@ -1,8 +1,20 @@
 """The admin pages of credits; importing this registers them."""
 
-from credits.admin import api_keys, audit, companies, exports, grants, jobs, ledger, people, rates
+from credits.admin import (
+    alerts,
+    api_keys,
+    audit,
+    companies,
+    exports,
+    grants,
+    jobs,
+    ledger,
+    people,
+    rates,
+)
 
 __all__ = [
+    "alerts",
     "api_keys",
     "audit",
     "companies",

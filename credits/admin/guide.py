@@ -13,7 +13,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from credits import first_steps, rating, shown
-from credits.admin.overview import url_or_none
 from credits.current_company import scope_of
 from credits.models import Company, RateCard, RateItem
 from credits.roles import Act
@@ -51,4 +50,4 @@ def _day(card: RateCard | None, company: Company | None) -> str:
 
 
 def _if(is_allowed: bool, name: str) -> str | None:
-    return url_or_none(name) if is_allowed else None
+    return shown.page_address(name) if is_allowed else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import current_app
@@ -78,6 +78,8 @@ def schedule() -> list[ScheduledJob]:
 
 
 def _in_words(when: Any) -> str:
+    if isinstance(when, timedelta):
+        return f"every {when.total_seconds():.0f} seconds"
     if not isinstance(when, crontab):
         return f"every {when}"
     line = str(when).removeprefix("<crontab: ").partition(" (")[0]

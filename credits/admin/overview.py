@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from uuid import UUID
 
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from credits import current_company, first_steps, forecasts, overview, shown, shown_forecasts
-from credits.admin import use_panel
-from credits.amounts import approximate, grouped
+from credits.admin import banners, use_panel
+from credits.amounts import approximate
 from credits.current_company import Scope, scope_of
 from credits.forecasts import Forecast
-from credits.metering import Feature, FeatureUse
-from credits.models import Company, FeatureType
+from credits.metering import FeatureUse
+from credits.models import FeatureType
 from credits.overview import Expiry, Overview
 from credits.roles import Act
 
 ALL_COMPANIES = ""
 SOURCES_MAX = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """What a person should know before anything else; ``level`` is info, warning or critical."""
-
-    status: str
-    level: str
-    icon: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +84,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": f"Credits — {scope.company}",
         "page": found,
-        "banner": closed(scope.company) or banner(found, is_vendor=scope.is_vendor),
+        "banner": banners.of(request, found, forecast),
         "comparison": comparison(found.use.total, found.use.previous_total),
         **_outlook(scope, found, forecast),
         "use": use_panel.panel(found.use.daily, choice, forecast),
@@ -126,6 +112,13 @@ def hide_first_steps(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+def hide_banner(request: HttpRequest) -> HttpResponse:
+    """Take a banner off this person's page until it says something else."""
+    banners.hide(request)
+    return HttpResponseRedirect(reverse("admin:credits_page"))
+
+
+@require_POST
 def choose_company(request: HttpRequest) -> HttpResponse:
     """Make a company the current one; an empty choice shows vendor people all of them.
 
@@ -144,50 +137,6 @@ def choose_company(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(onward)
 
 
-def closed(company: Company) -> Banner | None:
-    """Say that a company is closed, since when, and what that means; None for an open one."""
-    if company.closed_at is None:
-        return None
-    since = shown.instant_in_words(company.closed_at, company)
-    text = (
-        f"{company} is closed since {since}. Nothing is added or used any more; everything "
-        "up to then can still be read and downloaded."
-    )
-    return Banner(status="closed", level="info", icon="lock", text=text)
-
-
-def banner(found: Overview, *, is_vendor: bool) -> Banner | None:
-    """Say that work waits or that nothing is available, and what to do; None when all is well."""
-    if found.available and not found.waiting:
-        return None
-    if found.waiting:
-        status, level = "waiting", "warning" if found.available else "critical"
-        text = (
-            f"{_conversations(found.waiting.calls, found.waiting.emails)} "
-            f"{'waits' if found.waiting.count == 1 else 'wait'} for credits: "
-            f"{grouped(found.waiting.credits)} are needed and {grouped(found.available)} are "
-            "available. Nothing is lost, and results you already have stay visible and free."
-        )
-    elif found.sequence == 0:
-        status, level, text = "no-credits", "info", "There are no credits yet."
-    elif found.reserved:
-        status, level = "all-held", "warning"
-        text = (
-            f"All {grouped(found.reserved)} credits left are held for work under way. "
-            "New conversations wait; nothing is lost."
-        )
-    else:
-        status, level = "used-up", "critical"
-        text = (
-            "Credits are used up. New conversations wait; nothing is lost. "
-            "Results you already have stay visible and free."
-        )
-    if found.available < found.waiting.credits or not found.available:
-        text = f"{text} {_where_more_come_from(found, is_vendor=is_vendor)}"
-    icon = "info" if level == "info" else "warning"
-    return Banner(status=status, level=level, icon=icon, text=text)
-
-
 def comparison(total: Decimal, previous: Decimal) -> str:
     """Put the use of 30 days against that of the 30 before, in words."""
     if not previous:
@@ -197,14 +146,6 @@ def comparison(total: Decimal, previous: Decimal) -> str:
     if not rounded:
         return "as in the 30 days before"
     return f"{'▲' if change > 0 else '▼'} {rounded} % against the 30 days before"
-
-
-def url_or_none(name: str, *args: Any) -> str | None:
-    """Return a page's address; None where this installation has no such page."""
-    try:
-        return reverse(name, args=args)
-    except NoReverseMatch:
-        return None
 
 
 def _companies_page(request: HttpRequest, scope: Scope) -> HttpResponse:
@@ -253,7 +194,7 @@ def _features(scope: Scope, found: Overview) -> list[FeatureRow]:
     return [
         FeatureRow(
             use=use,
-            url=_feature_url(use.feature) if links else None,
+            url=shown.feature_address(use.feature) if links else None,
             per_hundred=found.use.per_hundred(use),
             change=found.use.change_of(use),
         )
@@ -268,36 +209,11 @@ def _first_steps(scope: Scope, found: Overview) -> dict[str, Any] | None:
         return None
     steps = (*found.steps, first_steps.of_member(membership))
     return {
-        "rows": [(step, url_or_none(step.url_name)) for step in steps],
+        "rows": [(step, shown.page_address(step.url_name)) for step in steps],
         "done": sum(step.is_done for step in steps),
         "count": len(steps),
     }
 
 
-def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
-    if found.scheduled:
-        first = min(found.scheduled, key=lambda one: one.grant.effective_at).grant
-        return f"{grouped(first.amount)} more are scheduled, see below."
-    return "Grant credits to go on." if is_vendor else "Ask your provider for credits."
-
-
-def _conversations(calls: int, emails: int) -> str:
-    parts = [(calls, "call"), (emails, "e-mail")]
-    return " and ".join(
-        f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in parts if count
-    )
-
-
 def _if_allowed(scope: Scope, act: Act, name: str) -> str | None:
-    return url_or_none(name) if scope.may(act) else None
-
-
-def _feature_url(feature: Feature) -> str | None:
-    for path in settings.CREDIT_FEATURE_LINKS:
-        find: Callable[[str, UUID | None], str | None] = import_string(path)
-        try:
-            if url := find(feature.type, feature.ref):
-                return url
-        except NoReverseMatch:
-            continue
-    return None
+    return shown.page_address(name) if scope.may(act) else None

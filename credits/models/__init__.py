@@ -1,3 +1,4 @@
+from credits.models.alerts import Alert, AlertKind, AlertMail, AlertState
 from credits.models.api_keys import ApiKey, RequestTally, Scope
 from credits.models.audit import AuditAction, AuditActor, AuditEvent, AuditText, Door
 from credits.models.corrections import REASON_LENGTH_MIN, Correction, CorrectionKind
@@ -33,6 +34,10 @@ __all__ = [
     "GENESIS_HASH",
     "LEASE_MAX",
     "REASON_LENGTH_MIN",
+    "Alert",
+    "AlertKind",
+    "AlertMail",
+    "AlertState",
     "ApiKey",
     "AppendOnly",
     "AuditAction",

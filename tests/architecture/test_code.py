@@ -14,7 +14,7 @@ from simple_history.models import HistoricalChanges
 
 from config.celery import SCHEDULE
 from config.embedded_postgres import PROJECT
-from credits.wakes import EXPORT_TASK
+from credits.wakes import ALERT_TASK, EXPORT_TASK
 from trackers.wakes import SCAN_TASK
 
 FILE_LINES_MAX = 400
@@ -103,7 +103,9 @@ def test_every_task_has_a_schedule_or_a_caller():
     current_app.loader.import_default_modules()
     tasks = {name for name in current_app.tasks if name.split(".")[0] in APPS}
 
-    assert tasks == {job["task"] for job in SCHEDULE.values()} | {SCAN_TASK, EXPORT_TASK}
+    assert tasks == {job["task"] for job in SCHEDULE.values()} | {
+        *(SCAN_TASK, EXPORT_TASK, ALERT_TASK)
+    }
 
 
 def test_nothing_runs_tasks_in_the_caller_s_process():

@@ -52,7 +52,12 @@ NOVA = {
     "admin_name": "Nora",
 }
 READY = "Ctrl-C ends everything; the data is kept."
-SERVICES = {"web": "uvicorn config.asgi", "worker": "celery -A config worker", "beat": "beat"}
+SERVICES = {
+    "web": "uvicorn config.asgi",
+    "worker": "-Q live,maintenance",
+    "backfill worker": "-Q backfill",
+    "beat": "beat",
+}
 
 
 @dataclass

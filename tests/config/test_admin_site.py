@@ -24,7 +24,7 @@ def acme():
 @pytest.fixture
 def every_page_exists(monkeypatch):
     """Let each item of the sidebar have an address, whatever this installation registers."""
-    monkeypatch.setattr(navigation, "url_or_none", lambda name: f"/somewhere/{name}/")
+    monkeypatch.setattr(navigation.shown, "page_address", lambda name: f"/somewhere/{name}/")
 
 
 def sidebar(client, user) -> dict[str, list[str]]:
@@ -135,7 +135,9 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
 
 def test_a_page_that_does_not_exist_here_is_left_out(client, acme, monkeypatch):
     monkeypatch.setattr(
-        navigation, "url_or_none", lambda name: "/x/" if name == "admin:credits_page" else None
+        navigation.shown,
+        "page_address",
+        lambda name: "/x/" if name == "admin:credits_page" else None,
     )
 
     assert sidebar(client, people.vera()) == {"Overview": ["Credits"]}

@@ -107,16 +107,17 @@ def test_the_first_start_prints_progress_address_link_and_logins(starts):
     assert 'type="password"' in first.login_page
 
 
-def test_web_worker_and_beat_are_processes_of_their_own(starts):
+def test_web_workers_and_beat_are_processes_of_their_own(starts):
     for seen in starts:
         pids = [pid for found in seen.services.values() for pid in found]
 
         assert {name: len(found) for name, found in seen.services.items()} == {
             "web": 1,
             "worker": 1,
+            "backfill worker": 1,
             "beat": 1,
         }
-        assert len({seen.run.process.pid, *pids}) == 4
+        assert len({seen.run.process.pid, *pids}) == 5
 
 
 def test_its_signals_end_all_of_it_within_ten_seconds(starts):

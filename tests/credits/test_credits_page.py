@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config.demo.clock import seeded_clock
-from credits import charging
-from credits.admin.overview import comparison, url_or_none
+from credits import charging, shown
+from credits.admin.overview import comparison
 from credits.ledger import Use
 from credits.models import Source
 from credits.rating import Work
@@ -138,7 +138,7 @@ def test_only_vendor_staff_are_offered_to_grant(client, clock):
         client.post("/admin/company/", {"company": acme.pk})
         assert "Grant credits" not in page_for(client, user).text
 
-    grant_url = url_or_none("admin:credits_creditgrant_add")
+    grant_url = shown.page_address("admin:credits_creditgrant_add")
     client.force_login(vera)
     client.post("/admin/company/", {"company": acme.pk})
     page = pages.read(client.get("/admin/credits/"))
@@ -309,5 +309,5 @@ def test_use_is_put_against_the_month_before_in_words(total, previous, words):
 
 
 def test_a_page_that_does_not_exist_here_has_no_address():
-    assert url_or_none("admin:no_such_page") is None
-    assert url_or_none("admin:credits_page") == reverse("admin:credits_page")
+    assert shown.page_address("admin:no_such_page") is None
+    assert shown.page_address("admin:credits_page") == reverse("admin:credits_page")

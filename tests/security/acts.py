@@ -24,6 +24,7 @@ from tests.security import acts_of_billing, acts_of_programs
 from tests.security.acting import ACTS, World, act, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
+from tests.support.conversations import record
 from trackers import backfills, previewing, scanning
 from trackers.models import Scan
 
@@ -265,15 +266,39 @@ def stop_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_stop", backfill.pk))
 
 
-def _paused(world: World) -> Any:
+@act("admin:trackers_backfill_pause", "PAUSED", prepare=World.backfill)
+def pause_backfill(world: World, backfill: Any) -> Any:
+    return world.as_alice.post(url("trackers_backfill_pause", backfill.pk))
+
+
+def _at_zero(world: World) -> Any:
     backfill = world.backfill()
-    backfills.pause_at_zero(backfill_id=backfill.pk)
+    backfills.wait_at_zero(backfill_id=backfill.pk)
     return backfill
 
 
-@act("admin:trackers_backfill_resume", "RESUMED", prepare=_paused)
+@act("admin:trackers_backfill_resume", "RESUMED", prepare=_at_zero)
 def resume_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_resume", backfill.pk))
+
+
+def _waiting(world: World) -> Any:
+    now = timezone.now()
+    conversations.published(world.acme, world.alice, now=now - timedelta(days=60))
+    conversations.ingest(world.acme, *(record(f"{n}", started_at=now) for n in range(2)), now=now)
+    Scan.objects.update(state="WAITING", price="0.500")
+    people.credits_for(world.acme, "0.5")
+
+
+@act("admin:trackers_waiting_decide", "RESUMED", "SKIPPED", prepare=_waiting)
+def decide_what_waits(world: World, _: Any) -> Any:
+    address = url("trackers_waiting_decide")
+    key = str(world.as_alice.get(address).context["form"]["key"].value())
+    for choice in ("ALL", "SKIP"):
+        form = {"choice": choice, "key": key}
+        seen = world.as_alice.post(address, form).context["seen"]
+        answer = world.as_alice.post(address, form | {"step": "confirm", "seen": seen})
+    return answer
 
 
 # Taking figures out
@@ -309,6 +334,7 @@ READS = {
     "admin:credits_page": "a page of figures",
     "admin:credits_guide": "words and prices; that one has read them is noted for oneself alone",
     "admin:hide_first_steps": "takes a list off one's own page; nothing of the company changes",
+    "admin:hide_banner": "takes a notice off one's own page; kept in one's own session",
     "admin:choose_company": "which company one looks at, kept in one's own session",
     "admin:password_change_done": "says that it is done; the change itself is an act",
     "admin:autocomplete": "finds names for a form",
@@ -320,6 +346,7 @@ READS = {
     "admin:credits_usageevent_changelist": "a list",
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
+    "admin:trackers_waiting": "a page of figures",
     "admin:ledger_entry": "a page of figures",
     "api_schema": "describes the API",
     "api_docs": "describes the API",
@@ -349,6 +376,8 @@ TASKS_WITHOUT_A_LINE = {
     "each period has its row, with how it was computed, and its entry in the ledger",
     "credits.tasks.export": "prepares what a person asked for; the job says how it ended",
     "credits.tasks.look_after_exports": "hands lost work out again, and removes what is too old",
+    "credits.tasks.look_at_use": "states what the ledger says; the list of alerts shows it",
+    "credits.tasks.mail_alert": "sends what an alert says; its row says how that ended",
     "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
     "credits.tasks.add_up_days": "fills a cache of what usage events say",
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",

@@ -16,6 +16,9 @@ from billing.models import TopUp
 from credits import api_keys, audit, charging, exports, origins, zones
 from credits.ledger import Key, Use
 from credits.models import (
+    Alert,
+    AlertMail,
+    AlertState,
     Company,
     CreditGrant,
     ExportJob,
@@ -85,6 +88,7 @@ def seed(name: str, *, canary: str) -> Company:
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
     _export(company, alice)
+    _alert(company, alice)
     _write_everywhere(company, canary)
     _act(company, alice, canary)
     return company
@@ -180,6 +184,21 @@ def _export(company: Company, person: User) -> None:
     ready, failed = ExportJob.objects.filter(company=company).order_by("requested_at")
     with_file(ready)
     ExportJob.objects.filter(pk=failed.pk).update(state="FAILED", reason="x", finished_at=now)
+
+
+def _alert(company: Company, person: User) -> None:
+    """Leave an alert, and its e-mail that was not sent."""
+    alert = Alert.objects.create(
+        company=company,
+        kind="USED",
+        threshold=75,
+        raised_at=timezone.now(),
+        sequence=1,
+        available=Decimal(25),
+        total=Decimal(100),
+    )
+    AlertState.objects.create(company=company, kind="USED", level=75, sequence=1)
+    AlertMail.objects.create(company=company, alert=alert, receiver=person, trouble="x")
 
 
 def with_file(job: ExportJob) -> ExportJob:

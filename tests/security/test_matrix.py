@@ -57,7 +57,7 @@ STANDINGS = (
     Standing.BUSINESS_ADMIN,
     Standing.VIEWER,
 )
-LEDGER = ("ledgerentry", "drawdown", "usageevent", "reservation", "creditgrant")
+LEDGER = ("alert", "ledgerentry", "drawdown", "usageevent", "reservation", "creditgrant")
 PEOPLE = ("company", "user", "membership")
 SAID = ("conversation", "customeraccount", "deal", "team", "teammember")
 
@@ -88,6 +88,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_tracker_history",
         "admin:trackers_tracker_export",
         "admin:trackers_backfill_progress",
+        "admin:trackers_waiting",
     ),
     Act.VIEW_CONVERSATIONS: lists("trackers", *SAID),
     Act.VIEW_AUDIT: (*lists("credits", "auditevent"), "admin:credits_auditevent_export"),
@@ -99,7 +100,9 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_tracker_unpublish",
         "admin:trackers_tracker_backfill",
         "admin:trackers_backfill_stop",
+        "admin:trackers_backfill_pause",
         "admin:trackers_backfill_resume",
+        "admin:trackers_waiting_decide",
     ),
     Act.VIEW_SCHEDULE: lists("credits", "jobrun"),
     Act.VIEW_COMPANIES: (*lists("credits", *PEOPLE), "admin:credits_company_change"),

@@ -12,7 +12,7 @@ from credits import balances, reconciliation
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, claiming, scanning
+from trackers import analyzers, backfill_progress, backfills, claiming, scanning
 from trackers.models import Backfill, Scan
 
 pytestmark = pytest.mark.django_db
@@ -186,7 +186,7 @@ def test_progress_is_counted_from_the_scans_of_each_backfill(
     run(first)
 
     with django_assert_num_queries(1):
-        found = backfills.progress_of([first, second])
+        found = backfill_progress.of_each([first, second])
 
     one, two = found[first.pk], found[second.pk]
     assert (one.total, one.done, one.waiting, one.charged) == (6, 3, 3, Decimal("1.500"))
@@ -196,24 +196,24 @@ def test_progress_is_counted_from_the_scans_of_each_backfill(
 
 def test_the_time_left_follows_the_pace_of_the_last_minute(tracker, alice, now, analyzer):
     backfill = launch(tracker, alice, now - timedelta(minutes=5))
-    assert backfills.time_left(backfill, now=now) is None
+    assert backfill_progress.time_left(backfill, now=now) is None
 
     run(backfill)
 
     later = Scan.objects.filter(state="DONE").first().finished_at + timedelta(seconds=1)
     # Four in a minute, so the two that are left take half of one.
-    assert backfills.time_left(backfill, now=later) == timedelta(seconds=30)
+    assert backfill_progress.time_left(backfill, now=later) == timedelta(seconds=30)
     backfills.stop(backfill_id=backfill.pk, by=alice, now=later)
     backfill.refresh_from_db()
-    assert backfills.time_left(backfill, now=later) is None
+    assert backfill_progress.time_left(backfill, now=later) is None
 
 
 def test_what_a_backfill_still_needs_is_at_most_what_its_ceiling_leaves(
     tracker, alice, now, analyzer
 ):
     backfill = launch(tracker, alice, now, ceiling=Decimal("2.7"))
-    assert backfills.still_needs(backfill, rates=people.rates()) == Decimal("2.700")
+    assert backfill_progress.still_needs(backfill, rates=people.rates()) == Decimal("2.700")
 
     run(backfill)
 
-    assert backfills.still_needs(backfill, rates=people.rates()) == Decimal("0.700")
+    assert backfill_progress.still_needs(backfill, rates=people.rates()) == Decimal("0.700")

@@ -123,7 +123,7 @@ def test_closing_stops_a_running_backfill(acme, admin, vera, tracker, now):
     assert reasons(acme) == [("SKIPPED", "The company was closed.")] * 4
     assert run(tracker, backfill) == 0
     with pytest.raises(CompanyClosed):
-        backfills.resume(backfill_id=backfill.pk, by=admin)
+        backfills.resume(backfill_id=backfill.pk, by=admin, now=now)
 
 
 def test_another_company_goes_on(acme, vera, tracker, now, analyzer):

@@ -136,7 +136,7 @@ def test_a_question_put_back_drops_the_draft(acme, alice):
         {"include_emails": True},
         {"examples": ("Too dear.",)},
         {"counter_examples": ("A good price.",)},
-        {"catch_up": False},
+        {"catch_up": True},
     ],
 )
 def test_settings_take_effect_at_once_and_make_no_version(acme, alice, change):

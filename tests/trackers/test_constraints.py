@@ -103,6 +103,8 @@ def test_a_backfill_holds_its_dates_figures_and_end(backfill):
         update_refused_by(backfill, ended_at=timezone.now()) == "backfill_has_an_end_when_it_ended"
     )
     assert copy_refused_by(backfill, id=new_id()) == "tracker_has_one_backfill_at_a_time"
+    assert update_refused_by(backfill, state="PAUSED") == "backfill_is_paused_by_a_person"
+    assert update_refused_by(backfill, paused_at=timezone.now()) == "backfill_is_paused_by_a_person"
 
 
 def test_a_tracker_holds_its_state(backfill):

@@ -13,7 +13,7 @@ from credits.models import UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, estimates, scanning
+from trackers import analyzers, backfill_progress, backfills, estimates, scanning
 from trackers.models import Team, TrackerFilter
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_the_estimate_of_a_backfill_is_what_is_then_charged(acme, alice, now, mo
 
     assert sum(event.amount for event in UsageEvent.objects.all()) == Decimal("5.200")
     assert balances.now(company=acme).available == Decimal("94.800")
-    assert backfills.progress(backfill).charged == Decimal("5.200")
+    assert backfill_progress.of(backfill).charged == Decimal("5.200")
     assert reconciliation.check() == []
 
 

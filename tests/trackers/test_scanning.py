@@ -14,7 +14,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfills, claiming, publishing, scanning, sweeping
-from trackers.models import Backfill, Quote, Scan
+from trackers.models import Backfill, Quote, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +146,7 @@ def test_at_zero_only_what_cannot_itself_be_paid_waits_and_the_oldest_goes_first
 
 
 def test_when_credits_come_what_waited_is_caught_up(acme, tracker, now, analyzer):
+    Tracker.objects.update(catch_up=True)
     conversations.ingest(acme, record("a", started_at=now), record("b", started_at=now), now=now)
     work_off(tracker)
     assert states(acme) == ["WAITING", "WAITING"]
@@ -159,8 +160,7 @@ def test_when_credits_come_what_waited_is_caught_up(acme, tracker, now, analyzer
     assert Scan.objects.filter(attempts__gt=1).count() == 0
 
 
-def test_without_catching_up_it_waits_for_a_person(acme, admin, now, analyzer):
-    tracker = conversations.published(acme, admin, catch_up=False, now=now - timedelta(days=1))
+def test_a_tracker_does_not_catch_up_unless_it_was_told_to(acme, tracker, now, analyzer):
     conversations.ingest(acme, record("a", started_at=now), now=now)
     work_off(tracker)
 
@@ -172,6 +172,7 @@ def test_without_catching_up_it_waits_for_a_person(acme, admin, now, analyzer):
 
 def test_trackers_are_resumed_in_turn(acme, admin, tracker, now, analyzer):
     other = conversations.published(acme, admin, "Delivery time", now=now - timedelta(days=60))
+    Tracker.objects.update(catch_up=True)
     conversations.ingest(acme, *(record(f"{n}", started_at=now) for n in range(4)), now=now)
     work_off(tracker)
     work_off(other)
@@ -336,13 +337,13 @@ def test_a_backfill_that_meets_zero_pauses_until_a_person_resumes_it(
     work_off(tracker, backfill)
 
     backfill.refresh_from_db()
-    assert backfill.state == "PAUSED"
+    assert backfill.state == "WAITING"
     assert sorted(states(acme)) == ["DONE", "PENDING", "PENDING", "PENDING"]
     people.credits_for(acme, "10")
     sweeping.sweep(now=timezone.now())
     assert work_off(tracker, backfill) == 0
 
-    backfills.resume(backfill_id=backfill.pk, by=admin)
+    backfills.resume(backfill_id=backfill.pk, by=admin, now=now)
     work_off(tracker, backfill)
 
     backfill.refresh_from_db()

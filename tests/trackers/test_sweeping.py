@@ -92,6 +92,7 @@ def test_what_is_cheap_is_resumed_behind_more_dear_ones_than_a_sweep_looks_at(
     acme, tracker, monkeypatch
 ):
     monkeypatch.setattr(sweeping, "RESUME_MAX", 2)
+    Tracker.objects.update(catch_up=True)
     Scan.objects.update(state="WAITING", price="1.000")
     conversations.ingest(acme, record("later", started_at=NOW + timedelta(hours=1)), now=NOW)
     Scan.objects.filter(state="PENDING").update(state="WAITING", price="0.500")

@@ -1,4 +1,4 @@
-"""Backfills: how far they are, what they cost, and the two things a person may do about it."""
+"""Backfills: how far they are, what they cost, and what a person may do about it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from credits.amounts import grouped, text
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
 from credits.roles import Act
-from trackers import backfills
+from trackers import backfill_progress, backfills
 from trackers.admin import trackers_shown
-from trackers.backfills import NotRunning, Progress
+from trackers.backfill_progress import Progress
+from trackers.backfills import NotRunning
 from trackers.models import Backfill, BackfillState
 
 
@@ -36,7 +37,7 @@ class BackfillChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
-        found = backfills.progress_of(rows)
+        found = backfill_progress.of_each(rows)
         for backfill in rows:
             backfill.progress = found[backfill.pk]
         self.result_list = rows
@@ -44,7 +45,7 @@ class BackfillChangeList(ChangeList):
 
 @admin.register(Backfill)
 class BackfillAdmin(ReadOnlyAdmin):
-    """Read-only; a person may stop one, or resume one that waits for credits."""
+    """Read-only; a person may pause, resume or stop one."""
 
     empty_words = (
         "To have older conversations read, open a published tracker and choose “Backfill history”."
@@ -60,7 +61,10 @@ class BackfillAdmin(ReadOnlyAdmin):
         "shown_start",
     )
     list_filter = ("state", ("tracker", ScopedRelatedFilter))
-    list_select_related = ("tracker", "version", "company", "started_by", "ended_by")
+    list_select_related = (
+        *("tracker", "version", "company"),
+        *("started_by", "paused_by", "ended_by"),
+    )
     ordering = ("-started_at", "-id")
     fields = ("tracker",)
 
@@ -72,7 +76,7 @@ class BackfillAdmin(ReadOnlyAdmin):
         return BackfillChangeList
 
     def get_urls(self) -> list[Any]:
-        pages = {"stop": stop, "resume": resume, "progress": progress}
+        pages = {"stop": stop, "pause": pause, "resume": resume, "progress": progress}
         return [*self.pages_of_row("backfill_id", pages), *super().get_urls()]
 
     def name_of(self, row: Any) -> str:
@@ -158,7 +162,7 @@ def stop(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRespo
         else:
             messages.success(request, "Stopped. Nothing more is charged for it.")
         return redirect("admin:trackers_backfill_change", backfill.pk)
-    counted = backfills.progress(backfill)
+    counted = backfill_progress.of(backfill)
     return _page(
         model_admin,
         request,
@@ -172,6 +176,35 @@ def stop(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRespo
     )
 
 
+def pause(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpResponse:
+    """Show what was read and charged and what will wait; then pause."""
+    backfill = _to_act_on(model_admin, request, backfill_id)
+    if request.method == "POST":
+        try:
+            backfills.pause(
+                backfill_id=backfill.pk,
+                by=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+            )
+        except NotRunning as refusal:
+            messages.warning(request, str(refusal))
+        else:
+            messages.success(request, "Paused. Nothing is charged for it until it is resumed.")
+        return redirect("admin:trackers_backfill_change", backfill.pk)
+    counted = backfill_progress.of(backfill)
+    return _page(
+        model_admin,
+        request,
+        backfill,
+        "pause",
+        is_running=backfill.state == BackfillState.RUNNING,
+        done=shown.count(counted.done, metric="done"),
+        charged=shown.amount(counted.charged, metric="charged"),
+        left=shown.count(counted.waiting + counted.running, metric="to_wait"),
+        running=shown.count(counted.running, metric="running"),
+    )
+
+
 def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpResponse:
     """Show what a paused backfill still needs and what is available; then go on."""
     backfill = _to_act_on(model_admin, request, backfill_id)
@@ -180,22 +213,24 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
             backfills.resume(
                 backfill_id=backfill.pk,
                 by=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
             )
         except NotRunning:
-            messages.warning(request, "This backfill does not wait for credits any more.")
+            messages.warning(request, "This backfill is neither paused nor waiting any more.")
         except CompanyClosed as refusal:
             messages.warning(request, str(refusal))
         else:
             messages.success(request, "The backfill goes on.")
         return redirect("admin:trackers_backfill_change", backfill.pk)
-    needs = backfills.still_needs(backfill, rates=rating.rates_at(timezone.now()))
+    needs = backfill_progress.still_needs(backfill, rates=rating.rates_at(timezone.now()))
     available = balances.now(company=backfill.company).available
     return _page(
         model_admin,
         request,
         backfill,
         "resume",
-        is_paused=backfill.state == BackfillState.PAUSED,
+        is_halted=backfill.state in backfills.RESUMABLE_STATES,
+        halted=halted_in_words(backfill),
         needs=shown.amount(needs, metric="still_needs"),
         available=shown.amount(available, metric="available"),
         is_short=needs > available,
@@ -211,8 +246,8 @@ def may_act(request: HttpRequest, backfill: Backfill) -> bool:
 
 def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
     """Return what a backfill's page says and keeps saying while it runs, ready for JSON."""
-    counted = backfills.progress(backfill)
-    left = backfills.time_left(backfill, now=now)
+    counted = backfill_progress.of(backfill)
+    left = backfill_progress.time_left(backfill, now=now)
     counts = {
         "done": counted.done,
         "failed": counted.failed,
@@ -230,6 +265,7 @@ def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
         "percent": counted.percent,
         "figures": figures,
         "time_left": _span_in_words(left),
+        "halted": halted_in_words(backfill),
         "ended": ended_in_words(backfill),
     }
 
@@ -239,9 +275,11 @@ def name_of(backfill: Backfill) -> str:
 
 
 def state_in_words(backfill: Backfill, counted: Progress) -> str:
-    """Say the state with how far it is, or who stopped it."""
+    """Say the state with how far it is, or who paused or stopped it."""
     if backfill.state == BackfillState.RUNNING:
         return f"Running {counted.percent} %"
+    if backfill.paused_by is not None:
+        return f"Paused by {backfill.paused_by.get_short_name()} at {counted.percent} %"
     if backfill.state == BackfillState.STOPPED and backfill.ended_by is not None:
         return f"Stopped by {backfill.ended_by.get_short_name()}"
     return str(backfill.get_state_display())
@@ -252,6 +290,16 @@ def range_in_words(backfill: Backfill) -> str:
     zone = shown.zone_of(backfill.company)
     first = shown.day(backfill.from_at.astimezone(zone).date())
     return f"{first} – {shown.day(shown.last_day_before(backfill.to_at, zone))}"
+
+
+def halted_in_words(backfill: Backfill) -> str:
+    """Say why a backfill does not go on though it has not ended; empty for any other."""
+    if backfill.state == BackfillState.WAITING:
+        return "It met zero. It goes on when somebody resumes it, not by itself."
+    if backfill.paused_at is None or backfill.paused_by is None:
+        return ""
+    at = shown.instant_in_words(backfill.paused_at, backfill.company)
+    return f"Paused on {at} by {backfill.paused_by.get_short_name()}. Nothing is charged meanwhile."
 
 
 def ended_in_words(backfill: Backfill) -> str:
@@ -298,7 +346,7 @@ def _to_act_on(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> Bac
 def _page(
     model_admin: Any, request: HttpRequest, backfill: Backfill, name: str, **more: Any
 ) -> HttpResponse:
-    heading = {"stop": "Stop", "resume": "Resume"}[name]
+    heading = name.capitalize()
     context = model_admin.admin_site.each_context(request) | {
         "title": f"{heading} the backfill of {name_of(backfill)}",
         "content_title": heading,

@@ -25,7 +25,7 @@ from credits.current_company import scope_of
 from credits.outlooks import Outlook
 from credits.rating import Rates
 from credits.roles import Act
-from trackers import backfills, estimates, publishing, requeuing
+from trackers import backfill_progress, backfills, estimates, publishing, requeuing
 from trackers.admin import run_out_moves, trackers_shown
 from trackers.admin.forms import HistoryForm, ShownForm
 from trackers.admin.run_out_moves import RunOutMove
@@ -310,7 +310,7 @@ def _under_way(tracker: Tracker) -> dict[str, Any]:
         "running": shown.count(counts["running"], metric="running"),
         "waiting": shown.count(counts["waiting"], metric="waiting"),
         "backfill": live,
-        "progress": live and backfills.progress(live),
+        "progress": live and backfill_progress.of(live),
     }
 
 

@@ -23,7 +23,8 @@ TONES: dict[str, str] = {
     TrackerState.PUBLISHED: shown.GOOD,
     TrackerState.UNPUBLISHED: shown.QUIET,
     BackfillState.RUNNING: shown.INFO,
-    BackfillState.PAUSED: shown.WARNING,
+    BackfillState.PAUSED: shown.QUIET,
+    BackfillState.WAITING: shown.WARNING,
     BackfillState.STOPPED: shown.QUIET,
     BackfillState.DONE: shown.GOOD,
 }

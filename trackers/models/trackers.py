@@ -86,8 +86,8 @@ class Tracker(models.Model):
     )
     catch_up = models.BooleanField(
         "catch up by itself",
-        default=True,
-        help_text="When credits come, scan what waited for them without asking.",
+        default=False,
+        help_text="When credits come, read what waited for them without asking.",
     )
     current_version = TenantKey(
         "trackers.TrackerVersion", null=True, editable=False, related_name="+"
@@ -278,10 +278,16 @@ class TrackerFilter(models.Model):
 
 
 class BackfillState(models.TextChoices):
+    """Where a backfill stands: paused by a person, or waiting since it met zero."""
+
     RUNNING = "RUNNING", "Running"
-    PAUSED = "PAUSED", "Waiting for credits"
+    PAUSED = "PAUSED", "Paused"
+    WAITING = "WAITING", "Waiting for credits"
     STOPPED = "STOPPED", "Stopped"
     DONE = "DONE", "Done"
+
+
+LIVE_BACKFILL_STATES = [BackfillState.RUNNING, BackfillState.PAUSED, BackfillState.WAITING]
 
 
 class Backfill(models.Model):
@@ -306,6 +312,10 @@ class Backfill(models.Model):
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
+    paused_at = models.DateTimeField(null=True)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     ended_at = models.DateTimeField(null=True)
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -317,7 +327,7 @@ class Backfill(models.Model):
             target_of_composite_keys("trackers_backfill"),
             models.UniqueConstraint(
                 fields=["tracker"],
-                condition=Q(state__in=[BackfillState.RUNNING, BackfillState.PAUSED]),
+                condition=Q(state__in=LIVE_BACKFILL_STATES),
                 name="tracker_has_one_backfill_at_a_time",
             ),
             models.CheckConstraint(
@@ -328,12 +338,19 @@ class Backfill(models.Model):
                 name="backfill_ceiling_is_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(state__in=[BackfillState.RUNNING, BackfillState.PAUSED], ended_at=None)
+                condition=Q(state__in=LIVE_BACKFILL_STATES, ended_at=None)
                 | Q(
                     state__in=[BackfillState.STOPPED, BackfillState.DONE],
                     ended_at__isnull=False,
                 ),
                 name="backfill_has_an_end_when_it_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state=BackfillState.PAUSED, paused_at__isnull=False, paused_by__isnull=False
+                )
+                | ~Q(state=BackfillState.PAUSED) & Q(paused_at=None, paused_by=None),
+                name="backfill_is_paused_by_a_person",
             ),
         ]
 

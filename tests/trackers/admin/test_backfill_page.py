@@ -158,16 +158,37 @@ def test_stopping_says_what_was_charged_and_what_will_be_skipped(page, acme, ali
 
 def test_resuming_says_what_it_still_needs_and_what_is_available(page, backfill):
     run(backfill)
-    backfills.pause_at_zero(backfill_id=backfill.pk)
+    backfills.wait_at_zero(backfill_id=backfill.pk)
 
     shown = page.get(url("resume", backfill))
     assert (value(shown, "still_needs"), value(shown, "available")) == ("1.0", "8.0")
-    assert Backfill.objects.get().state == "PAUSED"
+    assert Backfill.objects.get().state == "WAITING"
     page.post(url("resume", backfill))
 
     assert Backfill.objects.get().state == "RUNNING"
     again = page.post(url("resume", backfill), follow=True)
-    assert "does not wait for credits any more" in again.content.decode()
+    assert "is neither paused nor waiting any more" in again.content.decode()
+
+
+def test_pausing_says_what_will_wait_and_the_page_names_who_paused(page, acme, backfill):
+    run(backfill)
+
+    shown = page.get(url("pause", backfill))
+    assert (value(shown, "done"), value(shown, "charged")) == ("4", "2.0")
+    assert value(shown, "to_wait") == "2"
+    assert Backfill.objects.get().state == "RUNNING"
+    page.post(url("pause", backfill))
+
+    content = page.get(url("change", backfill)).content.decode()
+    assert "Paused by Alice at 66 %" in content
+    assert re.search(r"Paused on \d+ \w+ \d{4} \d\d:\d\d CES?T by Alice\.", content)
+    told = page.get(url("progress", backfill)).json()
+    assert (told["state"], told["is_over"]) == ("PAUSED", False)
+    again = page.post(url("pause", backfill), follow=True)
+    assert "does not run, so there is nothing to pause" in again.content.decode()
+    assert value(page.get(url("resume", backfill)), "still_needs") == "1.0"
+    page.post(url("resume", backfill))
+    assert Backfill.objects.get().state == "RUNNING"
 
 
 def test_the_list_takes_as_many_queries_for_one_backfill_as_for_many(
@@ -194,7 +215,7 @@ def test_another_company_s_backfill_is_nowhere(page):
 
     assert "Canary tracker" not in page.get(LIST).content.decode()
     assert "Canary" not in page.get(url("change", theirs), follow=True).content.decode()
-    for name in ("stop", "resume", "progress"):
+    for name in ("stop", "pause", "resume", "progress"):
         assert page.get(url(name, theirs)).status_code == 404
         assert page.post(url(name, theirs)).status_code == 404
     assert Backfill.objects.get(pk=theirs.pk).state == "RUNNING"
@@ -208,7 +229,7 @@ def test_who_may_not_edit_trackers_may_not_stop_one(client, acme, backfill, pers
     assert client.get(url("progress", backfill)).status_code == status
     assert client.get(url("change", backfill)).status_code == status
     assert client.get(LIST).status_code == status
-    for name in ("stop", "resume"):
+    for name in ("stop", "pause", "resume"):
         assert client.get(url(name, backfill)).status_code == 403
         assert client.post(url(name, backfill)).status_code == 403
     assert Backfill.objects.get().state == "RUNNING"

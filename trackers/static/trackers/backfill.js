@@ -21,6 +21,7 @@
     state.className = "credits-badge credits-badge-" + report.tone;
     say(state, report.state_text);
     say(part(page, "time_left"), report.time_left);
+    say(part(page, "halted"), report.halted);
     say(part(page, "ended"), report.ended);
     part(page, "ended_row").hidden = !report.ended;
     for (const [name, figure] of Object.entries(report.figures)) {

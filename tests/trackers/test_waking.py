@@ -1,0 +1,189 @@
+"""New credits of any kind wake what waits for them, and nobody's queue blocks another's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from celery.schedules import crontab
+
+from config.celery import SCHEDULE
+from config.demo.clock import seeded_clock
+from credits import balances, charging, refunds
+from credits.ledger import Use
+from credits.rating import Work
+from tests.support import conversations, people
+from tests.support.analyzers import ScriptedAnalyzer
+from tests.support.conversations import record
+from trackers import analyzers, scanning, sweeping, tasks
+from trackers.models import Scan, Tracker
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+USE = Use("ASK", "Ask anything", None, "API_REQUEST")
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
+    with seeded_clock(NOW) as clock:
+        yield clock
+
+
+@pytest.fixture
+def acme():
+    return people.company()
+
+
+def tracker(company, name="Prices", **settings) -> Tracker:
+    by = people.member(company, "TECH_ADMIN", f"Alice {name}")
+    asked = {"catch_up": True} | settings
+    return conversations.published(company, by, name, now=NOW - timedelta(days=60), **asked)
+
+
+def arrive(company, *names, before=timedelta(0)):
+    records = (record(name, started_at=NOW - before) for name in names)
+    conversations.ingest(company, *records, now=NOW)
+
+
+def work_off(*trackers) -> None:
+    for one in trackers:
+        while scanning.run_batch(
+            version_id=one.current_version_id, backfill_id=None, clock=lambda: NOW
+        ):
+            pass
+
+
+def states(one) -> list[str]:
+    scans = Scan.objects.filter(tracker=one).order_by("conversation__external_id")
+    return list(scans.values_list("state", flat=True))
+
+
+def all_used(company):
+    people.credits_for(company, "1")
+    work = Work(long_calls=1, request_count=1)
+    return charging.charge(company=company, use=USE, work=work, rates=people.rates())
+
+
+def refund(company, event) -> None:
+    refunds.refund(usage_event=event, by=people.vera(), reason="It was a mistake of ours.")
+
+
+COMING = {
+    "a purchase": lambda company, _: people.credits_for(company, "1", source="PURCHASE"),
+    "an allocation": lambda company, _: people.credits_for(company, "1", source="ALLOCATION"),
+    "an adjustment": lambda company, _: people.credits_for(company, "1"),
+    "a refund": refund,
+}
+
+
+@pytest.mark.parametrize("coming", COMING)
+def test_whatever_brings_credits_wakes_the_queue_at_the_next_sweep(acme, coming):
+    prices = tracker(acme)
+    event = all_used(acme)
+    arrive(acme, "a")
+    work_off(prices)
+    assert states(prices) == ["WAITING"]
+
+    COMING[coming](acme, event)
+    swept = sweeping.sweep(now=NOW)
+    work_off(prices)
+
+    assert (swept.resumed, swept.woken, states(prices)) == (1, 1, ["DONE"])
+
+
+def test_credits_that_other_work_held_and_gave_back_wake_it(acme):
+    prices = tracker(acme)
+    people.credits_for(acme, "0.5")
+    held = charging.reserve(company=acme, amount=Decimal("0.5"), use=USE, rates=people.rates())
+    arrive(acme, "a")
+    work_off(prices)
+
+    charging.release(reservation=held)
+
+    assert sweeping.sweep(now=NOW).resumed == 1
+
+
+def test_a_future_grant_wakes_it_when_it_becomes_effective_and_not_before(acme, clock):
+    prices = tracker(acme)
+    people.credits_for(acme, "1", effective_at=NOW + timedelta(hours=1))
+    arrive(acme, "a")
+    work_off(prices)
+
+    before = sweeping.sweep(now=NOW).resumed
+    clock.set(NOW + timedelta(hours=1))
+    swept = sweeping.sweep(now=NOW + timedelta(hours=1))
+
+    assert (before, swept.resumed, swept.woken) == (0, 1, 1)
+
+
+def test_a_sweep_comes_at_least_twice_a_minute():
+    assert not isinstance(SCHEDULE["sweep"]["schedule"], crontab)
+    assert SCHEDULE["sweep"]["schedule"] == tasks.SWEEP_PERIOD == timedelta(seconds=30)
+
+
+def test_a_tracker_with_a_long_queue_does_not_hide_another_s(acme, monkeypatch):
+    """More old calls wait for one tracker than a sweep looks at, and one new one for another."""
+    monkeypatch.setattr(sweeping, "RESUME_MAX", 4)
+    long, short = tracker(acme, "Long"), tracker(acme, "Short")
+    arrive(acme, *(f"{n}" for n in range(6)), before=timedelta(hours=2))
+    Scan.objects.filter(tracker=short).delete()
+    arrive(acme, "new")
+    Scan.objects.filter(tracker=long, conversation__external_id="new").delete()
+    work_off(long, short)
+    people.credits_for(acme, "10")
+
+    sweeping.sweep(now=NOW)
+
+    assert states(short) == ["PENDING"]
+    assert sorted(states(long)) == ["PENDING"] * 2 + ["WAITING"] * 4
+
+
+def test_a_dear_call_at_the_head_does_not_block_its_own_queue(acme):
+    prices = tracker(acme)
+    dear = record("a dear", started_at=NOW - timedelta(hours=1), duration_seconds=900)
+    conversations.ingest(acme, dear, record("cheap", started_at=NOW), now=NOW)
+    work_off(prices)
+    people.credits_for(acme, "0.6")
+
+    sweeping.sweep(now=NOW)
+
+    assert states(prices) == ["WAITING", "PENDING"]
+
+
+def test_a_company_at_zero_does_not_block_one_that_can_pay(acme):
+    globex = people.company("Globex")
+    ours, theirs = tracker(acme), tracker(globex)
+    for company in (acme, globex):
+        arrive(company, "a", "b")
+    work_off(ours, theirs)
+    people.credits_for(globex, "10")
+
+    swept = sweeping.sweep(now=NOW)
+    work_off(ours, theirs)
+
+    assert (swept.resumed, states(ours), states(theirs)) == (
+        *(2, ["WAITING", "WAITING"]),
+        ["DONE", "DONE"],
+    )
+    assert balances.now(company=acme).remaining == Decimal(0)
+
+
+def test_what_waited_longer_than_the_setting_is_skipped_once_and_says_so(acme, settings):
+    settings.WAITING_DAYS = 3
+    prices = tracker(acme, catch_up=False)
+    arrive(acme, "a")
+    work_off(prices)
+
+    early = sweeping.sweep(now=NOW + timedelta(days=3)).skipped
+    late = NOW + timedelta(days=3, seconds=1)
+    skipped = (sweeping.sweep(now=late).skipped, sweeping.sweep(now=late).skipped)
+
+    assert (early, skipped) == (0, (1, 0))
+    scan = Scan.objects.get()
+    assert (scan.state, scan.reason, scan.usage_event) == (
+        *("SKIPPED", "Waited 3 days for credits."),
+        None,
+    )

@@ -1,0 +1,318 @@
+"""What waits for credits, and what a person decides about it once there are some (SPEC §5).
+
+An item waits only if it could not itself be paid. When credits come, what arrives from then on is
+read at once; what has waited is a backlog, and is charged only if somebody chooses so here, or
+its tracker catches up by itself (``sweeping``). Nothing is decided twice: a decision holds only
+for the figures that were shown with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Count, Min, Q, QuerySet, Sum, TextChoices
+
+from credits import audit, balances, rating
+from credits.amounts import ZERO
+from credits.audit import Action
+from credits.current_company import Scope
+from credits.models import Company, RateItem, User
+from trackers import filters, locks, requeuing, wakes
+from trackers.batches import batches
+from trackers.models import Conversation, ConversationKind, Scan, ScanState, TrackerVersion
+
+BATCH_SIZE = 1000
+DECIDED_MAX = 100_000  # Conversations in one decision; what is more goes on waiting.
+BADGE_MAX = 100_000
+_ITEMS = (
+    *(RateItem.CALL_LONG, RateItem.CALL_SHORT, RateItem.EMAIL),
+    *(rating.CALL_WITHOUT_TEXT, rating.EMAIL_WITHOUT_TEXT),
+)
+
+
+class NothingWaits(Exception):
+    """Nothing of this waits for credits any more, so there is nothing to decide."""
+
+
+class QueueMoved(Exception):
+    """What waits, or what is available, changed since you looked. Nothing was done; look again."""
+
+
+class Choice(TextChoices):
+    """What becomes of what waits."""
+
+    NEWEST = "NEWEST", "Newest first, up to a number of credits"
+    ALL = "ALL", "All of it"
+    TRACKERS = "TRACKERS", "Chosen trackers"
+    SKIP = "SKIP", "Skip for good"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A choice with what it needs: ``limit`` in credits for NEWEST, and the trackers meant.
+
+    Without trackers it is about all of them.
+    """
+
+    choice: Choice
+    limit: Decimal | None = None
+    tracker_ids: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What one tracker has waiting, and since when the first of it waits."""
+
+    tracker_id: UUID
+    name: str
+    catches_up: bool
+    calls: int
+    emails: int
+    credits: Decimal
+    oldest_at: datetime
+
+    @property
+    def count(self) -> int:
+        return self.calls + self.emails
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a decision is about, in figures: conversations by kind, and their price in credits.
+
+    ``digest`` stands for the very conversations: others of the same figures are not the same.
+    """
+
+    calls: int = 0
+    emails: int = 0
+    credits: Decimal = ZERO
+    digest: str = ""
+
+    @property
+    def count(self) -> int:
+        return self.calls + self.emails
+
+
+class Row(NamedTuple):
+    """One conversation that waits for one tracker's reading."""
+
+    scan_id: UUID
+    tracker_id: UUID
+    version_id: UUID
+    kind: str
+    price: Decimal
+
+
+def queues(*, company: Company) -> list[Queue]:
+    """Return what waits in a company by tracker, the dearest first."""
+    rows = (
+        _waiting(company, ())
+        .values("tracker_id", "tracker__name", "tracker__catch_up")
+        .annotate(
+            calls=Count("pk", filter=Q(conversation__kind=ConversationKind.CALL)),
+            emails=Count("pk", filter=Q(conversation__kind=ConversationKind.EMAIL)),
+            credits=Sum("price", default=ZERO),
+            oldest_at=Min("created_at"),
+        )
+        .order_by("-credits", "tracker__name")
+    )
+    return [
+        Queue(
+            row["tracker_id"],
+            row["tracker__name"],
+            row["tracker__catch_up"],
+            row["calls"],
+            row["emails"],
+            row["credits"],
+            row["oldest_at"],
+        )
+        for row in rows
+    ]
+
+
+def badge(scope: Scope) -> int:
+    """Count what waits in the current company, for the sidebar; 0 where none is chosen."""
+    if scope.company is None:
+        return 0
+    return _waiting(scope.company, ())[:BADGE_MAX].count()
+
+
+def preview(*, company: Company, decision: Decision, available: Decimal) -> Selection:
+    """Say what a decision would be about: what it skips, or what of it can be paid now."""
+    return _summed(_chosen(company, decision, available))
+
+
+def decide(
+    *, company: Company, decision: Decision, shown: Selection, by: User, now: datetime
+) -> Selection:
+    """Queue again, or skip for good, what was decided on; return it.
+
+    Only what can be paid now is queued: newest first up to the limit, else the oldest of each
+    tracker first, trackers in turn. The rest goes on waiting.
+
+    :raises QueueMoved: it is not what ``shown`` says any more; nothing was done.
+    :raises NothingWaits: nothing was done.
+    :raises CompanyClosed: nothing is read in a closed company.
+    """
+    # Before the transaction: settling holds the pool.
+    available = balances.now(company=company).available
+    with transaction.atomic():
+        locks.keep_open(company.pk)
+        _one_at_a_time(company)
+        rows = _chosen(company, decision, available)
+        if not rows:
+            raise NothingWaits(NothingWaits.__doc__)
+        selection = _summed(rows)
+        if selection != shown:
+            raise QueueMoved(QueueMoved.__doc__)
+        _record(company, decision, selection, by)
+        _carry_out(rows, decision.choice, by=by, now=now)
+    return selection
+
+
+def reprice(*, company: Company, now: datetime) -> None:
+    """Bring the prices of what waits to the rate card in force; what is free by now is queued.
+
+    Prices are fixed when an item is charged; those kept here say what waiting work would cost.
+    """
+    rates = rating.rates_at(now)
+    versions = _waiting(company, ()).order_by("version").values("version").distinct()
+    for version in TrackerVersion.objects.filter(pk__in=versions).order_by("pk"):
+        waiting = _waiting(company, ()).filter(version=version)
+        priced = filters.with_item(Conversation.objects.filter(company=company), version)
+        for item in _ITEMS:
+            price = rates.of(item)
+            moved = waiting.exclude(price=price).filter(
+                conversation__in=priced.filter(item=item).values("pk")
+            )
+            if price:
+                moved.update(price=price)
+            else:
+                moved.update(state=ScanState.PENDING, price=None, due_at=now)
+
+
+def queue_again(rows: Iterable[Row], *, now: datetime) -> int:
+    """Queue waiting scans inside the caller's transaction; return how many still waited."""
+    rows, queued = list(rows), 0
+    for batch in batches(sorted(row.scan_id for row in rows), BATCH_SIZE):
+        queued += Scan.objects.filter(pk__in=_held(batch)).update(
+            state=ScanState.PENDING, due_at=now
+        )
+    for version_id in {row.version_id for row in rows}:
+        wakes.scan(version_id=version_id)
+    return queued
+
+
+def in_turn(queued: Iterable[Iterable[Row]], available: Decimal) -> list[Row]:
+    """Pick what can be paid: one of each queue in turn, in the order given; dear ones are passed
+    over, so that they never keep cheaper ones waiting.
+    """
+    turns = deque(iter(queue) for queue in queued)
+    chosen: list[Row] = []
+    while turns:
+        queue = turns.popleft()
+        row = next((row for row in queue if row.price <= available), None)
+        if row is not None:
+            chosen.append(row)
+            available -= row.price
+            turns.append(queue)
+    return chosen
+
+
+def oldest_of_each(scans: QuerySet[Scan], *, at_most: int) -> list[list[Row]]:
+    """Read the oldest waiting scans of each tracker, as many of each, ``at_most`` together."""
+    trackers = list(scans.order_by("tracker").values_list("tracker", flat=True).distinct())
+    oldest = scans.order_by("conversation_started_at", "pk")
+    each = max(1, at_most // len(trackers)) if trackers else 0
+    return [rows_of(oldest.filter(tracker=tracker_id)[:each]) for tracker_id in trackers]
+
+
+def payable(scans: QuerySet[Scan], available: Decimal) -> QuerySet[Scan]:
+    """Return what can itself be paid: a thousand dear ones in front must not hide a cheap one."""
+    return scans.filter(Q(price=None) | Q(price__lte=available))
+
+
+def rows_of(scans: QuerySet[Scan]) -> list[Row]:
+    """Read waiting scans in the order of the query."""
+    fields = ("pk", "tracker_id", "version_id", "conversation__kind", "price")
+    return [
+        Row(scan_id, tracker_id, version_id, kind, price or ZERO)
+        for scan_id, tracker_id, version_id, kind, price in scans.values_list(*fields)
+    ]
+
+
+def _waiting(company: Company, tracker_ids: Collection[UUID]) -> QuerySet[Scan]:
+    scans = Scan.objects.filter(company=company, state=ScanState.WAITING)
+    return scans.filter(tracker__in=tracker_ids) if tracker_ids else scans
+
+
+def _chosen(company: Company, decision: Decision, available: Decimal) -> list[Row]:
+    waiting = _waiting(company, decision.tracker_ids)
+    if decision.choice == Choice.SKIP:
+        return rows_of(waiting.order_by("pk")[:DECIDED_MAX])
+    if decision.choice == Choice.NEWEST:
+        limit = available if decision.limit is None else min(decision.limit, available)
+        newest = payable(waiting, limit).order_by("-conversation_started_at", "-pk")
+        return in_turn([rows_of(newest[:DECIDED_MAX])], limit)
+    return in_turn(oldest_of_each(payable(waiting, available), at_most=DECIDED_MAX), available)
+
+
+def _summed(rows: Collection[Row]) -> Selection:
+    calls = sum(row.kind == ConversationKind.CALL for row in rows)
+    digest = hashlib.sha256(b"".join(sorted(row.scan_id.bytes for row in rows)))
+    return Selection(
+        calls=calls,
+        emails=len(rows) - calls,
+        credits=sum((row.price for row in rows), ZERO),
+        digest=digest.hexdigest()[:16],
+    )
+
+
+def _carry_out(rows: list[Row], choice: Choice, *, by: User, now: datetime) -> None:
+    if choice != Choice.SKIP:
+        queue_again(rows, now=now)
+        return
+    reason = f"Skipped by {by.get_short_name()} while it waited for credits."
+    for batch in batches(sorted(row.scan_id for row in rows), BATCH_SIZE):
+        requeuing.skip(_held(batch), now=now, reason=reason)
+
+
+def _held(scan_ids: list[UUID]) -> list[UUID]:
+    """Lock those of the scans that still wait."""
+    waiting = Scan.objects.filter(pk__in=scan_ids, state=ScanState.WAITING)
+    return list(waiting.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
+
+def _one_at_a_time(company: Company) -> None:
+    """Let decisions about one company's queue wait for each other until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('trackers.waiting'), %s::int)", [company.pk]
+        )
+
+
+def _record(company: Company, decision: Decision, selection: Selection, by: User) -> None:
+    is_skip = decision.choice == Choice.SKIP
+    names = Scan.objects.filter(tracker__in=decision.tracker_ids).order_by("tracker__name")
+    audit.record(
+        action=Action.SKIPPED if is_skip else Action.RESUMED,
+        by=by,
+        company=company,
+        subject=audit.Subject(audit.type_of(Scan), "", "what waited for credits"),
+        after={
+            "choice": decision.choice,
+            "limit": decision.limit,
+            "trackers": list(names.values_list("tracker__name", flat=True).distinct()),
+            "calls": selection.calls,
+            "emails": selection.emails,
+            "credits": selection.credits,
+        },
+    )
