@@ -39,7 +39,7 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     are those stored on the conversation, not those its account or deal has today.
     """
     conversations = Conversation.objects.filter(
-        company_id=tracker.company_id, kind__in=kinds(tracker)
+        company_id=tracker.company_id, kind__in=kinds(tracker), erased_at=None
     )
     wanted: dict[str, list[TrackerFilter]] = defaultdict(list)
     for condition in tracker.filters.all():
@@ -77,7 +77,7 @@ def pass_nothing(tracker: Tracker) -> bool:
     if not tracker.filters.exists() or matching(tracker).exists():
         return False
     return Conversation.objects.filter(
-        company_id=tracker.company_id, kind__in=kinds(tracker)
+        company_id=tracker.company_id, kind__in=kinds(tracker), erased_at=None
     ).exists()
 
 

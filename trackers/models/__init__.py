@@ -5,6 +5,7 @@ from trackers.models.conversations import (
     Participant,
     Utterance,
 )
+from trackers.models.intake import ImportFile, ImportFormat, ImportUpload, Retention
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
 from trackers.models.scans import Confidence, Quote, Scan, ScanState, Verdict
 from trackers.models.trackers import (
@@ -30,8 +31,12 @@ __all__ = [
     "CustomerAccount",
     "Deal",
     "FilterField",
+    "ImportFile",
+    "ImportFormat",
+    "ImportUpload",
     "Participant",
     "Quote",
+    "Retention",
     "Scan",
     "ScanState",
     "Side",

@@ -11,6 +11,8 @@ from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
 
+ERASED_ID_PREFIX = "erased:"
+
 
 class ConversationKind(models.TextChoices):
     CALL = "CALL", "Call"
@@ -30,7 +32,8 @@ class Conversation(models.Model):
     Team, owner, account type and deal stage are as they were when it arrived; filters read
     these. ``text_digest`` names the text revision: kind, duration, sides and utterances.
     The counts are of utterances with a letter or digit, by side, of the current revision, so
-    that an estimate needs no text.
+    that an estimate needs no text. Erased (``trackers.erasure``), a row holds no words: kind,
+    duration class and date stay, and a digest in the place of the external id.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -53,6 +56,7 @@ class Conversation(models.Model):
     metadata_digest = models.BinaryField(max_length=32)
     company_text_count = models.PositiveIntegerField()
     non_company_text_count = models.PositiveIntegerField()
+    erased_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -64,6 +68,19 @@ class Conversation(models.Model):
             models.CheckConstraint(
                 condition=Q(kind__in=ConversationKind.values), name="conversation_kind_is_known"
             ),
+            models.CheckConstraint(
+                condition=Q(erased_at=None)
+                | Q(
+                    external_id__startswith=ERASED_ID_PREFIX,
+                    title="",
+                    owner=None,
+                    account=None,
+                    deal=None,
+                    company_text_count=0,
+                    non_company_text_count=0,
+                ),
+                name="conversation_that_is_erased_holds_no_words",
+            ),
         ]
         indexes: ClassVar = [
             # Lists, estimates and backfills: one kind of one company over a span of time.
@@ -71,6 +88,8 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.erased_at is not None:
+            return f"Erased {self.get_kind_display().lower()}"
         return self.title or self.external_id
 
 
@@ -126,6 +145,10 @@ class Utterance(models.Model):
                 condition=Q(affiliation__in=Affiliation.values),
                 name="utterance_affiliation_is_known",
             ),
+        ]
+        indexes: ClassVar = [
+            # Erasing a participant: the database looks for what they said.
+            models.Index("speaker", name="utterance_by_speaker"),
         ]
 
     def __str__(self) -> str:
