@@ -12,12 +12,12 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from credits import audit
 from credits.audit import Action
-from credits.models import AuditText, User
+from credits.models import User
 from credits.rating import LONG_CALL_SECONDS
 from trackers import copies, erased_ids, requeuing, traces
 from trackers import erasure_requests as requests
@@ -68,7 +68,6 @@ def erase(
         audit.record(
             action=Action.ERASED, by=by, company=company, subject=subject, after=counts.figures
         )
-    _forget_statistics()
     return counts
 
 
@@ -201,16 +200,3 @@ def _blank_trail_of(ids: list[UUID]) -> int:
     return audit.erase_subjects(kind=audit.type_of(Conversation), ids=refs) + audit.erase_subjects(
         kind=audit.type_of(Scan), ids=of_scans
     )
-
-
-def _forget_statistics() -> None:
-    """Let the database sample anew: the planner's statistics hold values of what is gone.
-
-    Where the application does not own the tables, the database says so and goes on; its own
-    autovacuum does the same some time later.
-    """
-    tables = {trace.model for trace in traces.traces()}
-    tables |= {Conversation, Scan, TeamMember, AuditText, Tracker, Tracker.history.model}
-    with connection.cursor() as cursor:
-        for model in sorted(tables, key=lambda one: one._meta.db_table):
-            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")

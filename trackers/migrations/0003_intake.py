@@ -8,7 +8,21 @@ from django.db import migrations, models
 import credits.identifiers
 import credits.tenancy
 import trackers.models.intake
+from credits.statistics import keep_no_statistics
 from credits.tenancy import CompositeKey, add_composite_keys
+
+# The planner's statistics hold values of columns. Of these it keeps none, so that words that are
+# erased are nowhere (trackers/erasure.py); no query chooses its plan by them.
+WORDS = (
+    ("trackers_conversation", ("external_id", "title")),
+    ("trackers_participant", ("external_id", "name", "email")),
+    ("trackers_utterance", ("external_id", "text")),
+    ("trackers_scan", ("answer", "reason")),
+    ("trackers_teammember", ("email", "name")),
+    ("trackers_importfile", ("name", "content")),
+    ("trackers_tracker", ("examples", "counter_examples")),
+    ("trackers_historicaltracker", ("examples", "counter_examples", "history_change_reason")),
+)
 
 KEYS = (CompositeKey("trackers_importfile", "upload_id", "trackers_importupload"),)
 
@@ -237,4 +251,5 @@ class Migration(migrations.Migration):
             ),
         ),
         add_composite_keys(KEYS),
+        keep_no_statistics(WORDS),
     ]
