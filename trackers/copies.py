@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from credits import erasure
 from credits.models import AuditText, Company
 from trackers.batches import batches
-from trackers.models import ImportFile, Quote, Tracker, Utterance
+from trackers.models import ImportFile, Quote, Tracker, TrackerVersion, Utterance
 
 EXAMPLE_FIELDS = ("examples", "counter_examples")
 # A shorter example may be in any call by chance: nobody copied it from this one.
@@ -59,9 +59,10 @@ def examples_from(*, company: Company, conversations: Iterable[Any]) -> set[str]
 
 
 def remove_examples(*, company: Company, examples: set[str]) -> int:
-    """Remove examples from trackers and their history; return from how many lists of today."""
-    if not examples:
-        return 0
+    """Remove examples from trackers and their history; return from how many trackers.
+
+    What an analyzer learned from the examples holds their words, too: it learns anew.
+    """
     count = 0
     for row in _rows_with_examples(company):
         changed = {
@@ -71,7 +72,9 @@ def remove_examples(*, company: Company, examples: set[str]) -> int:
         if any(changed[name] != getattr(row, name) for name in EXAMPLE_FIELDS):
             # update(), not save(): history would keep what goes.
             type(row)._base_manager.filter(pk=row.pk).update(**changed)
-            count += isinstance(row, Tracker)
+            if isinstance(row, Tracker):
+                TrackerVersion.objects.filter(tracker=row).update(calibration=None)
+                count += 1
     return count
 
 
