@@ -23,6 +23,7 @@ TURN_SECONDS_MAX = 30
 MILLISECONDS = 1000
 # A time in seconds lies within the call; recordings and their stated duration differ a little.
 LATE_FACTOR, LATE_SECONDS = 1.5, 60
+EARLY_FACTOR = 0.2
 TIME_MAX = 7 * 24 * 3600 * MILLISECONDS  # A week; whatever is later is no time.
 WORDS_PER_SECOND_MAX = 20  # Nobody speaks that fast: the times are not milliseconds.
 
@@ -223,8 +224,9 @@ def _time(sentence: dict[str, Any], name: str) -> float | None:
 def _unit(call: dict[str, Any], sentences: list[Sentence]) -> str | None:
     """Tell the unit of a transcript's times by the call's duration; None when it cannot tell.
 
-    Seconds cannot be much later than the call is long. Milliseconds of a short transcript can be
-    small numbers: then nobody could have spoken as fast as seconds would look.
+    The largest of seconds is near the call's end, and cannot be much later; of milliseconds it is
+    far beyond, unless hardly anything was said. Nor can anybody speak as fast as seconds look
+    when they are taken for milliseconds.
     """
     times = [time for one in sentences for time in (one.start, one.end) if time is not None]
     duration = _duration(call)
@@ -234,14 +236,14 @@ def _unit(call: dict[str, Any], sentences: list[Sentence]) -> str | None:
     if largest > duration * LATE_FACTOR + LATE_SECONDS:
         return "milliseconds"
     words = sum(len(one.text.split()) for one in sentences)
-    if words > WORDS_PER_SECOND_MAX * largest / MILLISECONDS:
-        return "seconds"
-    return None
+    is_too_fast = words > WORDS_PER_SECOND_MAX * largest / MILLISECONDS
+    return "seconds" if is_too_fast or largest >= duration * EARLY_FACTOR else None
 
 
 def _duration(call: dict[str, Any]) -> int:
     value = _dict(call.get("metaData")).get("duration")
-    return round(value) if isinstance(value, (int, float)) and value >= 0 else 0
+    is_length = isinstance(value, (int, float)) and value >= 0
+    return round(min(value, TIME_MAX)) if is_length and value is not None else 0
 
 
 def _content(
