@@ -12,9 +12,9 @@ def keep_no_statistics(tables: Columns) -> migrations.RunSQL:
     return migrations.RunSQL(sql=_statements(tables, "0"), reverse_sql=_statements(tables, "-1"))
 
 
-def _statements(tables: Columns, target: str) -> list[str]:
-    return [
-        f'ALTER TABLE {table} ALTER COLUMN "{column}" SET STATISTICS {target}'
+def _statements(tables: Columns, target: str) -> str:
+    return "\n".join(
+        f'ALTER TABLE {table} ALTER COLUMN "{column}" SET STATISTICS {target};'
         for table, columns in tables
         for column in columns
-    ]
+    )

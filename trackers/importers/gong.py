@@ -124,17 +124,24 @@ class Reader(reading.Reader):
                     self.bad_lines.append(BadLine(str(file), number, reason))
 
     def _usual_unit(self, calls: dict[str, Part], transcripts: dict[str, Part]) -> str:
-        """Return what most calls of the import that tell are in; the API says milliseconds."""
-        votes = {"milliseconds": 0, "seconds": 0}
+        """Return what most calls are in that leave no doubt; where none does, what seems likely.
+
+        The API says milliseconds.
+        """
+        sure = {"milliseconds": 0, "seconds": 0}
+        near_the_end = 0
         for call_id, part in calls.items():
-            if call_id in transcripts:
-                try:
-                    unit = _unit(part.data, _sentences(transcripts[call_id].data))
-                except BadRecord:
-                    continue
-                if unit:
-                    votes[unit] += 1
-        return "seconds" if votes["seconds"] > votes["milliseconds"] else "milliseconds"
+            try:
+                sentences = _sentences(transcripts[call_id].data) if call_id in transcripts else []
+            except BadRecord:
+                continue
+            if unit := _unit(part.data, sentences):
+                sure[unit] += 1
+            elif _largest(sentences) > _duration(part.data) * EARLY_FACTOR > 0:
+                near_the_end += 1
+        if not any(sure.values()):
+            return "seconds" if near_the_end else "milliseconds"
+        return "seconds" if sure["seconds"] > sure["milliseconds"] else "milliseconds"
 
 
 def _documents(data: bytes) -> list[Any]:
@@ -222,22 +229,23 @@ def _time(sentence: dict[str, Any], name: str) -> float | None:
 
 
 def _unit(call: dict[str, Any], sentences: list[Sentence]) -> str | None:
-    """Tell the unit of a transcript's times by the call's duration; None when it cannot tell.
+    """Tell the unit of a transcript's times by the call's duration; None when there is a doubt.
 
-    The largest of seconds is near the call's end, and cannot be much later; of milliseconds it is
-    far beyond, unless hardly anything was said. Nor can anybody speak as fast as seconds look
-    when they are taken for milliseconds.
+    Milliseconds are far beyond the call's end, unless hardly anything was said. Seconds that are
+    taken for milliseconds leave less time than anybody needs to speak.
     """
-    times = [time for one in sentences for time in (one.start, one.end) if time is not None]
-    duration = _duration(call)
-    largest = max(times, default=0)
+    duration, largest = _duration(call), _largest(sentences)
     if not duration or not largest:
         return None
     if largest > duration * LATE_FACTOR + LATE_SECONDS:
         return "milliseconds"
     words = sum(len(one.text.split()) for one in sentences)
-    is_too_fast = words > WORDS_PER_SECOND_MAX * largest / MILLISECONDS
-    return "seconds" if is_too_fast or largest >= duration * EARLY_FACTOR else None
+    return "seconds" if words > WORDS_PER_SECOND_MAX * largest / MILLISECONDS else None
+
+
+def _largest(sentences: list[Sentence]) -> float:
+    times = [time for one in sentences for time in (one.start, one.end) if time is not None]
+    return max(times, default=0)
 
 
 def _duration(call: dict[str, Any]) -> int:

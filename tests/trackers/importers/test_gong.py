@@ -165,9 +165,12 @@ def test_a_short_transcript_in_milliseconds_follows_the_others():
 
 
 def test_each_call_that_tells_is_read_in_its_own_unit():
+    talkative = transcript("1", factor=1)
+    talkative["transcript"][1]["sentences"][0]["text"] = "So many words. " * 20
+
     reader, records = read(
         extensive(call("1"), call("2")),
-        transcripts(transcript("1", factor=1), transcript("2", factor=1000)),
+        transcripts(talkative, transcript("2", factor=1000)),
     )
 
     assert [record.utterances[1].start for record in records] == [1696.0, 1696.0]
