@@ -380,6 +380,27 @@ API_REQUESTS_PER_DAY = env.number(
     maximum=1_000_000_000,
 )
 
+# What one upload on the page “Imports” may be; the commands have no such limits.
+IMPORT_MEGABYTES = env.number(
+    "TALLYSTICK_IMPORT_MEGABYTES",
+    20,
+    "Size of the files of one import by upload, together, in MB; 200 at most.",
+    minimum=1,
+    maximum=200,
+)
+IMPORT_ROWS = env.number(
+    "TALLYSTICK_IMPORT_ROWS",
+    10_000,
+    "Conversations, or lines of accounts and deals, that one import by upload may have.",
+    minimum=1,
+    maximum=1_000_000,
+)
+FILE_UPLOAD_HANDLERS = [
+    "trackers.uploads.Quota",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = logs.to_stderr(
     level=env.choice(

@@ -160,12 +160,16 @@ def by_member(*, company: Company, member_id: UUID) -> Request:
     return by_email(company=company, email=member.email)
 
 
-def by_retention(*, company: Company, now: datetime) -> Request | None:
-    """Return the conversations that are older than the company keeps them; None for none."""
+def by_retention(*, company: Company, now: datetime, at_most: int | None = None) -> Request | None:
+    """Return the conversations that are older than the company keeps them; None for none.
+
+    The oldest first, ``at_most`` so many.
+    """
     rule = Retention.objects.filter(company=company, days__isnull=False).first()
     if rule is None or rule.days is None:
         return None
-    ids = _ids(older_than(company=company, days=rule.days, now=now))
+    rows = older_than(company=company, days=rule.days, now=now).order_by("started_at", "pk")
+    ids = tuple(rows.values_list("pk", flat=True)[:at_most])
     return Request(company, f"what is older than {rule.days:,} days", ids) if ids else None
 
 

@@ -28,8 +28,8 @@ from credits.rating import Work
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import contracts, conversations, people
-from trackers import scanning
+from tests.support import contracts, conversations, people, uploads
+from trackers import erased_ids, scanning
 from trackers.models import Backfill, TrackerFilter
 
 APPS = ("credits", "trackers", "billing")
@@ -80,6 +80,8 @@ def seed(name: str, *, canary: str) -> Company:
         started_by=alice,
         ended_at=now,
     )
+    uploads.kept(company, alice, now=now, content=b"{}", name=f"{canary}.jsonl")
+    erased_ids.key_of(company)
     _buy(company, canary)
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
