@@ -12,7 +12,6 @@ from trackers.importers.reading import BadLine, SourceFile, TooManyRows
 from trackers.importers.records import BadRecord
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
-CELL_LENGTH_MAX = 10_000
 NAME_LENGTH_MAX = 200
 LABEL_LENGTH_MAX = 100
 # What a column may be called, in small letters.
@@ -148,6 +147,10 @@ def _cell(cells: dict[str, str], name: str, length_max: int) -> str | None:
     text = cells.get(name, "").strip()
     if "\x00" in text:
         raise BadRecord(f"{name.replace('_', ' ')} holds a NUL character")
+    if any(letter in text for letter in "\r\n"):
+        raise BadRecord(
+            f"{name.replace('_', ' ')} should have no line break; is a quote never closed?"
+        )
     if len(text) > length_max:
         raise BadRecord(f"{name.replace('_', ' ')} should have at most {length_max} characters")
     return text or None
