@@ -30,6 +30,8 @@ SCHEDULE = {
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
     # Twice a minute, so that what credits woke is read within the minute.
     "sweep": {"task": "trackers.tasks.sweep", "schedule": timedelta(seconds=30)},
+    "forget_uploads": {"task": "trackers.tasks.forget_uploads", "schedule": crontab(minute=50)},
+    "retain": {"task": "trackers.tasks.retain", "schedule": crontab(hour=2, minute=30)},
     "change_zones": {"task": "billing.tasks.change_zones", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }

@@ -67,6 +67,7 @@ GROUPS = (
         "Conversations",
         (
             _list("Conversations", "forum", "trackers_conversation", Act.VIEW_CONVERSATIONS),
+            _list("Imports", "upload_file", "trackers_importupload", Act.IMPORT_CONVERSATIONS),
             _list("Accounts", "domain", "trackers_customeraccount", Act.VIEW_CONVERSATIONS),
             _list("Deals", "handshake", "trackers_deal", Act.VIEW_CONVERSATIONS),
             _list("Teams", "groups", "trackers_team", Act.VIEW_CONVERSATIONS),

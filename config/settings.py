@@ -329,6 +329,8 @@ CREDIT_CHECKS = [
 COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
 # What of it the dialog says in numbers: called with company, each returns (name, count).
 COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
+# What else names a person who is removed: what it is called, and what is called with the user.
+PERSON_REMOVAL = [("team members made unknown", "trackers.erasure.forget_person")]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
@@ -372,6 +374,26 @@ WAITING_DAYS = env.number(
     minimum=1,
     maximum=3650,
 )
+# What one upload on the page “Imports” may be; the commands have no such limits.
+IMPORT_MEGABYTES = env.number(
+    "TALLYSTICK_IMPORT_MEGABYTES",
+    20,
+    "Size of the files of one import by upload, together, in MB; 200 at most.",
+    minimum=1,
+    maximum=200,
+)
+IMPORT_ROWS = env.number(
+    "TALLYSTICK_IMPORT_ROWS",
+    10_000,
+    "Conversations, or lines of accounts and deals, that one import by upload may have.",
+    minimum=1,
+    maximum=1_000_000,
+)
+FILE_UPLOAD_HANDLERS = [
+    "trackers.uploads.Quota",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = logs.to_stderr(

@@ -28,7 +28,7 @@ and tasks set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -161,6 +161,15 @@ def erase_subject(*, subject: Model | Subject) -> int:
     named = subject_of(subject)
     found = AuditText.objects.filter(
         Q(event__subject_type=named.type, event__subject_id=named.id)
+    ).exclude(subject_label="", changes=[], reason="")
+    with erasure.allowed():
+        return found.update(subject_label="", changes=[], reason="", erased_at=Now())
+
+
+def erase_subjects(*, kind: str, ids: Collection[str]) -> int:
+    """Blank the words about rows of one kind, whoever acted on them; return how many texts."""
+    found = AuditText.objects.filter(
+        event__subject_type=kind, event__subject_id__in=list(ids)
     ).exclude(subject_label="", changes=[], reason="")
     with erasure.allowed():
         return found.update(subject_label="", changes=[], reason="", erased_at=Now())

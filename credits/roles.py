@@ -26,6 +26,8 @@ class Act(StrEnum):
     VIEW_TRACKERS = "see trackers"
     EDIT_TRACKERS = "change, publish and backfill trackers"
     VIEW_CONVERSATIONS = "see conversations"
+    IMPORT_CONVERSATIONS = "import conversations"
+    ERASE_CONVERSATIONS = "erase conversations and set their retention"
     VIEW_RESULTS = "see results"
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
@@ -62,6 +64,8 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
     Act.VIEW_CONVERSATIONS,
+    Act.IMPORT_CONVERSATIONS,
+    Act.ERASE_CONVERSATIONS,
     Act.VIEW_BILLING,
     Act.REQUEST_CREDITS,
     Act.VIEW_AUDIT,
@@ -87,8 +91,13 @@ MATRIX: dict[Standing, frozenset[Act]] = {
     Standing.VIEWER: _VIEWER,
 }
 
-# What stays possible in a closed company: to read, and what concerns no single company.
-POSSIBLE_WHEN_CLOSED = _READ | {Act.EXPORT_REPORTS, Act.EDIT_RATES, Act.EDIT_COMPANIES}
+# What stays possible in a closed company: to read, what concerns no single company, and to erase.
+POSSIBLE_WHEN_CLOSED = _READ | {
+    Act.EXPORT_REPORTS,
+    Act.EDIT_RATES,
+    Act.EDIT_COMPANIES,
+    Act.ERASE_CONVERSATIONS,
+}
 
 _STANDING_OF_ROLE = {
     Role.TECH_ADMIN: Standing.TECH_ADMIN,

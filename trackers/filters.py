@@ -35,7 +35,7 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     tracker has a language, a conversation whose record named no language does not pass.
     """
     conversations = Conversation.objects.filter(
-        company_id=tracker.company_id, kind__in=kinds(tracker)
+        company_id=tracker.company_id, kind__in=kinds(tracker), erased_at=None
     )
     if tracker.language:
         conversations = conversations.filter(language=tracker.language)
@@ -80,7 +80,7 @@ def pass_nothing(tracker: Tracker) -> bool:
     if not is_filtered or matching(tracker).exists():
         return False
     return Conversation.objects.filter(
-        company_id=tracker.company_id, kind__in=kinds(tracker)
+        company_id=tracker.company_id, kind__in=kinds(tracker), erased_at=None
     ).exists()
 
 

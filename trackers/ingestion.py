@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from credits.rating import Rates
-from trackers import filters, locks, parts, requeuing, wakes
+from trackers import erased_ids, filters, locks, parts, requeuing, wakes
 from trackers.batches import batches
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -48,11 +48,12 @@ class Report:
     revised: int = 0
     updated: int = 0
     unchanged: int = 0
+    erased: int = 0  # Erased earlier: not taken in again.
     scans: int = 0
 
     @property
     def seen(self) -> int:
-        return self.created + self.revised + self.updated + self.unchanged
+        return self.created + self.revised + self.updated + self.unchanged + self.erased
 
 
 @dataclass(slots=True)
@@ -112,12 +113,17 @@ def _write(
     report: Report,
 ) -> list[Conversation]:
     """Write one chunk and return the conversations that were not there before."""
+    digests = erased_ids.digests(company, records)
     known = {
         conversation.external_id: conversation
         for conversation in Conversation.objects.filter(
-            company=company, external_id__in=records
+            company=company, external_id__in=[*records, *digests]
         ).select_for_update(no_key=True)
     }
+    # After the lock: whoever erases one of them just now gives it its digest for an id.
+    erased = {digests[digest] for digest in digests.keys() & known.keys()}
+    report.erased += len(erased)
+    records = {key: record for key, record in records.items() if key not in erased}
     directory.learn(records.values())
     created, revised = [], []
     for external_id, record in records.items():
@@ -308,8 +314,10 @@ def _count_new(
     rates: Rates,
     found: Preview,
 ) -> None:
-    known = Conversation.objects.filter(company=company, external_id__in=records)
-    fresh = records.keys() - set(known.values_list("external_id", flat=True))
+    digests = erased_ids.digests(company, records)
+    rows = Conversation.objects.filter(company=company, external_id__in=[*records, *digests])
+    known = set(rows.values_list("external_id", flat=True))
+    fresh = records.keys() - known - {digests[digest] for digest in digests.keys() & known}
     directory = Directory(company)
     chosen = [records[external_id] for external_id in fresh]
     directory.learn(chosen)

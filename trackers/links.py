@@ -63,8 +63,8 @@ def first_steps(*, company: Company) -> list[AskedStep]:
     return [
         AskedStep(
             "Import calls and e-mails",
-            "Ask whoever runs the server, or use the import command.",
-            "admin:trackers_conversation_changelist",
+            "Upload a file; what it holds and would cost is shown first.",
+            "admin:trackers_importupload_changelist",
             Exists(Conversation.objects.filter(company=company)),
         ),
         AskedStep(

@@ -34,6 +34,7 @@ NOT_DONE = [*QUEUED, ScanState.RUNNING]
 BATCH_SIZE = 1000
 REASON_REPLACED = "A new version was published; it reads this instead."
 REASON_LEFT_OUT = "A new version was published; the tracker's filters leave this out."
+REASON_ERASED = "The conversation was erased; nothing was charged."
 REASON_NEWER_TEXT = "Its text changed; another scan reads the new one."
 
 
@@ -96,13 +97,25 @@ def with_current_text(scans: list[Scan], *, now: datetime) -> list[Scan]:
     A text that changed while a scan of it was under way is found here, when that scan was lost
     or handed back. It is left to another scan where one has the new text already.
     """
-    stale = dict(
+    rows = (
         Scan.objects.filter(pk__in=[scan.pk for scan in scans])
         .exclude(revision=F("conversation__text_revision"))
-        .values_list("conversation", "conversation__text_revision")
+        .values_list("conversation", "conversation__text_revision", "conversation__erased_at")
     )
-    outdated = [scan for scan in scans if stale.get(scan.conversation_id, 0) > scan.revision]
-    gone = _point(outdated, stale, now=now)
+    stale, erased = {}, set()
+    for conversation, revision, erased_at in rows:
+        stale[conversation] = revision
+        if erased_at is not None:
+            erased.add(conversation)
+    # Listed before it was erased, as a backfill's conversations are: nothing is left to read.
+    gone = {scan.pk for scan in scans if scan.conversation_id in erased}
+    skip(gone, now=now, reason=REASON_ERASED)
+    outdated = [
+        scan
+        for scan in scans
+        if scan.pk not in gone and stale.get(scan.conversation_id, 0) > scan.revision
+    ]
+    gone |= _point(outdated, stale, now=now)
     return [scan for scan in scans if scan.pk not in gone]
 
 

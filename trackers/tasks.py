@@ -9,9 +9,11 @@ from celery import shared_task
 from django.utils import timezone
 
 from credits import jobs
-from trackers import scanning, sweeping, wakes
+from trackers import retention, scanning, sweeping, uploads, wakes
 
 SWEEP_PERIOD = timedelta(seconds=30)
+RETAIN_PERIOD = timedelta(days=1)
+FORGET_PERIOD = timedelta(hours=1)
 TURN = timedelta(seconds=1)  # How long a task goes on claiming before others get their turn.
 
 
@@ -33,3 +35,23 @@ def sweep() -> None:
     with jobs.once_per_period("sweep", now=now, period=SWEEP_PERIOD) as job:
         if job.is_mine:
             job.summary = str(sweeping.sweep(now=now))
+
+
+@shared_task
+def retain() -> None:
+    """Erase what is older than companies keep conversations; once a night, whoever starts it."""
+    now = timezone.now()
+    with jobs.once_per_period("retain", now=now, period=RETAIN_PERIOD) as job:
+        if job.is_mine:
+            count = retention.erase_old(clock=timezone.now)
+            job.summary = f"{count:,} conversation{'' if count == 1 else 's'} erased"
+
+
+@shared_task
+def forget_uploads() -> None:
+    """Remove the files of imports that nobody confirmed within an hour."""
+    now = timezone.now()
+    with jobs.once_per_period("forget_uploads", now=now, period=FORGET_PERIOD) as job:
+        if job.is_mine:
+            count = uploads.clean_up(now=now)
+            job.summary = f"{count:,} file{'' if count == 1 else 's'} removed"

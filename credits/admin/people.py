@@ -12,13 +12,17 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
-from django.core.exceptions import NON_FIELD_ERRORS
-from django.http import HttpRequest
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 
-from credits import shown, sign_in
+from credits import removal, shown, sign_in
+from credits.admin import acting, removing
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.admin.shared import SharedAdmin
 from credits.current_company import scope_of
@@ -88,13 +92,27 @@ class UserAdmin(SharedAdmin):
     search_fields = ("email", "name")
     inlines = (MembershipInline,)
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.remove_view)
+        return [
+            path("<int:person_id>/remove/", view, name="credits_user_remove"),
+            *super().get_urls(),
+        ]
+
+    def remove_view(self, request: HttpRequest, person_id: int) -> HttpResponse:
+        person = get_object_or_404(self.get_queryset(request), pk=person_id)
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        return acting.view(self, removing.Remove(request=request, person=person))
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ("email", "name")
-        return ("email", "name", "is_active", "public_id", "last_seen", "vendor_groups")
+        stated = ("email", "name", "is_active", "public_id", "last_seen", "vendor_groups")
+        return (*stated, "removing") if self.has_change_permission(request, obj) else stated
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        stated = ("public_id", "last_seen", "vendor_groups")
+        stated = ("public_id", "last_seen", "vendor_groups", "removing")
         # Nobody locks themselves out.
         return (*stated, "is_active") if obj is not None and obj == request.user else stated
 
@@ -120,6 +138,13 @@ class UserAdmin(SharedAdmin):
         super().save_formset(request, form, formset, change)
         if formset.deleted_objects:
             sign_in.end_links(user=form.instance, now=timezone.now())
+
+    @display(description="removing")
+    def removing(self, user: User) -> str:
+        if removal.is_removed(user):
+            return shown.NOTHING
+        link = reverse("admin:credits_user_remove", args=[user.pk])
+        return format_html('<a class="credits-link" href="{}">Remove this person</a>', link)
 
     @display(description="state")
     def state_label(self, user: User) -> str:

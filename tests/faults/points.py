@@ -1,7 +1,7 @@
 """Named points at which a worker stops and waits to be killed; loaded by ``celery --include``.
 
 The worker says that it got there by making the file ``FAULT_FILE``, once: a second worker, or
-the same work again, goes on.
+the same work again, goes on. It goes on itself when the file ``FAULT_UNTIL`` is there.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ def stop_here() -> None:
         Path(os.environ["FAULT_FILE"]).touch(exist_ok=False)
     except FileExistsError:
         return
-    time.sleep(SLEEP_SECONDS)
+    until = os.environ.get("FAULT_UNTIL")
+    deadline = time.monotonic() + SLEEP_SECONDS
+    while time.monotonic() < deadline and not (until and Path(until).exists()):
+        time.sleep(0.1)
 
 
 def before(module, name: str) -> None:

@@ -20,7 +20,7 @@ from credits.admin import reports
 from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
-from tests.security import acts_of_billing, acts_of_programs
+from tests.security import acts_of_billing, acts_of_intake, acts_of_programs
 from tests.security.acting import ACTS, World, act, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
@@ -28,7 +28,7 @@ from tests.support.conversations import record
 from trackers import backfills, previewing, scanning
 from trackers.models import Scan
 
-__all__ = ["ACTS", "World", "acts_of_billing", "acts_of_programs"]
+__all__ = ["ACTS", "World", "acts_of_billing", "acts_of_intake", "acts_of_programs"]
 
 PRICES = {"EMAIL": "0.2", "CALL_LONG": "1", "CALL_SHORT": "0.5", "WEB_SEARCH": "5"}
 NO_ROWS = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
@@ -381,6 +381,8 @@ TASKS_WITHOUT_A_LINE = {
     "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
     "credits.tasks.add_up_days": "fills a cache of what usage events say",
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
+    "trackers.tasks.retain": "erases what a person's rule says; each erasure has its two lines",
+    "trackers.tasks.forget_uploads": "removes files that nobody confirmed; nobody decided it",
     "trackers.tasks.sweep": "hands lost work out again; nobody decided anything",
     "trackers.tasks.scan": "does what publishing or a backfill decided; usage and ledger say it",
 }

@@ -126,6 +126,7 @@ FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "contract_id": _row,
     "purchase_id": _row,
     "company_id": lambda _route, target: target.pk,
+    "person_id": _row,
     "membership_id": _first(Membership),
     "id": lambda route, target: rows_of(NAMED_BY_API[route.pattern], target).first().pk,
     # Leaving for a row's page “on the site”, of which there is none.

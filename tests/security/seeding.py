@@ -31,8 +31,8 @@ from credits.rating import Work
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import contracts, conversations, people
-from trackers import previewing, reviewing, scanning
+from tests.support import contracts, conversations, people, uploads
+from trackers import erased_ids, previewing, reviewing, scanning
 from trackers.models import Backfill, ConversationVectors, Tracker, TrackerFilter
 
 APPS = ("credits", "trackers", "billing")
@@ -84,6 +84,8 @@ def seed(name: str, *, canary: str) -> Company:
         ended_at=now,
     )
     _try(tracker, alice)
+    uploads.kept(company, alice, now=now, content=b"{}", name=f"{canary}.jsonl")
+    erased_ids.key_of(company)
     _buy(company, canary)
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")

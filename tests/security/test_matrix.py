@@ -35,6 +35,8 @@ cancel an export that somebody else asked for  x - x x -
 see the rate card                             x x x x -
 see trackers                                  x x x x -
 see conversations                             x x x x -
+import conversations                          - - x x -
+erase conversations and set their retention   - - x x -
 see the audit trail                           x x x x -
 see the contract, allocations and purchases   x x x x -
 request more credits                          - - x x -
@@ -91,6 +93,17 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_waiting",
     ),
     Act.VIEW_CONVERSATIONS: lists("trackers", *SAID),
+    Act.IMPORT_CONVERSATIONS: (
+        *lists("trackers", "importupload"),
+        "admin:trackers_importupload_add",
+        "admin:trackers_importupload_confirm",
+    ),
+    Act.ERASE_CONVERSATIONS: (
+        "admin:trackers_conversation_erase",
+        "admin:trackers_conversation_erase-address",
+        "admin:trackers_conversation_retention",
+        "admin:trackers_teammember_erase",
+    ),
     Act.VIEW_AUDIT: (*lists("credits", "auditevent"), "admin:credits_auditevent_export"),
     Act.EDIT_TRACKERS: (
         "admin:trackers_tracker_add",
@@ -143,6 +156,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:credits_company_invite",
         "admin:credits_user_add",
         "admin:credits_user_change",
+        "admin:credits_user_remove",
         "admin:credits_membership_add",
         "admin:credits_membership_change",
         "admin:credits_membership_delete",

@@ -8,13 +8,16 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from unfold.decorators import display
 
 from credits import shown
+from credits.admin import acting
 from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
+from credits.current_company import scope_of
 from credits.roles import Act
-from trackers.admin import reading, scans
+from trackers.admin import erasing, reading, scans
 from trackers.models import Conversation, Participant, Scan, Utterance
 
 UTTERANCES_PER_PAGE = 200
@@ -52,10 +55,36 @@ class ConversationAdmin(ReadOnlyAdmin):
     paginator = reading.BoundedPaginator
     fields = ()
     change_list_template = "admin/trackers/reading_list.html"
+    list_before_template = "admin/trackers/conversations_acts.html"
     empty_words = "Calls and e-mails appear here when they are imported."
 
     class Media:
         css: ClassVar = {"all": ("trackers/reading.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        name = "trackers_conversation"
+        return [
+            path("erase-address/", view(self.erase_address_view), name=f"{name}_erase-address"),
+            path("retention/", view(self.retention_view), name=f"{name}_retention"),
+            *self.pages_of_row("pk", acting.pages_of_row({"erase": erasing.EraseConversation})),
+            *super().get_urls(),
+        ]
+
+    def erase_address_view(self, request: HttpRequest) -> HttpResponse:
+        return acting.view_of_company(self, erasing.EraseEmail, request, noun="an erasure")
+
+    def retention_view(self, request: HttpRequest) -> HttpResponse:
+        return acting.view_of_company(self, erasing.SetRetention, request, noun="a retention")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        scope = scope_of(request)
+        is_one = scope.company is not None
+        acts = {
+            "may_import": is_one and scope.may(Act.IMPORT_CONVERSATIONS),
+            "may_erase": is_one and scope.may(Act.ERASE_CONVERSATIONS),
+        }
+        return super().changelist_view(request, (extra_context or {}) | acts)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
         rows: QuerySet[Conversation] = super().get_queryset(request)
@@ -104,7 +133,11 @@ class ConversationAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         conversation: Conversation = context["original"]
+        may_erase = scope_of(request).may(
+            Act.ERASE_CONVERSATIONS, company_id=conversation.company_id
+        )
         context |= {
+            "may_erase": may_erase and conversation.erased_at is None,
             "facts": _facts(request, conversation),
             "participants": Participant.objects.filter(conversation=conversation).order_by("pk"),
             "turns": _turns(conversation, request.GET.get(PAGE_PARAMETER)),
@@ -139,11 +172,19 @@ def _facts(request: HttpRequest, conversation: Conversation) -> list[tuple[str, 
             ("Account type", conversation.account_type),
             ("Deal", shown.link_if_allowed(request, conversation.deal)),
             ("Deal stage", conversation.deal_stage),
-            ("External id", conversation.external_id),
+            ("External id", "" if conversation.erased_at else conversation.external_id),
             ("Source", conversation.source),
             ("Arrived", shown.instant(conversation.arrived_at, company)),
+            *_erased(conversation),
         ]
     )
+
+
+def _erased(conversation: Conversation) -> list[tuple[str, object]]:
+    """Say when a conversation was erased; of its times, only the days are left."""
+    if conversation.erased_at is None:
+        return []
+    return [("Erased", shown.instant(conversation.erased_at, conversation.company))]
 
 
 def _turns(conversation: Conversation, number: str | None) -> Any:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 
 from credits import shown
+from credits.admin import acting
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
+from credits.current_company import scope_of
 from credits.roles import Act
-from trackers.admin import reading
+from trackers import erasure_requests
+from trackers.admin import erasing, reading
 from trackers.models import Conversation, CustomerAccount, Deal, Team, TeamMember
 
 
@@ -60,9 +65,28 @@ class TeamMemberAdmin(DirectoryAdmin):
     list_select_related = ("team", "user", "company")
     search_fields = ("email", "name")
     ordering = ("email", "pk")
-    fields = ("email", "name", "team", "login", "conversations")
-    readonly_fields = ("login", "conversations")
+    fields = ("email", "name", "team", "login", "conversations", "erasing")
+    readonly_fields = ("login", "conversations", "erasing")
     empty_words = "Team members appear here when they own imported conversations."
+
+    def get_urls(self) -> list[URLPattern]:
+        pages = acting.pages_of_row({"erase": erasing.EraseMember})
+        return [*self.pages_of_row("pk", pages), *super().get_urls()]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        may = obj is not None and scope_of(request).may(
+            Act.ERASE_CONVERSATIONS, company_id=obj.company_id
+        )
+        return self.fields if may else self.fields[:-1]
+
+    @display(description="Erasing")
+    def erasing(self, member: TeamMember) -> str:
+        if erasure_requests.is_removed(member):
+            return shown.NOTHING
+        link = reverse("admin:trackers_teammember_erase", args=[member.pk])
+        return format_html(
+            '<a class="credits-link" href="{}">Erase them and their conversations</a>', link
+        )
 
     @display(description="Name")
     def name_shown(self, member: TeamMember) -> str:

@@ -5,6 +5,7 @@ from trackers.models.conversations import (
     Participant,
     Utterance,
 )
+from trackers.models.intake import ImportFile, ImportFormat, ImportUpload, Retention
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
 from trackers.models.previews import (
     PREVIEW_CONVERSATIONS_MAX,
@@ -44,12 +45,16 @@ __all__ = [
     "CustomerAccount",
     "Deal",
     "FilterField",
+    "ImportFile",
+    "ImportFormat",
+    "ImportUpload",
     "Part",
     "Participant",
     "Preview",
     "PreviewQuote",
     "PreviewResult",
     "Quote",
+    "Retention",
     "Review",
     "Scan",
     "ScanState",

@@ -11,6 +11,8 @@ from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
 
+ERASED_ID_PREFIX = "erased:"
+
 
 class ConversationKind(models.TextChoices):
     CALL = "CALL", "Call"
@@ -32,7 +34,8 @@ class Conversation(models.Model):
     The counts are of utterances with a letter or digit, by side, of the current revision, so
     that an estimate needs no text; the seconds are when the first and last of them begin, null
     where none does or no time was given. ``language`` is a code of two or three letters, empty
-    where the record did not say.
+    where the record did not say. Erased (``trackers.erasure``), a row holds no words: kind,
+    duration class and date stay, and a digest in the place of the external id.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -60,6 +63,7 @@ class Conversation(models.Model):
     non_company_first_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
     non_company_last_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
     language = models.CharField(max_length=3, blank=True)
+    erased_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -89,6 +93,19 @@ class Conversation(models.Model):
                 ),
                 name="conversation_customer_speaks_first_then_last",
             ),
+            models.CheckConstraint(
+                condition=Q(erased_at=None)
+                | Q(
+                    external_id__startswith=ERASED_ID_PREFIX,
+                    title="",
+                    owner=None,
+                    account=None,
+                    deal=None,
+                    company_text_count=0,
+                    non_company_text_count=0,
+                ),
+                name="conversation_that_is_erased_holds_no_words",
+            ),
         ]
         indexes: ClassVar = [
             # Lists, estimates and backfills: one kind of one company over a span of time.
@@ -96,6 +113,8 @@ class Conversation(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.erased_at is not None:
+            return f"Erased {self.get_kind_display().lower()}"
         return self.title or self.external_id
 
 
@@ -151,6 +170,10 @@ class Utterance(models.Model):
                 condition=Q(affiliation__in=Affiliation.values),
                 name="utterance_affiliation_is_known",
             ),
+        ]
+        indexes: ClassVar = [
+            # Erasing a participant: the database looks for what they said.
+            models.Index("speaker", name="utterance_by_speaker"),
         ]
 
     def __str__(self) -> str:

@@ -183,6 +183,10 @@ class Quote(models.Model):
             models.UniqueConstraint(fields=["scan", "rank"], name="quote_rank_is_unique"),
             models.CheckConstraint(condition=Q(end__gt=F("start")), name="quote_is_not_empty"),
         ]
+        indexes: ClassVar = [
+            # Erasing an utterance: the database looks for what quotes it.
+            models.Index("utterance", name="quote_by_utterance"),
+        ]
 
     def __str__(self) -> str:
         return f"Quote {self.pk}"

@@ -20,22 +20,29 @@ from credits.companies import CompanyClosed
 from credits.models import Company
 from credits.progress import progress
 from trackers import ingestion
-from trackers.importers.jsonl import Reader
+from trackers.importers import formats
+from trackers.importers.reading import Reader
 from trackers.ingestion import Preview, Report
+from trackers.models import ImportFormat
 
 BAD_LINES_SHOWN_MAX = 50
+AUTO = "auto"
+FORMATS = {AUTO: None, "jsonl": ImportFormat.JSONL, "gong": ImportFormat.GONG}
 
 
 class Command(BaseCommand):
     help = (
-        "Imports calls and e-mails from JSON Lines files. Says first how many are new for\n"
-        "published trackers and what scanning them will use, then proceeds. The same content\n"
-        "again changes nothing. A bad line costs only itself.\n\n"
+        "Imports calls and e-mails from JSON Lines files, or calls in the shape of Gong's API:\n"
+        "the answers of /v2/calls/extensive and /v2/calls/transcript. Says first how many are\n"
+        "new for published trackers and what scanning them will use, then proceeds. The same\n"
+        "content again changes nothing. A bad line costs only itself.\n\n"
         "Exit code 0: every line was read. 1: some lines were left out; they are named.\n"
         "2: nothing was written.\n\n"
         "Examples:\n"
         "  manage.py import_conversations calls.jsonl --company acme\n"
-        "  manage.py import_conversations calls.jsonl mails.jsonl --company acme --dry-run --json"
+        "  manage.py import_conversations calls.jsonl mails.jsonl --company acme --dry-run --json\n"
+        "  manage.py import_conversations extensive.json transcript.json --company acme "
+        "--format gong"
     )
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
@@ -45,6 +52,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
         parser.add_argument("--company", required=True, metavar="SLUG")
+        parser.add_argument(
+            "--format",
+            choices=FORMATS,
+            default=AUTO,
+            help="what the files hold; told from their beginning unless given",
+        )
         parser.add_argument(
             "--dry-run", action="store_true", help="check the files and say the price, then stop"
         )
@@ -56,7 +69,8 @@ class Command(BaseCommand):
         size = sum(_size(file) for file in files)
         now = timezone.now()
         with progress("Checking", total=size, unit="B") as bar:
-            reader = Reader(files, arrived_at=now, on_bytes=bar.update)
+            chosen = FORMATS[options["format"]] or formats.detect(files)
+            reader = formats.reader_of(chosen, files, arrived_at=now, on_bytes=bar.update)
             preview = ingestion.preview(
                 company=company, records=reader, now=now, rates=rating.rates_at(now)
             )
@@ -72,6 +86,8 @@ class Command(BaseCommand):
             report = _import(company, reader, now)
             _record(Action.IMPORTED, company, asdict(report))
             say(_report_in_words(report))
+        for note in reader.notes:
+            say(note)
         for bad_line in reader.bad_lines[:BAD_LINES_SHOWN_MAX]:
             say(f"Left out: {bad_line}.")
         if (hidden := len(reader.bad_lines) - BAD_LINES_SHOWN_MAX) > 0:
@@ -158,7 +174,7 @@ def _report_in_words(report: Report) -> str:
         f"Imported: {report.created:,} new, {report.revised:,} with changed text, "
         f"{report.updated:,} with changed details, {report.unchanged:,} unchanged. "
         f"{report.scans:,} scans queued."
-    )
+    ) + (f" Erased earlier and not taken in: {report.erased:,}." if report.erased else "")
 
 
 def _as_json(reader: Reader, preview: Preview, report: Report, *, dry_run: bool) -> str:
@@ -174,6 +190,7 @@ def _as_json(reader: Reader, preview: Preview, report: Report, *, dry_run: bool)
                 "credits": text(preview.credits),
             },
             "imported": asdict(report),
+            "notes": reader.notes,
             "left_out": left_out,
         }
     )

@@ -1,0 +1,172 @@
+"""After an erasure no word of the erased is anywhere in the database: it is dumped and searched.
+
+Each place a conversation's words get to has a canary of its own; the same dump finds those of a
+conversation that stays.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from io import BytesIO
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from credits import audit
+from credits.models import Company
+from credits.reports import files
+from credits.reports.base import DayRange
+from credits.reports.registry import Choice
+from tests.support import conversations, dumping, people, uploads
+from tests.support.conversations import record
+from trackers import scanning
+from trackers.models import Quote, Scan, Tracker
+
+PLACES = (
+    "id",
+    "source",
+    "title",
+    "rep",
+    "customer",
+    "said",
+    "quoted",
+    "answered",
+    "earlier",
+    "example",
+)
+
+
+def canaries(name: str) -> dict[str, str]:
+    return {place: f"zq{name}{place}xw" for place in PLACES}
+
+
+def call(words: dict[str, str], *, started_at):
+    return record(
+        f"crm:{words['id']}",
+        started_at=started_at,
+        source=words["source"],
+        title=f"About {words['title']}",
+        owner=f"{words['rep']}@acme.example",
+        participants=[
+            {
+                "id": "r",
+                "name": f"Rita {words['rep']}",
+                "email": f"{words['rep']}@acme.example",
+                "role": "internal",
+            },
+            {
+                "id": "c",
+                "name": f"Carl {words['customer']}",
+                "email": f"{words['customer']}@globex.example",
+                "role": "external",
+            },
+        ],
+        utterances=[
+            {"id": "u0", "speaker": "r", "start": 0.0, "text": f"I said {words['said']} then."},
+            {
+                "id": "u1",
+                "speaker": "c",
+                "start": 4.0,
+                "text": f"That is too expensive for {words['quoted']} and us.",
+            },
+        ],
+    )
+
+
+def leave_words_everywhere(acme: Company, words: dict[str, str], tracker: Tracker) -> None:
+    """Import, read, answer, quote, copy to examples, write to the trail, and upload once more."""
+    now = timezone.now()
+    fresh = now - timedelta(days=1)
+    early = call(words | {"said": words["earlier"]}, started_at=fresh)
+    conversations.ingest(acme, early, now=now)
+    conversations.ingest(acme, call(words, started_at=fresh), now=now)
+    scanning.run_batch(version_id=tracker.current_version_id, backfill_id=None, clock=timezone.now)
+    scan = Scan.objects.get(conversation__external_id=f"crm:{words['id']}", state="DONE")
+    Scan.objects.filter(pk=scan.pk).update(answer=f"Because of {words['answered']}.")
+    assert Quote.objects.filter(scan=scan).exists()
+    tracker.refresh_from_db()
+    tracker.examples = [*tracker.examples, f"That is too expensive for {words['quoted']}"]
+    tracker.save()
+    audit.record(
+        action=audit.Action.CHANGED,
+        by=None,
+        company=acme,
+        subject=audit.named(scan, f"of About {words['title']}"),
+        before={"examples": ""},
+        after={"examples": tracker.examples},
+        reason=f"{words['customer']}@globex.example asked",
+    )
+    uploads.kept(
+        acme,
+        people.member(acme, "VIEWER", f"uploader{scan.pk.hex[-6:]}"),
+        now=now,
+        content=json.dumps({"id": words["id"], "text": words["said"]}).encode(),
+        name=f"{words['customer']}.jsonl",
+    )
+
+
+def reports(company: Company) -> dict[str, bytes]:
+    found = {}
+    for name in ("credit-usage", "credit-balance", "purchase-history"):
+        choice = Choice(report=name, days=DayRange(), file_format="csv", has_free_use=True)
+        out = BytesIO()
+        files.write(choice.report_of(company), choice.days, out, file_format="csv")
+        found[name] = out.getvalue()
+    return found
+
+
+ERASE = {
+    "by its id": lambda words: {"external_id": f"crm:{words['id']}"},
+    "by the customer's address": lambda words: {"email": f"{words['customer']}@globex.example"},
+    "by the rep's address": lambda words: {"email": f"{words['rep']}@acme.example"},
+}
+
+
+@pytest.mark.parametrize("how", ERASE)
+def test_nothing_of_the_erased_is_in_a_dump(committed, how):
+    acme = people.company()
+    people.credits_for(acme, "50")
+    tracker = conversations.published(
+        acme, people.alice(acme), now=timezone.now() - timedelta(days=60)
+    )
+    gone, stays = canaries("gone"), canaries("stays")
+    leave_words_everywhere(acme, gone, tracker)
+    leave_words_everywhere(acme, stays, tracker)
+    before = dumping.dump(committed)
+    said = [word for place, word in gone.items() if place != "example"]
+    assert dumping.found_in(before, said) == said
+    figures = reports(acme)
+
+    call_command("erase_personal_data", company=acme.slug, **ERASE[how](gone))
+
+    after = dumping.dump(committed)
+    assert dumping.found_in(after, said) == []
+    kept = [word for place, word in stays.items() if place != "example"]
+    assert dumping.found_in(after, kept) == kept
+    assert reports(acme) == figures
+    call_command("check_ledger", allow_test_clock=True)
+
+
+def test_a_person_who_is_removed_is_in_no_dump(committed):
+    acme = people.company()
+    person = people.member(acme, "BUSINESS_ADMIN", "Zqwanda")
+    conversations.ingest(
+        acme,
+        record(
+            "call-1",
+            participants=[
+                {"id": "r", "name": "Zqwanda", "email": person.email, "role": "internal"},
+            ],
+            utterances=[{"id": "u0", "speaker": "r", "start": 0.0, "text": "Hello."}],
+            owner=person.email,
+        ),
+    )
+    audit.record(action=audit.Action.CHANGED, by=person, company=acme, subject=acme)
+    words = [person.email, "zqwanda"]
+    assert dumping.found_in(dumping.dump(committed).lower(), words) == words
+
+    call_command("erase_personal_data", person=person.email)
+
+    assert dumping.found_in(dumping.dump(committed).lower(), words) == []

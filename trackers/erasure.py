@@ -1,0 +1,202 @@
+"""Erase conversations: their words go, what they cost stays (SPEC §10).
+
+Each conversation is one transaction, so that a request of any size can be stopped and repeated.
+Its row stays with kind, duration class and date, and its scans with their states and charges, so
+that ledger, usage and reports are the same before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Q
+
+from credits import audit
+from credits.audit import Action
+from credits.models import User
+from credits.rating import LONG_CALL_SECONDS
+from trackers import copies, erased_ids, requeuing, traces
+from trackers import erasure_requests as requests
+from trackers.batches import batches
+from trackers.erasure_requests import BATCH_SIZE, Counts, Request
+from trackers.models import (
+    Conversation,
+    ConversationKind,
+    Participant,
+    Scan,
+    ScanState,
+    TeamMember,
+    Tracker,
+)
+
+
+def erase(
+    *,
+    request: Request,
+    by: User | None,
+    reason: str,
+    now: datetime,
+    on_done: Callable[[int], object] = lambda count: None,
+) -> Counts:
+    """Erase what was requested; return what went. Safe to repeat after it was interrupted.
+
+    A scan that runs just now loses its lease: its worker writes nothing, and nothing is charged.
+    """
+    company = request.company
+    key = erased_ids.key_of(company)
+    subject = audit.Subject(audit.type_of(Conversation), label=request.what)
+    planned = {"conversations": len(request.conversation_ids)}
+    audit.record(
+        action=Action.STARTED, by=by, company=company, subject=subject, after=planned, reason=reason
+    )
+    counts = Counts()
+    for ids in batches(request.conversation_ids, BATCH_SIZE) if request.conversation_ids else [[]]:
+        # Copies first: they are found by words, which must still be there if this is repeated.
+        _erase_copies(request, ids, counts)
+        people = _members_of(ids)
+        for pk in ids:
+            _erase_one(pk, key, ZoneInfo(company.time_zone), now, counts)
+            on_done(1)
+        with transaction.atomic():
+            _remove_members(set(_unused(people)), counts)
+    with transaction.atomic():
+        _remove_members(set(request.member_ids), counts)
+        audit.record(
+            action=Action.ERASED, by=by, company=company, subject=subject, after=counts.figures
+        )
+    return counts
+
+
+def forget_person(*, user: User) -> int:
+    """Make the team members unknown that are a person's login, or have the same address.
+
+    Where they took part in calls, their name and address go; what was said stays. Returns how
+    many members that were. Inside the caller's transaction, which removes the person.
+    """
+    members = TeamMember.objects.filter(Q(user=user) | Q(email__iexact=user.email))
+    ids = set(members.values_list("pk", flat=True))
+    Participant.objects.filter(team_member__in=ids).update(name="", email="")
+    counts = Counts()
+    _remove_members(ids, counts)
+    return counts.members
+
+
+def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Counts) -> None:
+    """Erase one conversation, whatever is done with it at the same time.
+
+    Scans are locked before the conversation: whoever publishes locks them and then refers to the
+    conversation. Scans that come between the two are found once it is locked.
+    """
+    with transaction.atomic():
+        list(Scan.objects.filter(conversation=pk).select_for_update(no_key=True).order_by("pk"))
+        row = Conversation.objects.select_for_update().get(pk=pk)
+        if row.erased_at is not None:
+            return
+        day = _day(row.started_at, zone)
+        scans = Scan.objects.filter(conversation=pk)
+        queued = list(
+            scans.filter(state__in=requeuing.NOT_DONE).order_by("pk").values_list("pk", flat=True)
+        )
+        counts.results += scans.filter(state=ScanState.DONE).count()
+        counts.queued += len(queued)
+        requeuing.skip(queued, now=now, reason="")
+        scans.update(**traces.blank_scan(), conversation_started_at=day)
+        Scan.objects.filter(pk__in=queued).update(reason=requeuing.REASON_ERASED)
+        for label, number in traces.delete([pk]).items():
+            counts.rows[label] = counts.rows.get(label, 0) + number
+        Conversation.objects.filter(pk=pk).update(
+            **traces.blank_conversation(),
+            external_id=erased_ids.digest(key, row.external_id),
+            started_at=day,
+            arrived_at=_day(row.arrived_at, zone),
+            duration_seconds=_duration_class(row),
+            # What was listed to be read before is of an earlier text, and is found to be erased.
+            text_revision=row.text_revision + 1,
+            erased_at=now,
+        )
+        if row.kind == ConversationKind.CALL:
+            counts.calls += 1
+        else:
+            counts.emails += 1
+
+
+def _duration_class(row: Conversation) -> int:
+    """Return the longest short call, or the shortest long one: what its price depends on."""
+    if row.kind != ConversationKind.CALL:
+        return 0
+    is_long = row.duration_seconds > LONG_CALL_SECONDS
+    return LONG_CALL_SECONDS + 1 if is_long else LONG_CALL_SECONDS
+
+
+def _day(instant: datetime, zone: ZoneInfo) -> datetime:
+    return instant.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _names_of(ids: list[UUID]) -> set[str]:
+    """Return what conversations are called: copies may call them so."""
+    rows = Conversation.objects.filter(pk__in=ids).values_list("external_id", "title")
+    return {name for row in rows for name in row if name}
+
+
+def _members_of(ids: list[UUID]) -> set[UUID]:
+    owners = Conversation.objects.filter(pk__in=ids, owner__isnull=False)
+    others = Participant.objects.filter(conversation__in=ids, team_member__isnull=False)
+    return {
+        *owners.values_list("owner", flat=True),
+        *others.values_list("team_member", flat=True),
+    }
+
+
+def _unused(member_ids: set[UUID]) -> list[UUID]:
+    """Return those of members whom nothing names any more: they were known by what is gone."""
+    rows = TeamMember.objects.filter(pk__in=member_ids, user=None)
+    rows = rows.exclude(pk__in=Conversation.objects.filter(owner__in=member_ids).values("owner"))
+    taking_part = Participant.objects.filter(team_member__in=member_ids)
+    return list(rows.exclude(pk__in=taking_part.values("team_member")).values_list("pk", flat=True))
+
+
+def _remove_members(member_ids: set[UUID], counts: Counts) -> None:
+    """Make members unknown. The rows stay: trackers' filters may name them."""
+    rows = TeamMember.objects.filter(pk__in=member_ids).select_for_update(no_key=True)
+    for member in rows.order_by("pk"):
+        if requests.is_removed(member):
+            continue
+        member.email = requests.unknown_address(member.pk)
+        member.name = f"Removed person #{member.pk.hex[-8:]}"
+        member.user = None
+        member.save()
+        counts.members += 1
+
+
+def _erase_copies(request: Request, ids: list[UUID], counts: Counts) -> None:
+    """Erase what was copied from conversations, or says the words of the request."""
+    company = request.company
+    with transaction.atomic():
+        examples = copies.examples_from(company=company, conversations=ids)
+        if examples:
+            rows = Tracker.objects.filter(company=company).order_by("pk")
+            list(rows.select_for_update(no_key=True))
+            copies.remove_examples(company=company, examples=examples)
+        words = {*request.words, *examples, *_names_of(ids)}
+        needles = copies.needles(words) or list(request.words)
+        counts.examples += len(examples)
+        counts.uploads += copies.remove_uploads(company=company)
+        copies.blank_history(company=company, needles=needles)
+        counts.trail += copies.blank_trail(
+            company=company, needles=needles, is_person=request.is_person
+        )
+        counts.trail += _blank_trail_of(ids)
+
+
+def _blank_trail_of(ids: list[UUID]) -> int:
+    """Blank what the trail says of the conversations and their results as its subjects."""
+    refs = [str(pk) for pk in ids]
+    scans = Scan.objects.filter(conversation__in=ids).values_list("pk", flat=True)
+    of_scans = [str(pk) for pk in scans.iterator()]
+    return audit.erase_subjects(kind=audit.type_of(Conversation), ids=refs) + audit.erase_subjects(
+        kind=audit.type_of(Scan), ids=of_scans
+    )
