@@ -11,7 +11,14 @@ from django.db.models import Case, F, Q, Sum, When
 
 from credits import ledger
 from credits.amounts import ZERO, AmountField
-from credits.models import Company, CreditGrant, Hold, LedgerEntry, ReservationState
+from credits.models import (
+    Company,
+    CreditGrant,
+    Hold,
+    LedgerEntry,
+    ReservationState,
+    Source,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,18 @@ def total(*, company: Company, instant: datetime) -> Decimal:
     counted = Case(When(live, then=good_for), default=F("held"), output_field=AmountField())
     found = CreditGrant.objects.filter(company=company, granted_at__isnull=False)
     return found.aggregate(total=Sum(counted))["total"] or ZERO
+
+
+def allocated(*, company: Company, instant: datetime) -> Decimal:
+    """Return what the seat allocations live at ``instant``, just settled, were good for."""
+    live = CreditGrant.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=instant),
+        company=company,
+        source=Source.ALLOCATION,
+        granted_at__isnull=False,
+    )
+    good_for = F("amount") - F("voided") - F("corrected_down")
+    return live.aggregate(total=Sum(good_for))["total"] or ZERO
 
 
 def total_of(grants: Iterable[CreditGrant], *, instant: datetime) -> Decimal:

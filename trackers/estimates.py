@@ -5,6 +5,7 @@ Free, and exact for conversations that are there (SPEC §3: the price is known b
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,14 +13,30 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, UUIDField, Value
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    UUIDField,
+    Value,
+)
 
 from credits import rating
+from credits.amounts import ZERO
 from credits.rating import Rates, Work
 from trackers import filters
 from trackers.models import Conversation, Scan, ScanState, Tracker, TrackerVersion
 
 MONTH = timedelta(days=30)
+WEEK_DAYS = 7
+TENTH = Decimal("0.1")
+# Of a normal distribution, four fifths lie within so many standard deviations of the mean.
+FOUR_FIFTHS = 1.2816
 
 # What a backfill may take over; the rest is done, under way or about to be.
 ADOPTABLE = [ScanState.WAITING, ScanState.FAILED, ScanState.SKIPPED]
@@ -33,6 +50,19 @@ class ScanEstimate:
     calls: int
     emails: int
     credits: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyEstimate(ScanEstimate):
+    """What a month costs at the pace of the last 30 days.
+
+    The price of a conversation is exact; how many will come is not. Of months whose days vary as
+    the last 30 did, beside the rhythm of the week, four in five cost between ``low`` and
+    ``high`` credits (to 0.1). Both are 0 where reading costs nothing.
+    """
+
+    low: Decimal
+    high: Decimal
 
 
 def of(
@@ -50,9 +80,33 @@ def of(
 
 def monthly(
     *, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
-) -> ScanEstimate:
-    """Price the matching conversations of the last 30 days: what a month costs at this pace."""
-    return of(_recent(tracker, now), version=version, rates=rates)
+) -> MonthlyEstimate:
+    """Price the matching conversations of the last 30 days: what a month costs at this pace.
+
+    Each of the 30 days is 24 hours long and ends at ``now``'s time of day.
+    """
+    days: dict[int, dict[str, int]] = {day: defaultdict(int) for day in range(MONTH.days)}
+    total: dict[str, int] = defaultdict(int)
+    for row in (
+        filters.with_item(_recent(tracker, now), version)
+        .order_by()
+        .annotate(days_ago=_days_before(now))
+        .values("days_ago", "item")
+        .annotate(count=Count("pk"))
+    ):
+        # What began exactly 30 days ago is of the earliest day.
+        days[min(row["days_ago"], MONTH.days - 1)][row["item"]] += row["count"]
+        total[row["item"]] += row["count"]
+    month = _priced(total, rates)
+    spread = _spread([_priced(counts, rates).credits for counts in days.values()])
+    return MonthlyEstimate(
+        conversations=month.conversations,
+        calls=month.calls,
+        emails=month.emails,
+        credits=month.credits,
+        low=max(month.credits - spread, ZERO).quantize(TENTH),
+        high=(month.credits + spread).quantize(TENTH),
+    )
 
 
 def monthly_of(
@@ -115,6 +169,30 @@ def oldest_start(tracker: Tracker) -> datetime | None:
 
 def _recent(tracker: Tracker, now: datetime) -> QuerySet[Conversation]:
     return filters.matching(tracker).filter(started_at__gte=now - MONTH, started_at__lt=now)
+
+
+def _days_before(now: datetime) -> Func:
+    """Return how many whole days before ``now`` a conversation started."""
+    return Func(
+        Value(now) - F("started_at"),
+        template="floor(extract(epoch FROM %(expressions)s) / 86400)::integer",
+        output_field=IntegerField(),
+    )
+
+
+def _spread(days: list[Decimal]) -> Decimal:
+    """Return how far a month's credits may be from their mean, four times in five.
+
+    The days of one weekday are compared with each other only: that there is less on a Sunday
+    than on a Monday is known, and no reason for a month to differ.
+    """
+    squares = 0.0
+    for weekday in range(WEEK_DAYS):
+        same = [float(credits) for credits in days[weekday::WEEK_DAYS]]
+        mean = sum(same) / len(same)
+        squares += sum((credits - mean) ** 2 for credits in same)
+    variance_of_a_day = squares / (len(days) - WEEK_DAYS)
+    return Decimal(FOUR_FIFTHS * math.sqrt(variance_of_a_day * len(days)))
 
 
 def _priced(counts: dict[str, int], rates: Rates) -> ScanEstimate:

@@ -117,3 +117,80 @@ def test_the_oldest_matching_conversation_is_where_history_begins(acme, now):
         company=acme, tracker=tracker, field="TEAM", team=Team.objects.get(name="EMEA Sales")
     )
     assert estimates.oldest_start(tracker) == now - timedelta(days=10)
+
+
+def calls_on_days(acme, now, counts):
+    """Take so many long calls in on each of the days before now, the newest day first."""
+    conversations.ingest(
+        acme,
+        *(
+            record(
+                f"day-{day}-{n}",
+                started_at=now - timedelta(days=day, hours=1),
+                duration_seconds=601,
+                deal=None,
+            )
+            for day, count in enumerate(counts)
+            for n in range(count)
+        ),
+        now=now,
+    )
+
+
+def month_of(company, now):
+    tracker = conversations.tracker(company)
+    return estimates.monthly(
+        tracker=tracker, version=tracker.versions.get(), now=now, rates=people.rates()
+    )
+
+
+def test_a_steady_month_is_expected_to_cost_what_it_did(now):
+    company = people.company()
+    calls_on_days(company, now, [2] * 30)
+
+    month = month_of(company, now)
+
+    assert (month.credits, month.low, month.high) == (60, 60, 60)
+
+
+def test_quiet_weekends_are_no_reason_for_a_month_to_differ(now):
+    company = people.company()
+    calls_on_days(company, now, [4 if day % 7 < 5 else 0 for day in range(30)])
+
+    month = month_of(company, now)
+
+    # 22 of the 30 days, 4 calls each.
+    assert (month.credits, month.low, month.high) == (88, 88, 88)
+
+
+def test_days_that_vary_give_a_month_its_range(now):
+    company = people.company()
+    # The second and fourth of each weekday have 4 calls, the others none.
+    calls_on_days(company, now, [4 * (day // 7 % 2) for day in range(30)])
+
+    month = month_of(company, now)
+
+    # 14 days of 4. Five weekdays have 0, 4, 0, 4 (squares 16), two 0, 4, 0, 4, 0 (19.2): 118.4
+    # over 23 degrees of freedom, of 30 days: 154.4. Its root, 12.43, times 1.2816 is 15.9.
+    assert (month.credits, month.low, month.high) == (56, Decimal("40.1"), Decimal("71.9"))
+
+
+def test_a_month_never_costs_less_than_nothing(now):
+    company = people.company()
+    calls_on_days(company, now, [9])
+
+    month = month_of(company, now)
+
+    assert (month.credits, month.low) == (9, 0)
+    assert month.high > 9
+
+
+def test_a_call_exactly_30_days_ago_is_of_the_earliest_day(now):
+    company = people.company()
+    conversations.ingest(
+        company,
+        record("edge", started_at=now - timedelta(days=30), duration_seconds=601),
+        now=now,
+    )
+
+    assert month_of(company, now).credits == 1

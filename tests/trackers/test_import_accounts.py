@@ -45,8 +45,10 @@ def test_it_makes_and_changes_accounts_and_deals(acme, run):
 
     assert (code, said) == (
         0,
-        "Imported: 1 new accounts, 1 with another type, 1 new deals, 0 in another stage, "
-        "0 unchanged.\n",
+        (
+            "Imported: 1 new accounts, 1 with another type, 1 new deals, 0 in another stage, "
+            "0 unchanged.\n"
+        ),
     )
     accounts = CustomerAccount.objects.order_by("name").values_list("name", "account_type")
     assert list(accounts) == [("Globex", "customer"), ("Initech", "prospect")]

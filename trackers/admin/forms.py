@@ -310,10 +310,16 @@ class HistoryForm(forms.Form):
             field.validators += [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
 
 
-class ShownForm(forms.Form):
-    """What a confirmation page had shown: the state it was for, and the figures of its history."""
+class SeenForm(forms.Form):
+    """The state of a tracker that a confirmation page was for."""
 
     edit_number = forms.IntegerField()
+
+
+class ShownForm(SeenForm):
+    """What a confirmation page had shown, when, and the figures of its history."""
+
+    shown_at = forms.DateTimeField()
     shown_estimate = forms.DecimalField(required=False, max_digits=DIGITS, decimal_places=PLACES)
     shown_from = forms.DateField(required=False)
     shown_to = forms.DateField(required=False)

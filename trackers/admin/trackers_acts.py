@@ -7,7 +7,7 @@ again, with the new figures and the reason, and does nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
-from credits import outlooks, rating, shown, zones
+from credits import balances, outlooks, rating, shown, zones
 from credits.amounts import ZERO
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
@@ -27,16 +27,18 @@ from credits.rating import Rates
 from credits.roles import Act
 from trackers import backfill_progress, backfills, estimates, publishing, requeuing
 from trackers.admin import run_out_moves, trackers_shown
-from trackers.admin.forms import HistoryForm, ShownForm
+from trackers.admin.forms import HistoryForm, SeenForm, ShownForm
 from trackers.admin.run_out_moves import RunOutMove
 from trackers.backfills import BackfillRefused, Plan
-from trackers.estimates import ScanEstimate
+from trackers.estimates import MonthlyEstimate, ScanEstimate
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
 from trackers.publishing import AlreadyPublished, NotPublishable, NotPublished, StaleForm
 
 # A month's estimate above this part of what is available has to be ticked.
 SHARE_TO_ACCEPT = Decimal("0.1")
 LOOK_AGAIN = "These are the figures for what you entered. Look at them, then confirm."
+FIGURES_LAST = timedelta(minutes=15)
+TOO_OLD = "The figures were more than 15 minutes old. These are those of now; confirm them again."
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Confirmation:
     def available(self) -> Decimal:
         return self.outlook.available
 
-    def month(self) -> ScanEstimate:
+    def month(self) -> MonthlyEstimate:
         """Price a month of the version that would be in force."""
         return estimates.monthly(
             tracker=self.tracker, version=self.version, now=self.now, rates=self.rates
@@ -120,6 +122,9 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         accepted="accepted" in request.POST,
         with_history=with_history,
         month=trackers_shown.month_in_words(month),
+        share=trackers_shown.share_in_words(
+            month, balances.allocated(company=tracker.company, instant=page.outlook.instant)
+        ),
         run_out=_run_out(page, month, in_force),
         replaced=in_force,
         **(_replaced(page) if in_force else {}),
@@ -131,7 +136,7 @@ def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpR
     tracker = _to_change(model_admin, request, tracker_id)
     problems = []
     if request.method == "POST":
-        seen = ShownForm(request.POST)
+        seen = SeenForm(request.POST)
         try:
             publishing.unpublish(
                 tracker_id=tracker.pk,
@@ -273,7 +278,7 @@ def _confirmation(request: HttpRequest, tracker: Tracker) -> Confirmation | None
 def _offer(
     request: HttpRequest, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
 ) -> HistoryOffer:
-    """Price the days asked for; at first from the oldest matching conversation until today."""
+    """Price the days asked for; at first all until today, or the gap since it was unpublished."""
     zone = shown.zone_of(tracker.company)
     if request.method == "POST":
         form = HistoryForm(request.POST)
@@ -281,8 +286,8 @@ def _offer(
             return HistoryOffer(form)
         days = form.cleaned_data["from_day"], form.cleaned_data["to_day"]
     else:
-        oldest = estimates.oldest_start(tracker)
-        days = (oldest or now).astimezone(zone).date(), now.astimezone(zone).date()
+        begin = tracker.unpublished_at or estimates.oldest_start(tracker) or now
+        days = begin.astimezone(zone).date(), now.astimezone(zone).date()
         form = HistoryForm(initial={"from_day": days[0], "to_day": days[1]})
     span = zones.days(*days, zone)
     estimate = estimates.backfill(
@@ -293,10 +298,13 @@ def _offer(
 
 def _shown(request: HttpRequest, page: Confirmation) -> ShownForm | None:
     seen = ShownForm(request.POST)
-    if seen.is_valid():
-        return seen
-    page.problems.append(LOOK_AGAIN)
-    return None
+    if not seen.is_valid():
+        page.problems.append(LOOK_AGAIN)
+        return None
+    if page.now - seen.cleaned_data["shown_at"] > FIGURES_LAST:
+        page.problems.append(TOO_OLD)
+        return None
+    return seen
 
 
 def _under_way(tracker: Tracker) -> dict[str, Any]:
@@ -343,6 +351,7 @@ def _page(
         "object": tracker,
         "version": page.version,
         "problems": page.problems,
+        "shown_at": page.now,
         "available": shown.amount(page.available, metric="available"),
         "rates": trackers_shown.cost_in_words(page.version, page.rates),
         "offer": page.offer,

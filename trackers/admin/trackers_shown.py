@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from credits import shown
-from credits.amounts import text
+from credits.amounts import grouped, text
 from credits.models.rates import RateItem
 from credits.rating import Rates
-from trackers.estimates import ScanEstimate
+from trackers.estimates import MonthlyEstimate
 from trackers.models import (
     BackfillState,
     Tracker,
@@ -60,14 +62,31 @@ def kinds(tracker: Tracker) -> str:
     return "Calls" if tracker.include_calls else "E-mails"
 
 
-def month_in_words(estimate: ScanEstimate) -> SafeString:
-    """Say what a month costs and what it is counted from."""
+def month_in_words(estimate: MonthlyEstimate) -> SafeString:
+    """Say what a month costs, how sure that is, and what it is counted from."""
+    span = format_html(
+        " ({} to {})",
+        shown.amount(estimate.low, metric="monthly_low"),
+        shown.amount(estimate.high, metric="monthly_high"),
+    )
     return format_html(
-        "{} credits a month: {}, {} in the last 30 days",
+        "{} credits a month{}: {}, {} in the last 30 days",
         shown.about(estimate.credits, metric="monthly_estimate"),
+        span if estimate.credits else "",
         shown.counted(estimate.calls, "call"),
         shown.counted(estimate.emails, "e-mail"),
     )
+
+
+def share_in_words(month: MonthlyEstimate, allocated: Decimal) -> str:
+    """Say which part of what the seats get a month would take; a period may be longer."""
+    if not month.credits:
+        return "none of it"
+    if not allocated:
+        return "no credits are allocated to seats at present"
+    share = month.credits / allocated * 100
+    shown_share = "less than 1" if share < 1 else f"{share:,.0f}"
+    return f"{shown_share} % of {grouped(allocated)} credits"
 
 
 def cost_in_words(version: TrackerVersion | None, rates: Rates) -> str:

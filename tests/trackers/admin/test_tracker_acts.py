@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,11 +14,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from credits import balances, reconciliation
-from credits.models import UsageEvent
+from credits.models import Source, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, scanning
+from trackers import analyzers, backfills, publishing, scanning
 from trackers.models import Backfill, Scan, Tracker, TrackerFilter, TrackerVersion
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +72,12 @@ def value(response, metric: str) -> str:
     return found[0]
 
 
+def fact(response, name: str) -> str:
+    """Return what the page's list of facts says under a name."""
+    text = html.unescape(response.content.decode())
+    return re.search(rf"<dt>{name}</dt><dd>(.*?)</dd>", text)[1]
+
+
 def hidden(response) -> dict[str, str]:
     """Return what the page would send back unseen."""
     found = re.findall(
@@ -96,10 +103,57 @@ def test_publishing_says_the_monthly_estimate_and_what_is_available(page, acme, 
     response = page.get(url("publish", tracker))
 
     text = re.sub(r"<[^>]+>", "", response.content.decode())
-    assert "≈ 12.5 credits a month: 20 calls, 5 e-mails in the last 30 days" in text
+    # All on one day of the four of its weekday: ± 15.8.
+    assert "≈ 12.5 credits a month (0.0 to 28.3): 20 calls, 5 e-mails in the last 30 days" in text
     assert (value(response, "monthly_estimate"), value(response, "available")) == ("12.5", "200.0")
     assert 'name="accepted"' not in response.content.decode()
     assert Tracker.objects.get().state == "DRAFT"
+
+
+def test_publishing_says_which_part_of_the_allocation_a_month_takes(page, acme, tracker):
+    people.credits_for(acme, "50", source=Source.ALLOCATION)
+    people.credits_for(acme, "1000", source=Source.PURCHASE)
+
+    response = page.get(url("publish", tracker))
+
+    assert fact(response, "Of this period's seat allocation") == "25 % of 50.0 credits"
+
+
+def test_publishing_says_when_no_seat_gets_credits(page, acme, tracker):
+    people.credits_for(acme, "1000", source=Source.PURCHASE)
+
+    response = page.get(url("publish", tracker))
+
+    words = "no credits are allocated to seats at present"
+    assert fact(response, "Of this period's seat allocation") == words
+
+
+def test_figures_older_than_a_quarter_of_an_hour_are_shown_again(page, acme, tracker, now):
+    people.credits_for(acme, "200")
+    old = (now - timedelta(minutes=16)).isoformat()
+
+    refused = confirm(page, url("publish", tracker), shown_at=old)
+
+    assert "The figures were more than 15 minutes old." in refused.content.decode()
+    assert Tracker.objects.get().state == "DRAFT"
+    confirm(page, url("publish", tracker), shown_at=(now - timedelta(minutes=14)).isoformat())
+    assert Tracker.objects.get().state == "PUBLISHED"
+
+
+def test_publishing_again_offers_the_history_of_the_gap(page, acme, alice, now):
+    people.credits_for(acme, "200")
+    tracker = conversations.published(acme, alice)
+    gap_began = now - timedelta(days=5)
+    publishing.unpublish(
+        tracker_id=tracker.pk, edit_number=tracker.edit_number, by=alice, now=gap_began
+    )
+
+    response = page.get(url("publish", tracker))
+
+    local = "%Y-%m-%d"
+    assert days(response)["from_day"] == f"{gap_began.astimezone(BERLIN):{local}}"
+    # The 20 calls of three days ago: 4 × 1.0 + 16 × 0.5; not the two long ones before the gap.
+    assert value(response, "history_credits") == "12.0"
 
 
 def test_publishing_needs_only_the_confirmation_while_it_is_cheap(page, acme, alice, tracker):
