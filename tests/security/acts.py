@@ -21,7 +21,7 @@ from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
 from tests.security import acts_of_billing, acts_of_intake, acts_of_programs
-from tests.security.acting import ACTS, World, act, confirmed, corrected, url
+from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
@@ -221,6 +221,15 @@ def publish_with_history(world: World, tracker: Any) -> Any:
 @act("admin:trackers_tracker_unpublish", "UNPUBLISHED", prepare=World.tracker)
 def unpublish(world: World, tracker: Any) -> Any:
     return confirmed(world.as_alice, url("trackers_tracker_unpublish", tracker.pk))
+
+
+@act(
+    "admin:trackers_tracker_discard",
+    "DELETED",
+    prepare=lambda world: conversations.tracker(world.acme),
+)
+def delete_draft(world: World, tracker: Any) -> Any:
+    return agreed(world.as_alice, url("trackers_tracker_discard", tracker.pk))
 
 
 @act("admin:trackers_tracker_backfill", "STARTED", prepare=World.tracker)

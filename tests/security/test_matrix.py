@@ -110,6 +110,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_tracker_change",
         "admin:trackers_tracker_import",
         "admin:trackers_tracker_publish",
+        "admin:trackers_tracker_discard",
         "admin:trackers_tracker_unpublish",
         "admin:trackers_tracker_backfill",
         "admin:trackers_backfill_stop",

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from credits import balances, rating, shown
+from credits.admin import acting
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
@@ -29,6 +30,7 @@ from trackers import (
     wording,
 )
 from trackers.admin import fieldsets, previews, trackers_acts, trackers_history, trackers_shown
+from trackers.admin.discarding import Discard
 from trackers.admin.forms import TrackerForm
 from trackers.admin.trackers_files import TrackerFilesMixin
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
@@ -95,7 +97,8 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
             "test": previews.test,
             "judge": previews.judge,
         }
-        return [*self.pages_of_row("tracker_id", pages), *super().get_urls()]
+        discard = self.pages_of_row("pk", acting.pages_of_row({"discard": Discard}))
+        return [*self.pages_of_row("tracker_id", pages), *discard, *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):
@@ -305,6 +308,7 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
         "available": shown.amount(available, metric="available"),
         "backfill": under_way,
         "may_publish": not is_published,
+        "may_discard": tracker.state == TrackerState.DRAFT,
         "may_publish_version": is_published and draft is not None,
         "is_published": is_published,
     }
