@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
+from psycopg import sql
 
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
@@ -37,6 +38,10 @@ from trackers.people import Directory
 CHUNK_SIZE = 500
 NEW_FOR = timedelta(days=7)  # Older than this when it arrives, a conversation is history.
 
+_UTTERANCE_COLUMNS = (
+    *("company_id", "conversation_id", "revision", "position", "external_id", "speaker_id"),
+    *("affiliation", "start_seconds", "text"),
+)
 _AFFILIATIONS = {"internal": Affiliation.COMPANY, "external": Affiliation.NON_COMPANY}
 
 
@@ -199,26 +204,33 @@ def _spoken(record: ConversationRecord) -> dict[Affiliation, SideText]:
 
 
 def _write_text(directory: Directory, items: list[tuple[Conversation, ConversationRecord]]) -> None:
-    """Write participants and the utterances of the current revision."""
-    speakers = _write_participants(directory, items)
-    utterances = []
-    for conversation, record in items:
-        for position, turn in enumerate(record.utterances):
-            speaker = speakers[conversation.pk, turn.speaker]
-            utterances.append(
-                Utterance(
-                    company_id=conversation.company_id,
-                    conversation=conversation,
-                    revision=conversation.text_revision,
-                    position=position,
-                    external_id=turn.id,
-                    speaker_id=speaker.pk,
-                    affiliation=speaker.affiliation,
-                    start_seconds=parts.seconds(turn.start),
-                    text=turn.text,
+    """Write participants and the utterances of the current revision.
+
+    Utterances are most of what is written: as a stream of rows they take a fifth of what they
+    take as objects.
+    """
+    speakers = {
+        key: (speaker.pk, str(speaker.affiliation))
+        for key, speaker in _write_participants(directory, items).items()
+    }
+    table = sql.Identifier(Utterance._meta.db_table)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, _UTTERANCE_COLUMNS))
+    )
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(statement) as stream,
+    ):
+        for conversation, record in items:
+            company, pk = conversation.company_id, conversation.pk
+            revision = conversation.text_revision
+            for position, turn in enumerate(record.utterances):
+                speaker, side = speakers[pk, turn.speaker]
+                start = parts.seconds(turn.start)
+                stream.write_row(
+                    (company, pk, revision, position, turn.id, speaker, side, start, turn.text)
                 )
-            )
-    Utterance.objects.bulk_create(utterances, batch_size=5000)
 
 
 def _write_participants(
