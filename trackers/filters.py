@@ -42,11 +42,13 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     wanted: dict[str, list[TrackerFilter]] = defaultdict(list)
     for condition in tracker.filters.all():
         if condition.is_excluded:
-            conversations = conversations.exclude(_passes(condition.field, [condition]))
+            conversations = conversations.exclude(
+                _passes(tracker.company_id, condition.field, [condition])
+            )
         else:
             wanted[condition.field].append(condition)
     for field, conditions in wanted.items():
-        conversations = conversations.filter(_passes(field, conditions))
+        conversations = conversations.filter(_passes(tracker.company_id, field, conditions))
     return conversations
 
 
@@ -107,14 +109,16 @@ def words(conditions: Iterable[TrackerFilter], *, language: str = "") -> str:
     return " and ".join(said) or "all conversations"
 
 
-def _passes(field: str, conditions: list[TrackerFilter]) -> Q:
+def _passes(company_id: int, field: str, conditions: list[TrackerFilter]) -> Q:
     match field:
         case FilterField.TEAM:
             return Q(team__in=[condition.team_id for condition in conditions])
         case FilterField.USER:
             members = [condition.member_id for condition in conditions]
+            # One list of both, which is looked up by key: an OR would read every conversation.
+            owned = Conversation.objects.filter(company=company_id, owner__in=members)
             took_part = Participant.objects.filter(team_member__in=members)
-            return Q(owner__in=members) | Q(pk__in=took_part.values("conversation"))
+            return Q(pk__in=owned.values("pk").union(took_part.values("conversation")))
         case FilterField.ACCOUNT_TYPE:
             return Q(account_type__in=[condition.text for condition in conditions])
         case FilterField.DEAL_STAGE:

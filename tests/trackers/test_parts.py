@@ -100,6 +100,10 @@ def test_a_part_in_which_the_side_says_nothing_has_no_price(acme):
 
     assert item(version("FIRST", 1, "CUSTOMER")) == "CALL_WITHOUT_TEXT"
     assert item(version("FIRST", 2, "CUSTOMER")) == "CALL_SHORT"
+    # Exactly two minutes in, the first two are over, as they are for who reads the text.
+    Conversation.objects.update(non_company_first_seconds=120, non_company_last_seconds=120)
+    assert item(version("FIRST", 2, "CUSTOMER")) == "CALL_WITHOUT_TEXT"
+    assert item(version("LAST", 3, "CUSTOMER")) == "CALL_SHORT"
     assert item(version("LAST", 1, "CUSTOMER")) == "CALL_WITHOUT_TEXT"
     assert item(version("LAST", 1, "REP")) == "CALL_SHORT"
 

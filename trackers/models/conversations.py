@@ -110,6 +110,28 @@ class Conversation(models.Model):
         indexes: ClassVar = [
             # Lists, estimates and backfills: one kind of one company over a span of time.
             models.Index("company", "kind", "started_at", "id", name="conversation_by_start"),
+            # Trackers' filters, over any span of time: the few conversations of a team, an owner,
+            # an account type or a deal stage among many.
+            models.Index(
+                *("company", "team", "started_at"),
+                condition=Q(team__isnull=False),
+                name="conversation_by_team",
+            ),
+            models.Index(
+                *("company", "owner", "started_at"),
+                condition=Q(owner__isnull=False),
+                name="conversation_by_owner",
+            ),
+            models.Index(
+                *("company", "account_type", "started_at"),
+                condition=~Q(account_type=""),
+                name="conversation_by_account_type",
+            ),
+            models.Index(
+                *("company", "deal_stage", "started_at"),
+                condition=~Q(deal_stage=""),
+                name="conversation_by_deal_stage",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -139,6 +161,14 @@ class Participant(models.Model):
             models.CheckConstraint(
                 condition=Q(affiliation__in=Affiliation.values),
                 name="participant_affiliation_is_known",
+            ),
+        ]
+        indexes: ClassVar = [
+            # Trackers' filters by user: where somebody took part.
+            models.Index(
+                *("team_member", "conversation"),
+                condition=Q(team_member__isnull=False),
+                name="participant_by_team_member",
             ),
         ]
 
