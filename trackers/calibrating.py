@@ -22,6 +22,7 @@ from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
 from trackers.analyzers.base import Kind as TextKind
 from trackers.analyzers.base import Side as QuestionSide
+from trackers.lessons import Lessons
 from trackers.models import Conversation, Tracker, TrackerVersion, Utterance
 
 SAMPLE_SIZE = 400
@@ -51,12 +52,14 @@ def of_version(version_id: UUID) -> Calibration:
     return Calibration(**{key: stored[key] for key in stored.keys() - {SAMPLED, ASKED}})
 
 
-def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
+def question_of(
+    tracker: Tracker, version: TrackerVersion, *, learned: Lessons | None = None
+) -> TrackerQuestion:
     """Put a version and the settings of today as a question to an analyzer.
 
     The examples are those somebody typed, then those that reviews taught.
     """
-    learned = lessons.of(tracker)
+    learned = lessons.of(tracker) if learned is None else learned
     return TrackerQuestion(
         id=str(version.pk),
         text=version.question,
@@ -114,7 +117,7 @@ def _is_due(version: TrackerVersion) -> bool:
 
 def _learn(version: TrackerVersion) -> None:
     """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled."""
-    sample = _sample(version.tracker)
+    sample = sample_of(version.tracker)
     learned = analyzers.in_use().calibrate([question_of(version.tracker, version)], sample)
     unchanged = TrackerVersion.objects.filter(
         pk=version.pk, calibration__isnull=version.calibration is None
@@ -133,7 +136,7 @@ def _digest(version: TrackerVersion) -> str:
     return hashlib.sha256(repr(question).encode(errors="surrogatepass")).hexdigest()
 
 
-def _sample(tracker: Tracker) -> list[ConversationText]:
+def sample_of(tracker: Tracker) -> list[ConversationText]:
     """Choose conversations the tracker reads, the same ones whoever asks."""
     chosen = (
         filters.matching(tracker)

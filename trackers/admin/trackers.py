@@ -19,7 +19,7 @@ from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import backfills, configuring, estimates, filters, publishing
-from trackers.admin import previews, trackers_acts, trackers_history, trackers_shown
+from trackers.admin import learning, previews, trackers_acts, trackers_history, trackers_shown
 from trackers.admin.forms import TrackerForm
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
@@ -119,6 +119,7 @@ class TrackerAdmin(CompanyScopedAdmin):
             "history": trackers_history.history,
             "test": previews.test,
             "judge": previews.judge,
+            "learn": learning.learn,
         }
         return [*self.pages_of_row("tracker_id", pages), *super().get_urls()]
 
