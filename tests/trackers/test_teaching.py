@@ -26,15 +26,27 @@ NOW = timezone.now()
 
 
 class ScoringAnalyzer:
-    """Scores a call by the number in its text, and far higher when that text is an example."""
+    """Scores a call by the number in its text, and far higher when that text is an example.
+
+    Where ``phrases_help``, phrases of others move what is there up and the rest down.
+    """
 
     name = "scoring"
     version = "1"
     generative = False
 
     def __init__(self):
+        self.phrases_help = True
         self.on_calibrate = lambda: None
         self.asked = []
+
+    def score(self, said, question):
+        score = int(said.split()[-1]) / 100
+        if said in question.examples:
+            return 0.999
+        if self.phrases_help and question.counter_examples and score < 0.9:
+            score /= 5 if len(question.examples) > 2 else 1.5
+        return score
 
     def calibrate(self, questions, sample):
         self.on_calibrate()
@@ -44,10 +56,9 @@ class ScoringAnalyzer:
     def evaluate(self, conversation, questions, calibration):
         said = conversation.utterances[-1]
         quote = Evidence(said.id, 0, len(said.text), said.text)
-        score = int(said.text.split()[-1]) / 100
         found = []
         for question in questions:
-            own = 0.99 if said.text in question.examples else score
+            own = self.score(said.text, question)
             limit = 0.5 if question.threshold is None else question.threshold
             verdict = Verdict.YES if own >= limit else Verdict.NO
             found.append(
@@ -93,8 +104,10 @@ def read(acme, tracker, *scores):
     conversations.ingest(acme, *incoming, now=NOW)
     scanning.run_batch(version_id=tracker.current_version_id, backfill_id=None, clock=timezone.now)
     return {
-        int(scan.score * 100): scan
-        for scan in Scan.objects.filter(tracker=tracker).select_related("tracker", "version")
+        int(scan.conversation.external_id.removeprefix("call-")): scan
+        for scan in Scan.objects.filter(tracker=tracker).select_related(
+            "tracker", "version", "conversation"
+        )
     }
 
 
@@ -147,16 +160,25 @@ def test_the_threshold_divides_what_is_there_from_what_is_not(tracker, alice, re
 def test_the_threshold_comes_from_scores_without_a_conversation_s_own_phrase(
     tracker, alice, reviewed, analyzer
 ):
-    """With its own phrase each example would score 99, and the threshold go far too high."""
+    """With its own phrase each example would score 99.9, and the threshold go far too high."""
     learn(tracker, alice)
 
-    (questions,) = analyzer.asked[-1:]
+    with_both = analyzer.asked[-1][12:]
     said = {f"That price scores {score}" for score in (92, 94, 96, 97, 98)}
-    missing = [said - set(question.examples) for question in questions]
+    missing = [said - set(question.examples) for question in with_both]
     assert len(missing) == 6
     assert set().union(*missing[:5]) == said
     assert sum(len(one) for one in missing[:5]) == 5
     assert missing[5] == set()
+
+
+def test_phrases_that_tell_nothing_more_are_left_out(tracker, alice, reviewed, analyzer):
+    analyzer.phrases_help = False
+
+    learned = learn(tracker, alice)
+
+    assert teaching.learned(learned) == teaching.Learned(0, 0, learned.threshold)
+    assert Decimal("0.61") < learned.threshold <= Decimal("0.92")
 
 
 def test_the_effect_is_told_before_anything_changes(tracker, alice, reviewed):
