@@ -90,9 +90,11 @@ def learn(
     edit_number: int,
     by: User,
     now: datetime,
-    calibrate: Calibrate | None = None,
+    lesson: Lesson | None = None,
 ) -> Tracker:
     """Take what the reviews teach into the tracker's settings; return the tracker.
+
+    ``lesson`` is what ``prepare`` worked out; worked out here where there is none.
 
     :raises NothingToLearn: nothing was changed.
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
@@ -103,7 +105,7 @@ def learn(
     if version is None:
         raise NothingToLearn("A tracker needs a question before it can learn from reviews.")
     # Before the transaction: the analyzer takes its time.
-    lesson = prepare(version=version, calibrate=calibrate)
+    lesson = lesson or prepare(version=version)
     with transaction.atomic():
         locks.keep_open(version.company_id)
         tracker = publishing.lock(tracker_id, edit_number)
