@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, lessons
+from trackers import analyzers, filters, lessons, vectors
 from trackers.analyzers.base import Affiliation as TextAffiliation
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
@@ -90,10 +90,11 @@ def texts_of(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
         if revisions[conversation_id] == revision:
             turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
             turns[conversation_id].append(turn)
-    return {
+    texts = {
         pk: ConversationText(external_id, TextKind(kind), tuple(turns[pk]))
         for pk, external_id, kind in found
     }
+    return vectors.attached(texts, revisions)
 
 
 def _load(version_id: UUID) -> TrackerVersion:

@@ -128,8 +128,8 @@ def learn(
             by=by,
             company=tracker.company_id,
             subject=tracker,
-            before={"threshold": before},
-            after={"threshold": tracker.threshold, "reviews": said},
+            before={"threshold": _in_words(before)},
+            after={"threshold": _in_words(tracker.threshold), "reviews": said},
         )
     return tracker
 
@@ -157,7 +157,7 @@ def forget(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) -> Tr
             by=by,
             company=tracker.company_id,
             subject=tracker,
-            before={"threshold": before},
+            before={"threshold": _in_words(before)},
             after={"threshold": None, "reviews": said},
         )
     return tracker
@@ -195,3 +195,8 @@ def _refuse_too_little(version: TrackerVersion, reviews: Sequence[Review]) -> No
             "All reviews say the same. Review some conversations in which it is there and some in "
             "which it is not."
         )
+
+
+def _in_words(threshold: Decimal | None) -> str | None:
+    """Say a threshold as text; the trail takes a Decimal for credits, which have fewer places."""
+    return None if threshold is None else str(threshold)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Kind(StrEnum):
@@ -65,11 +65,15 @@ class UtteranceText:
 
 @dataclass(frozen=True, slots=True)
 class ConversationText:
-    """The text of one conversation at one text revision, utterances in order."""
+    """The text of one conversation at one text revision, utterances in order.
+
+    ``vectors`` are what the analyzer itself made of it before, see ``StoresVectors``.
+    """
 
     id: str
     kind: Kind
     utterances: tuple[UtteranceText, ...]
+    vectors: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,22 @@ class Calibration:
     analyzer: str
     analyzer_version: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class StoresVectors(Protocol):
+    """An analyzer that computes something of a text that no question changes.
+
+    It comes back with the text, so that it is computed once. Findings are the same without it.
+    """
+
+    def vectors_model(self) -> str | None:
+        """Name what makes the vectors, at most 64 characters; None where nothing can make them."""
+        ...
+
+    def vectors_of(self, conversation: ConversationText) -> bytes:
+        """Compute the vectors of a conversation's text."""
+        ...
 
 
 class Analyzer(Protocol):

@@ -21,7 +21,7 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.offline import answers, embedding, fitting, scorers
+from trackers.analyzers.offline import answers, embedding, fitting, packing, scorers
 from trackers.analyzers.offline import calibration as calibrations
 from trackers.analyzers.offline.calibration import Decoded, Mode
 from trackers.analyzers.offline.embedding import Embedder, VectorsUnavailable
@@ -116,6 +116,16 @@ class OfflineAnalyzer:
                 else _silence(question)
             )
         return findings
+
+    def vectors_model(self) -> str | None:
+        return None if self._vectors() is None else embedding.WEIGHTS_SHA256
+
+    def vectors_of(self, conversation: ConversationText) -> bytes:
+        """Compute the vectors of both sides; they come back as ``conversation.vectors``.
+
+        :raises VectorsUnavailable: they cannot be loaded here.
+        """
+        return packing.pack(conversation, self._load())
 
     def features(
         self, conversation: ConversationText, question: TrackerQuestion, calibration: Calibration
