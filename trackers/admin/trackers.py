@@ -262,9 +262,10 @@ class TrackerAdmin(CompanyScopedAdmin):
     @display(description="Results, 30 days")
     def results(self, obj: Any) -> SafeString:
         return shown.number(
-            "{} ({} found)",
+            "{} ({} found, {} unsure)",
             shown.count(obj.figures.results, metric="results_30_days"),
             shown.count(obj.figures.found, metric="found_30_days"),
+            shown.count(obj.figures.unsure, metric="unsure_30_days"),
         )
 
 

@@ -164,6 +164,9 @@ def _heading(column: str) -> str:
         "f1_always_yes": "yes-F1",
         "evidence_hit_at_1": "hit@1",
         "evidence_hit_at_3": "hit@3",
+        "unsure_share": "unsure",
+        "yes_among_unsure": "yes/unsure",
+        "yes_among_not_found": "yes/no",
         "conversations_per_second": "conv./s",
     }
     return names.get(column, column)

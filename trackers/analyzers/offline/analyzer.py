@@ -193,17 +193,20 @@ class OfflineAnalyzer:
 def _category(
     question: TrackerQuestion, reading: Reading, scorer: QuestionScorer, embedder: Embedder | None
 ) -> Finding:
-    """Answer with the best choice, quoting what resembles it; ``NONE`` quotes nothing."""
+    """Answer with the best choice, quoting what resembles it; ``NONE`` quotes nothing.
+
+    An unsure answer names the choice and its quotes too, for a person to look at.
+    """
     ranked = answers.rank_choices(question.choices, reading, scorer, embedder)
     verdict, confidence = answers.judge_choices(ranked, question.threshold)
-    is_found = verdict is Verdict.YES
+    is_named = verdict is not Verdict.NO
     return Finding(
         question_id=question.id,
         verdict=verdict,
         score=ranked[0].score if ranked else 0.0,
         confidence=confidence,
-        answer=ranked[0].name if is_found else answers.NONE,
-        evidence=_evidence(reading, ranked[0].passage_scores) if is_found else (),
+        answer=ranked[0].name if is_named else answers.NONE,
+        evidence=_evidence(reading, ranked[0].passage_scores) if is_named else (),
     )
 
 
