@@ -16,9 +16,10 @@ from unfold import widgets
 
 from credits import shown
 from credits.companies import CompanyClosed
-from trackers import filters, previewing, publishing, reviewing, teaching
+from trackers import analyzers, filters, previewing, publishing, reviewing, teaching
 from trackers.admin import reading, reviews, scans, trackers_shown
 from trackers.admin.reviews import Thumbs
+from trackers.analyzers.offline import calibration
 from trackers.models import (
     PREVIEW_CONVERSATIONS_MAX,
     AnswerType,
@@ -166,6 +167,7 @@ def _context(
         "results": found,
         "agreement": reviewing.agreement(words),
         "learned": teaching.learned(tracker),
+        "is_built_in": analyzers.in_use().name == calibration.NAME,
         "reviews_min": teaching.REVIEWS_MIN,
     }
 
