@@ -10,6 +10,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from trackers import analyzers, locks
 from trackers.analyzers.base import ConversationText, StoresVectors
@@ -58,14 +59,10 @@ def _store(made: Mapping[UUID, bytes], revisions: Mapping[UUID, int], model: str
         return
     with transaction.atomic():
         locks.share(Conversation, made)
-        there = set(
-            Utterance.objects.filter(conversation__in=list(made))
-            .values_list("conversation_id", "revision")
-            .distinct()
-        )
-        companies = dict(
-            Conversation.objects.filter(pk__in=list(made)).values_list("pk", "company_id")
-        )
+        # An erased conversation has no utterance left, of whichever revision.
+        said = Utterance.objects.filter(conversation=OuterRef("pk"))
+        there = Conversation.objects.filter(Exists(said), pk__in=list(made))
+        companies = dict(there.values_list("pk", "company_id"))
         ConversationVectors.objects.bulk_create(
             [
                 ConversationVectors(
@@ -76,8 +73,7 @@ def _store(made: Mapping[UUID, bytes], revisions: Mapping[UUID, int], model: str
                     vectors=made[pk],
                 )
                 # In one order, so that two workers with the same texts do not lock each other.
-                for pk in sorted(made)
-                if (pk, revisions[pk]) in there
+                for pk in sorted(companies)
             ],
             update_conflicts=True,
             unique_fields=["conversation", "revision"],
