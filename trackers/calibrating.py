@@ -17,13 +17,14 @@ from uuid import UUID
 from django.db import connection
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, lessons, parts, pretrained
+from trackers import analyzers, filters, lessons, parts, pretrained, vectors
 from trackers.analyzers.base import Affiliation as TextAffiliation
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
 from trackers.analyzers.base import Kind as TextKind
 from trackers.analyzers.base import Side as QuestionSide
-from trackers.models import Conversation, Tracker, TrackerVersion, Utterance
+from trackers.lessons import Lessons
+from trackers.models import Conversation, Tracker, TrackerKind, TrackerVersion, Utterance
 
 SAMPLE_SIZE = 400
 # A sample of the whole corpus is taken again when there is this many times as much of it: at most
@@ -52,14 +53,16 @@ def of_version(version_id: UUID) -> Calibration:
     return Calibration(**{key: stored[key] for key in stored.keys() - {SAMPLED, ASKED}})
 
 
-def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
+def question_of(
+    tracker: Tracker, version: TrackerVersion, *, learned: Lessons | None = None
+) -> TrackerQuestion:
     """Put a version and the settings of today as a question to an analyzer.
 
     The examples are those shipped with a pretrained tracker, then those that somebody typed, then
     those that reviews taught.
     """
     shipped, shipped_counters = pretrained.examples_of(version.pretrained)
-    learned = lessons.of(tracker)
+    learned = lessons.of(tracker) if learned is None else learned
     return TrackerQuestion(
         id=str(version.pk),
         text=version.question,
@@ -98,11 +101,18 @@ def texts_of(
         if revisions[conversation_id] == revision:
             turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
             said[conversation_id].append((turn, start))
-    return {
+    texts = {
         pk: ConversationText(
-            external_id, TextKind(kind), _part_of(said[pk], version, kind, duration), language
+            external_id, TextKind(kind), tuple(turn for turn, _ in said[pk]), language
         )
-        for pk, external_id, kind, language, duration in found
+        for pk, external_id, kind, language, _ in found
+    }
+    if version.kind != TrackerKind.KEYWORD:
+        # Of the whole text, so that every part finds its own among them.
+        texts = vectors.attached(texts, revisions)
+    return {
+        pk: replace(texts[pk], utterances=_part_of(said[pk], version, kind, duration))
+        for pk, _, kind, _, duration in found
     }
 
 
@@ -139,7 +149,7 @@ def _is_due(version: TrackerVersion) -> bool:
 
 def _learn(version: TrackerVersion) -> None:
     """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled."""
-    sample = _sample(version)
+    sample = sample_of(version)
     learned = analyzers.in_use().calibrate([question_of(version.tracker, version)], sample)
     unchanged = TrackerVersion.objects.filter(
         pk=version.pk, calibration__isnull=version.calibration is None
@@ -158,7 +168,7 @@ def _digest(version: TrackerVersion) -> str:
     return hashlib.sha256(repr(question).encode(errors="surrogatepass")).hexdigest()
 
 
-def _sample(version: TrackerVersion) -> list[ConversationText]:
+def sample_of(version: TrackerVersion) -> list[ConversationText]:
     """Choose conversations the tracker reads, the same ones whoever asks."""
     chosen = (
         filters.matching(version.tracker)

@@ -5,6 +5,7 @@ Each tracker is judged with coefficients learned from the labels of all the othe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from config.benchmark.folder import Folder, TrackerSpec, UnusableFolder
@@ -36,6 +37,10 @@ class HeldOut:
 
     def __call__(self, spec: TrackerSpec, question: TrackerQuestion) -> Calibration:
         """Calibrate the product's question for a tracker of the folder."""
+        return self.calibrate(spec, [question])
+
+    def calibrate(self, spec: TrackerSpec, questions: Sequence[TrackerQuestion]) -> Calibration:
+        """Calibrate several questions of one tracker of the folder."""
         own = [one for one in self.trackers if one.question.id == spec.id]
         combiners = {}
         for tracker in own:
@@ -52,7 +57,7 @@ class HeldOut:
             else:
                 self.alone.add(spec.id)
         sample = [text for tracker in own for text in tracker.conversations]
-        learned = self.analyzer.calibrate([question], sample)
+        learned = self.analyzer.calibrate(questions, sample)
         return calibration.with_combiners(learned, combiners)
 
     @cached_property

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from config.benchmark.folder import Folder, Label, TrackerSpec
 from config.benchmark.running import Run
@@ -24,6 +25,9 @@ MEASURES = (
     "auc",
     "evidence_hit_at_1",
     "evidence_hit_at_3",
+    "unsure_share",
+    "yes_among_unsure",
+    "yes_among_not_found",
 )
 GROUPS = {"calls": ConversationKind.CALL, "emails": ConversationKind.EMAIL}
 
@@ -37,6 +41,7 @@ class Result:
     score: float
     price: Decimal
     quoted: tuple[str, ...]
+    is_unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ def measure(results: list[Result], labels: dict[str, Label]) -> dict[str, float 
         "f1": quality.f1,
         "f1_always_yes": metrics.always_yes_f1(right),
     }
+    measures |= _unsure(labelled, right)
     if 0 < right.sum() < len(right):
         scores = np.array([one.score for one in labelled])
         measures["auc"] = metrics.area_under_curve(scores, right)
@@ -106,6 +112,17 @@ def measure(results: list[Result], labels: dict[str, Label]) -> dict[str, float 
         hits = [not evidence.isdisjoint(quoted[:count]) for quoted, evidence in shown]
         measures[f"evidence_hit_at_{count}"] = fmean(hits) if hits else None
     return measures
+
+
+def _unsure(labelled: list[Result], right: NDArray[np.bool_]) -> dict[str, float | None]:
+    """Tell how often nothing is decided, and how much likelier a yes is there than at a no."""
+    unsure = np.array([one.is_unsure for one in labelled], dtype=bool)
+    passed_over = ~unsure & ~np.array([one.is_yes for one in labelled], dtype=bool)
+    return {
+        "unsure_share": float(unsure.mean()),
+        "yes_among_unsure": float(right[unsure].mean()) if unsure.any() else None,
+        "yes_among_not_found": float(right[passed_over].mean()) if passed_over.any() else None,
+    }
 
 
 def _summary(evaluated: list[Evaluated]) -> dict[str, Any]:
@@ -143,6 +160,7 @@ def _results(tracker: Tracker, kind: ConversationKind) -> list[Result]:
             score=float(score or 0),
             price=price or ZERO,
             quoted=tuple(quoted.get(pk, ())),
+            is_unsure=verdict == Verdict.UNSURE,
         )
         for pk, external_id, verdict, score, price in rows
     ]

@@ -26,7 +26,7 @@ from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
 from trackers import backfills, previewing, scanning
-from trackers.models import Scan
+from trackers.models import Scan, Tracker
 
 __all__ = ["ACTS", "World", "acts_of_billing", "acts_of_intake", "acts_of_programs"]
 
@@ -256,6 +256,19 @@ def _tried(world: World) -> Any:
 def judge_test(world: World, preview: Any) -> Any:
     word = {"result": str(preview.results.get().pk), "is_right": "yes"}
     return world.as_alice.post(url("trackers_tracker_judge", preview.tracker_id), word)
+
+
+def _learned(world: World) -> Any:
+    """A tracker that has learned something, to be taken back."""
+    world.calls()
+    tracker = conversations.tracker(world.acme)
+    Tracker.objects.filter(pk=tracker.pk).update(threshold="0.6")
+    return tracker
+
+
+@act("admin:trackers_tracker_learn", "CHANGED", prepare=_learned)
+def take_back_what_was_learned(world: World, tracker: Any) -> Any:
+    return confirmed(world.as_alice, url("trackers_tracker_learn", tracker.pk), forget="1")
 
 
 def _read(world: World) -> Any:

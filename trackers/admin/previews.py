@@ -16,9 +16,10 @@ from unfold import widgets
 
 from credits import shown
 from credits.companies import CompanyClosed
-from trackers import filters, previewing, publishing, reviewing
+from trackers import analyzers, filters, previewing, publishing, reviewing, teaching
 from trackers.admin import reading, reviews, scans, trackers_shown
 from trackers.admin.reviews import Thumbs
+from trackers.analyzers.offline import calibration
 from trackers.models import (
     PREVIEW_CONVERSATIONS_MAX,
     AnswerType,
@@ -73,7 +74,7 @@ class Shown:
 
 def test(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
     """Show what tests found and what people say of it; test on a few conversations more."""
-    tracker = _to_see(model_admin, request, tracker_id)
+    tracker = to_see(model_admin, request, tracker_id)
     problems = []
     form = None
     if request.method == "POST":
@@ -102,7 +103,7 @@ def test(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRespon
 
 def judge(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
     """Confirm or reject one result of a test, then show the page again where it was."""
-    tracker = _to_see(model_admin, request, tracker_id)
+    tracker = to_see(model_admin, request, tracker_id)
     reviews.refuse_who_only_reads(request, tracker.company_id)
     if request.method != "POST":
         return redirect("admin:trackers_tracker_test", tracker.pk)
@@ -126,7 +127,8 @@ def judge(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRespo
     return answer
 
 
-def _to_see(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> Tracker:
+def to_see(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> Tracker:
+    """Return the tracker if it is in scope and may be seen: 404 or 403 otherwise."""
     tracker: Tracker = get_object_or_404(model_admin.get_queryset(request), pk=tracker_id)
     if not model_admin.has_view_permission(request, tracker):
         raise PermissionDenied
@@ -164,6 +166,9 @@ def _context(
         "company_max": previewing.COMPANY_DAY_MAX,
         "results": found,
         "agreement": reviewing.agreement(words),
+        "learned": teaching.learned(tracker),
+        "is_built_in": analyzers.in_use().name == calibration.NAME,
+        "reviews_min": teaching.REVIEWS_MIN,
     }
 
 

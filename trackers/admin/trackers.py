@@ -29,7 +29,14 @@ from trackers import (
     questioning,
     wording,
 )
-from trackers.admin import fieldsets, previews, trackers_acts, trackers_history, trackers_shown
+from trackers.admin import (
+    fieldsets,
+    learning,
+    previews,
+    trackers_acts,
+    trackers_history,
+    trackers_shown,
+)
 from trackers.admin.discarding import Discard
 from trackers.admin.forms import TrackerForm
 from trackers.admin.trackers_files import TrackerFilesMixin
@@ -96,6 +103,7 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
             "history": trackers_history.history,
             "test": previews.test,
             "judge": previews.judge,
+            "learn": learning.learn,
         }
         discard = self.pages_of_row("pk", acting.pages_of_row({"discard": Discard}))
         return [*self.pages_of_row("tracker_id", pages), *discard, *super().get_urls()]
@@ -249,9 +257,10 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     @display(description="Results, 30 days")
     def results(self, obj: Any) -> SafeString:
         return shown.number(
-            "{} ({} found)",
+            "{} ({} found, {} unsure)",
             shown.count(obj.figures.results, metric="results_30_days"),
             shown.count(obj.figures.found, metric="found_30_days"),
+            shown.count(obj.figures.unsure, metric="unsure_30_days"),
         )
 
 

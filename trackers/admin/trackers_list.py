@@ -33,6 +33,7 @@ class Figures:
     monthly: ScanEstimate | None
     results: int
     found: int
+    unsure: int
     waiting: int
 
 
@@ -79,6 +80,7 @@ def figures_of(trackers: list[Tracker], *, now: datetime) -> dict[UUID, Figures]
         .annotate(
             results=Count("pk", filter=done),
             found=Count("pk", filter=done & Q(verdict=Verdict.YES)),
+            unsure=Count("pk", filter=done & Q(verdict=Verdict.UNSURE)),
             waiting=Count("pk", filter=Q(state=ScanState.WAITING)),
         )
     }
@@ -90,6 +92,7 @@ def figures_of(trackers: list[Tracker], *, now: datetime) -> dict[UUID, Figures]
             monthly=monthly.get(pk),
             results=scans[pk]["results"] if pk in scans else 0,
             found=scans[pk]["found"] if pk in scans else 0,
+            unsure=scans[pk]["unsure"] if pk in scans else 0,
             waiting=scans[pk]["waiting"] if pk in scans else 0,
         )
         for pk in ids

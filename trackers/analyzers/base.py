@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Kind(StrEnum):
@@ -68,12 +68,17 @@ class ConversationText:
     """The text of one conversation at one text revision, utterances in order.
 
     ``language`` is a code of two or three letters, empty where nobody said it.
+    ``vectors`` are what the analyzer itself made before, see ``StoresVectors``, of the
+    utterances that ``vector_ids`` names in their order, or of all when it is empty: a part of a
+    conversation comes with the vectors of the whole.
     """
 
     id: str
     kind: Kind
     utterances: tuple[UtteranceText, ...]
     language: str = ""
+    vectors: bytes | None = None
+    vector_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,22 @@ class Calibration:
     analyzer: str
     analyzer_version: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class StoresVectors(Protocol):
+    """An analyzer that computes something of a text that no question changes.
+
+    It comes back with the text, so that it is computed once. Findings are the same without it.
+    """
+
+    def vectors_model(self) -> str | None:
+        """Name what makes the vectors, at most 64 characters; None where nothing can make them."""
+        ...
+
+    def vectors_of(self, conversation: ConversationText) -> bytes:
+        """Compute the vectors of a conversation's text."""
+        ...
 
 
 class Analyzer(Protocol):

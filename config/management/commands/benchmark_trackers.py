@@ -13,11 +13,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from config import databases
 from config.benchmark import folder as folders
-from config.benchmark import running, scoring
+from config.benchmark import reviewing, running, scoring
 from config.benchmark.folder import Folder
 from config.benchmark.held_out import HeldOut
 from credits import reconciliation
 from credits.models import LedgerEntry
+from trackers import teaching
 
 COLUMNS = ("conversations", "credits", *scoring.MEASURES, "conversations_per_second")
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         "Exit code 0: done. 1: the ledger check found something, or the workers did not finish.\n"
         "2: the folder cannot be used.\n\n"
         "Examples:\n"
-        "  manage.py benchmark_trackers ../shared/data/dev --leave-one-out\n"
+        "  manage.py benchmark_trackers ../shared/data/dev --leave-one-out --reviews 30\n"
         "  manage.py benchmark_trackers my-labelled-calls --json"
     )
 
@@ -50,10 +51,24 @@ class Command(BaseCommand):
             "figures where the shipped ones were learned from this very folder",
         )
         parser.add_argument(
+            "--reviews",
+            metavar="N",
+            type=int,
+            default=0,
+            help="let a simulated reviewer judge N results of each tracker by their labels, learn "
+            "from that, and print F1 before and after on all the others",
+        )
+        parser.add_argument(
             "--keep", action="store_true", help="keep the scratch database and say its address"
         )
 
     def handle(self, **options: Any) -> None:
+        if options["reviews"] and options["reviews"] < teaching.REVIEWS_MIN:
+            raise CommandError(
+                f"A tracker learns from {teaching.REVIEWS_MIN} reviews or more; "
+                f"--reviews is {options['reviews']}.",
+                returncode=2,
+            )
         try:
             folder = folders.load(options["folder"])
             calibrate = HeldOut(folder) if options["leave_one_out"] else None
@@ -81,6 +96,14 @@ class Command(BaseCommand):
                     "breaches": [asdict(breach) for breach in breaches],
                 },
             }
+            if options["reviews"]:
+                report["reviews"] = reviewing.measure(
+                    folder,
+                    run,
+                    count=options["reviews"],
+                    held_out=calibrate,
+                    say=self._progress,
+                )
             if options["keep"]:
                 report["database"] = databases.url(dsn)
         self.stdout.write(json.dumps(report) if options["json"] else _as_table(report))
@@ -111,6 +134,7 @@ def _as_table(report: dict[str, Any]) -> str:
         for name, row in rows.items():
             lines.append(name.ljust(width) + "".join(f"{_cell(row[key]):>11}" for key in COLUMNS))
         lines.append("")
+    lines += _reviews(report)
     check = report["check_ledger"]
     found = (
         "every invariant holds" if not check["breaches"] else f"{len(check['breaches'])} breaches"
@@ -121,12 +145,28 @@ def _as_table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _reviews(report: dict[str, Any]) -> list[str]:
+    """Say what reviewing did, where it was asked for."""
+    if "reviews" not in report:
+        return []
+    found = report["reviews"]
+    return [
+        f"{group}: F1 {_cell(found[group]['f1_before'])} → {_cell(found[group]['f1_after'])} after "
+        f"{found['count']} reviews a tracker, on the conversations that were not reviewed."
+        for group in scoring.GROUPS
+        if found[group]["trackers"]
+    ]
+
+
 def _heading(column: str) -> str:
     names = {
         "conversations": "conv.",
         "f1_always_yes": "yes-F1",
         "evidence_hit_at_1": "hit@1",
         "evidence_hit_at_3": "hit@3",
+        "unsure_share": "unsure",
+        "yes_among_unsure": "yes/unsure",
+        "yes_among_not_found": "yes/no",
         "conversations_per_second": "conv./s",
     }
     return names.get(column, column)

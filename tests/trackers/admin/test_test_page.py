@@ -221,3 +221,21 @@ def test_a_result_that_waits_has_no_thumbs(world):
     page = signed_in(world.alice).get(reverse("admin:trackers_scan_change", args=[scan.pk]))
 
     assert 'name="is_right"' not in page.content.decode()
+
+
+def test_unsure_results_are_listed_filtered_and_counted_as_their_own(world):
+    tracker = published(world.acme, world.alice)
+    first, second = scanned(world.acme, tracker, call("call-1"), call("call-2"))
+    Scan.objects.filter(pk=first.pk).update(
+        verdict="UNSURE", confidence="LOW", finished_at=timezone.now()
+    )
+    Scan.objects.filter(pk=second.pk).update(finished_at=timezone.now())
+    client = signed_in(world.alice)
+
+    listed = client.get(reverse("admin:trackers_scan_changelist"), {"verdict__exact": "UNSURE"})
+    trackers = pages.read(client.get(reverse("admin:trackers_tracker_changelist")))
+
+    assert [row.pk for row in listed.context["cl"].result_list] == [first.pk]
+    assert len(pages.read(listed).all(data_status="UNSURE")) == 1
+    assert trackers.figure("results_30_days") == "2"
+    assert trackers.figure("unsure_30_days") == "1"

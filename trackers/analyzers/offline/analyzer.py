@@ -21,7 +21,7 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.offline import answers, embedding, fitting, scorers
+from trackers.analyzers.offline import answers, embedding, fitting, packing, scorers
 from trackers.analyzers.offline import calibration as calibrations
 from trackers.analyzers.offline.calibration import Decoded, Mode
 from trackers.analyzers.offline.embedding import Embedder, VectorsUnavailable
@@ -117,6 +117,16 @@ class OfflineAnalyzer:
             )
         return findings
 
+    def vectors_model(self) -> str | None:
+        return None if self._vectors() is None else embedding.WEIGHTS_SHA256
+
+    def vectors_of(self, conversation: ConversationText) -> bytes:
+        """Compute the vectors of both sides; they come back as ``conversation.vectors``.
+
+        :raises VectorsUnavailable: they cannot be loaded here.
+        """
+        return packing.pack(conversation, self._load())
+
     def features(
         self, conversation: ConversationText, question: TrackerQuestion, calibration: Calibration
     ) -> NDArray[np.float64] | None:
@@ -183,17 +193,20 @@ class OfflineAnalyzer:
 def _category(
     question: TrackerQuestion, reading: Reading, scorer: QuestionScorer, embedder: Embedder | None
 ) -> Finding:
-    """Answer with the best choice, quoting what resembles it; ``NONE`` quotes nothing."""
+    """Answer with the best choice, quoting what resembles it; ``NONE`` quotes nothing.
+
+    An unsure answer names the choice and its quotes too, for a person to look at.
+    """
     ranked = answers.rank_choices(question.choices, reading, scorer, embedder)
     verdict, confidence = answers.judge_choices(ranked, question.threshold)
-    is_found = verdict is Verdict.YES
+    is_named = verdict is not Verdict.NO
     return Finding(
         question_id=question.id,
         verdict=verdict,
         score=ranked[0].score if ranked else 0.0,
         confidence=confidence,
-        answer=ranked[0].name if is_found else answers.NONE,
-        evidence=_evidence(reading, ranked[0].passage_scores) if is_found else (),
+        answer=ranked[0].name if is_named else answers.NONE,
+        evidence=_evidence(reading, ranked[0].passage_scores) if is_named else (),
     )
 
 

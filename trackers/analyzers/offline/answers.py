@@ -20,6 +20,8 @@ QUOTE_SEPARATOR = " … "
 # On conversations about something else the best of fourteen choices stays below this in 95 of
 # 100.
 CHOICE_SCORE_MIN = 0.3
+# Up to this far below nothing is decided. How far is a choice, not a measurement.
+CHOICE_UNSURE_MARGIN = 0.05
 CHOICE_LEAD_HIGH = 0.3
 CHOICE_LEAD_MEDIUM = 0.1
 _WORD_SHARE = 0.5
@@ -52,10 +54,15 @@ def rank_choices(
 
 
 def judge_choices(ranked: Sequence[Choice], threshold: float | None) -> tuple[Verdict, Confidence]:
-    """Judge whether the first choice is the answer, and how far it leads the second."""
+    """Judge whether the first choice is the answer, and how far it leads the second.
+
+    A score just below the threshold is unsure.
+    """
     limit = CHOICE_SCORE_MIN if threshold is None else threshold
-    if not ranked or ranked[0].score < limit:
+    if not ranked or ranked[0].score < limit - CHOICE_UNSURE_MARGIN:
         return Verdict.NO, Confidence.MEDIUM
+    if ranked[0].score < limit:
+        return Verdict.UNSURE, Confidence.LOW
     lead = ranked[0].score - (ranked[1].score if len(ranked) > 1 else 0.0)
     if lead >= CHOICE_LEAD_HIGH:
         return Verdict.YES, Confidence.HIGH

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from trackers.analyzers.base import Affiliation, ConversationText, Evidence, Side
+from trackers.analyzers.base import Affiliation, ConversationText, Evidence, Side, UtteranceText
 
 PASSAGE_CHARACTERS_MAX = 240
 # About 18 hours of speech. A longer text is read up to here, so that one hostile item cannot
@@ -49,12 +49,19 @@ def on_side(conversation: ConversationText, side: Side) -> tuple[Passage, ...]:
             continue
         text = utterance.text[:characters_left]
         characters_left -= len(text)
-        passages.extend(
-            Passage(utterance.id, start, end, text[start:end])
-            for start, end in _spans(text)
-            if _ANALYZABLE.search(text, start, end)
-        )
+        passages.extend(_passages(utterance.id, text))
     return tuple(passages)
+
+
+def of_utterance(utterance: UtteranceText) -> tuple[Passage, ...]:
+    """Cut the whole of one utterance into passages."""
+    return tuple(_passages(utterance.id, utterance.text))
+
+
+def _passages(utterance_id: str, text: str) -> Iterator[Passage]:
+    for start, end in _spans(text):
+        if _ANALYZABLE.search(text, start, end):
+            yield Passage(utterance_id, start, end, text[start:end])
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:

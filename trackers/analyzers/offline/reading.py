@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.analyzers.base import ConversationText, Side
-from trackers.analyzers.offline import embedding, lexicon, passages
+from trackers.analyzers.offline import embedding, lexicon, packing, passages
 from trackers.analyzers.offline.embedding import Embedder
 
 # About the length of the vector of a passage's idfs, so that the terms weigh about as much as
@@ -55,7 +56,10 @@ class Reading:
 
 def read(conversation: ConversationText, side: Side, embedder: Embedder | None) -> Reading:
     found = passages.on_side(conversation, side)
-    return _reading(found, [passage.text for passage in found], embedder)
+    sums = None
+    if embedder is not None and found:
+        sums = _sums(conversation, found, embedder)
+    return _reading(found, [passage.text for passage in found], sums)
 
 
 def joined(readings: Sequence[Reading]) -> Reading:
@@ -74,16 +78,31 @@ def joined(readings: Sequence[Reading]) -> Reading:
 
 def read_phrases(texts: Sequence[str], embedder: Embedder | None) -> Reading:
     """Read texts that are no conversation: a question, example phrases."""
-    return _reading((), texts, embedder)
+    sums = embedder.sums(texts) if embedder is not None and texts else None
+    return _reading((), texts, sums)
+
+
+def _sums(
+    conversation: ConversationText, found: Sequence[passages.Passage], embedder: Embedder
+) -> NDArray[np.float32]:
+    """Take the passages' sums from what was stored; compute them all where any is missing."""
+    stored = packing.unpack(conversation)
+    if stored is not None:
+        said = Counter(passage.utterance_id for passage in found)
+        kept = [stored[utterance_id] for utterance_id in said]
+        if all(len(sums) == said[one] for one, sums in zip(said, kept, strict=True)):
+            return np.concatenate(kept)
+    return packing.rounded(embedder.sums([passage.text for passage in found]))
 
 
 def _reading(
-    found: tuple[passages.Passage, ...], texts: Sequence[str], embedder: Embedder | None
+    found: tuple[passages.Passage, ...],
+    texts: Sequence[str],
+    sums: NDArray[np.float32] | None,
 ) -> Reading:
     words = [lexicon.tokens(text) for text in texts]
     stems = tuple(tuple(lexicon.stems(one)) for one in words)
     terms = tuple(frozenset(lexicon.terms(one)) for one in stems)
-    sums = embedder.sums(texts) if embedder is not None and texts else None
     return Reading(
         passages=found,
         stems=stems,

@@ -41,6 +41,14 @@ def threshold(reviews: Sequence[Review], scores: Sequence[float]) -> float:
     return round(float(1.0 / (1.0 + np.exp(-lowest))), SCORE_DIGITS)
 
 
+def log_likelihood(reviews: Sequence[Review]) -> float:
+    """Return how well scores tell what people said, at the curve fitted to them; at most zero."""
+    intercept, slope = _fit(reviews)
+    logits = np.array([intercept + slope * log_odds(review.score) for review in reviews])
+    answers = np.array([review.is_yes for review in reviews], dtype=bool)
+    return -float(np.logaddexp(0.0, np.where(answers, -logits, logits)).sum())
+
+
 def _fit(reviews: Sequence[Review]) -> NDArray[np.float64]:
     """Find the most likely intercept and slope given the prior, by Newton's method."""
     rows = np.array([[1.0, log_odds(review.score)] for review in reviews]).reshape(-1, 2)

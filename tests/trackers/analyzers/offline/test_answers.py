@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.trackers.analyzers.offline.samples import (
@@ -12,6 +13,7 @@ from tests.trackers.analyzers.offline.samples import (
     only,
 )
 from trackers.analyzers.base import AnswerType, Side, TrackerQuestion, Verdict
+from trackers.analyzers.offline.answers import Choice, judge_choices
 
 
 class TestOtherAnswers:
@@ -42,6 +44,27 @@ class TestOtherAnswers:
         assert [passage.quote for passage in finding.evidence] == (
             [] if choice == "none" else [line]
         )
+
+    @pytest.mark.parametrize(
+        ("best", "verdict"),
+        [(0.31, "YES"), (0.3, "YES"), (0.299, "UNSURE"), (0.25, "UNSURE"), (0.249, "NO")],
+    )
+    def test_a_choice_just_below_the_threshold_is_unsure(self, best, verdict):
+        nothing = np.zeros(1)
+        ranked = [Choice("the price", best, nothing), Choice("crashes", 0.1, nothing)]
+
+        assert judge_choices(ranked, None)[0].value == verdict
+
+    def test_an_unsure_category_names_its_choice_and_quotes_it(self, analyzer):
+        line = "Honestly, the price is far too high for us."
+        calibration = analyzer.calibrate([self.TOPIC], calls(60))
+        sure = only(analyzer, conversation(bob_says(line)), self.TOPIC, calibration)
+        strict = replace(self.TOPIC, threshold=sure.score + 0.01)
+
+        finding = only(analyzer, conversation(bob_says(line)), strict, calibration)
+
+        assert (finding.verdict, finding.answer) == (Verdict.UNSURE, "the price")
+        assert [passage.quote for passage in finding.evidence] == [line]
 
     def test_a_category_without_choices_is_none(self, analyzer):
         question = replace(self.TOPIC, choices=())

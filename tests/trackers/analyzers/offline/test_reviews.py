@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from trackers.analyzers.offline.reviews import Review, threshold
+from trackers.analyzers.offline.reviews import Review, log_likelihood, threshold
 
 SCORES = [index / 100 for index in range(1, 100)]
 
@@ -25,3 +25,11 @@ def test_extreme_scores_are_reviewed_like_any():
     reviews = [Review(score=0.0, is_yes=False), Review(score=1.0, is_yes=True)]
 
     assert 0.0 < threshold(reviews, [0.0, 1.0]) <= 1.0
+
+
+def test_scores_that_tell_yes_from_no_explain_the_reviews_better():
+    said = [True, True, False, False]
+    telling = [Review(*one) for one in zip((0.9, 0.8, 0.2, 0.1), said, strict=True)]
+    blind = [Review(*one) for one in zip((0.9, 0.1, 0.8, 0.2), said, strict=True)]
+
+    assert log_likelihood(blind) < log_likelihood(telling) < 0.0
