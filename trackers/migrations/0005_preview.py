@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 import credits.identifiers
 import credits.tenancy
+from credits.statistics import keep_no_statistics
 from credits.tenancy import CompositeKey, add_composite_keys
 
 KEYS = (
@@ -23,9 +24,17 @@ KEYS = (
 )
 
 
+# The planner keeps no statistics of what can be erased, as 0007_intake says.
+WORDS = (
+    ("trackers_previewresult", ("answer",)),
+    ("trackers_review", ("asked",)),
+    ("trackers_conversationvectors", ("model", "vectors")),
+)
+
+
 class Migration(migrations.Migration):
     dependencies = [
-        ("trackers", "0003_kinds"),
+        ("trackers", "0004_filter_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -451,4 +460,13 @@ class Migration(migrations.Migration):
             "ALTER TABLE trackers_conversationvectors ALTER COLUMN vectors SET STORAGE EXTERNAL",
             migrations.RunSQL.noop,
         ),
+        migrations.AddIndex(
+            model_name="previewquote",
+            index=models.Index("utterance", name="preview_quote_by_utterance"),
+        ),
+        migrations.AddIndex(
+            model_name="review",
+            index=models.Index("utterance", name="review_by_utterance"),
+        ),
+        keep_no_statistics(WORDS),
     ]

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("credits", "0013_walls"),
-        ("trackers", "0004_preview"),
+        ("trackers", "0005_preview"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

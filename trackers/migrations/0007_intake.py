@@ -30,7 +30,7 @@ KEYS = (CompositeKey("trackers_importfile", "upload_id", "trackers_importupload"
 class Migration(migrations.Migration):
     dependencies = [
         ("credits", "0015_intake"),
-        ("trackers", "0005_at_zero"),
+        ("trackers", "0006_at_zero"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -114,6 +114,10 @@ class PreviewQuote(models.Model):
                 condition=Q(end__gt=F("start")), name="preview_quote_is_not_empty"
             ),
         ]
+        indexes: ClassVar = [
+            # Erasure: what rests on an utterance that goes.
+            models.Index("utterance", name="preview_quote_by_utterance"),
+        ]
 
     def __str__(self) -> str:
         return f"Preview quote {self.pk}"
@@ -178,6 +182,7 @@ class Review(models.Model):
             models.Index("tracker", condition=Q(is_learned=True), name="review_learned"),
             # Erasure: what was said of a conversation.
             models.Index("conversation", name="review_by_conversation"),
+            models.Index("utterance", name="review_by_utterance"),
         ]
 
     def __str__(self) -> str:
