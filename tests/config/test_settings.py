@@ -101,8 +101,10 @@ WRONG = {
     ),
     "a public address with a path": (
         {"TALLYSTICK_PUBLIC_URL": "https://example.com/credits"},
-        "TALLYSTICK_PUBLIC_URL is “https://example.com/credits”; write the scheme and the host "
-        "alone, such as https://credits.example.com.",
+        (
+            "TALLYSTICK_PUBLIC_URL is “https://example.com/credits”; write the scheme and the "
+            "host alone, such as https://credits.example.com."
+        ),
     ),
     "neither true nor false": (
         {"TALLYSTICK_DEBUG": "perhaps"},
