@@ -90,13 +90,16 @@ def level_of(percent: Decimal) -> int:
 def evaluate_all(*, now: datetime) -> int:
     """Look at every open company; return how many alerts were raised."""
     expirations.settle_due()
-    levels = dict(AlertState.objects.filter(kind=AlertKind.USED).values_list("company_id", "level"))
-    # A company that is below every threshold, and was, has nothing to say.
-    interesting = [
-        figures.company_id
-        for figures in _read(_pools())
-        if figures.level or levels.get(figures.company_id)
-    ]
+    seen = {
+        state.company_id: (state.level, state.sequence)
+        for state in AlertState.objects.filter(kind=AlertKind.USED)
+    }
+    # The rest is as it was, or below every threshold as it was before: there is nothing to say.
+    interesting = []
+    for figures in _read(_pools()):
+        level, sequence = seen.get(figures.company_id, (0, 0))
+        if figures.level > level or (level and figures.sequence != sequence):
+            interesting.append(figures.company_id)
     alerts = [evaluate(company_id=company_id, now=now) for company_id in interesting]
     return sum(alert is not None for alert in alerts)
 

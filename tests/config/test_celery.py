@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from celery.schedules import crontab
 from django.db import connection
@@ -29,14 +31,16 @@ def test_what_runs_by_itself():
         "forget_answers": ("credits.tasks.forget_answers", crontab(minute=40)),
         "settle": ("credits.tasks.settle", crontab()),
         "exports": ("credits.tasks.look_after_exports", crontab()),
-        "sweep": ("trackers.tasks.sweep", crontab()),
+        "sweep": ("trackers.tasks.sweep", timedelta(seconds=30)),
+        "alerts": ("credits.tasks.look_at_use", timedelta(seconds=30)),
     }
 
 
-def test_a_job_nobody_took_within_its_minute_is_dropped():
-    """The next minute's does what it would have done."""
-    for job in app.conf.beat_schedule.values():
-        assert job["options"] == {"queue": "maintenance", "expires": 55}
+def test_a_job_nobody_took_before_its_next_turn_is_dropped():
+    """The next one does what it would have done."""
+    for name, job in app.conf.beat_schedule.items():
+        expires = 25 if name in ("sweep", "alerts") else 55
+        assert job["options"] == {"queue": "maintenance", "expires": expires}
 
 
 def test_a_message_goes_to_the_queue_it_is_sent_to(committed):

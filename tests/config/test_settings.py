@@ -48,7 +48,8 @@ ALL = (
     "TALLYSTICK_API_REQUESTS_PER_DAY, TALLYSTICK_API_REQUESTS_PER_SECOND, "
     "TALLYSTICK_DATABASE_POOL_SIZE, TALLYSTICK_DEBUG, TALLYSTICK_EMAIL_FROM, "
     "TALLYSTICK_EMAIL_URL, TALLYSTICK_EXPORTS, TALLYSTICK_HOME, TALLYSTICK_HTTPS, "
-    "TALLYSTICK_LOG_LEVEL, TALLYSTICK_SECRET_KEY, TALLYSTICK_TRUSTED_PROXIES."
+    "TALLYSTICK_LOG_LEVEL, TALLYSTICK_PUBLIC_URL, TALLYSTICK_SECRET_KEY, "
+    "TALLYSTICK_TRUSTED_PROXIES, TALLYSTICK_WAITING_DAYS."
 )
 
 WRONG = {
@@ -93,6 +94,17 @@ WRONG = {
     "a limit that is none": (
         {"TALLYSTICK_API_REQUESTS_PER_SECOND": "1001"},
         "TALLYSTICK_API_REQUESTS_PER_SECOND is “1001”; write a whole number from 1 to 1000.",
+    ),
+    "days to wait that are none": (
+        {"TALLYSTICK_WAITING_DAYS": "0"},
+        "TALLYSTICK_WAITING_DAYS is “0”; write a whole number from 1 to 3650.",
+    ),
+    "a public address with a path": (
+        {"TALLYSTICK_PUBLIC_URL": "https://example.com/credits"},
+        (
+            "TALLYSTICK_PUBLIC_URL is “https://example.com/credits”; write the scheme and the "
+            "host alone, such as https://credits.example.com."
+        ),
     ),
     "neither true nor false": (
         {"TALLYSTICK_DEBUG": "perhaps"},

@@ -63,6 +63,7 @@ def lease(tracker):
 
 
 def test_a_new_text_that_waits_waits_at_its_new_price(acme, tracker, analyzer):
+    Tracker.objects.update(catch_up=True)
     arrive(acme, "a")
     work_off(tracker)
     assert [one.credits for one in demand.waiting(company=acme)] == [Decimal("0.500")]
