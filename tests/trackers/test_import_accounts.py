@@ -43,10 +43,10 @@ def test_it_makes_and_changes_accounts_and_deals(acme, run):
 
     code, said = run(ROWS)
 
-    assert (code, said) == (
-        0,
+    assert code == 0
+    assert said == (
         "Imported: 1 new accounts, 1 with another type, 1 new deals, 0 in another stage, "
-        "0 unchanged.\n",
+        "0 unchanged.\n"
     )
     accounts = CustomerAccount.objects.order_by("name").values_list("name", "account_type")
     assert list(accounts) == [("Globex", "customer"), ("Initech", "prospect")]
