@@ -27,8 +27,11 @@ from credits.reports.base import CreditReport, DayRange
 # Told how many rows are written; may raise to end the work.
 OnRows = Callable[[int], None]
 BATCH_ROWS = 1000
+PART_BYTES = 100_000
 # How long a wait for the server may keep a signal, such as a task's time limit, from being heard.
 WAIT_SECONDS_MAX = 1.0
+# What a piece of rows takes to be sorted; with PostgreSQL's 4 MB it would go through a file.
+SORT_MEMORY = "32MB"
 # A quoted field, however many lines it has, or the end of a line outside of one.
 _QUOTED_OR_LINE_END = re.compile(rb'"[^"]*"|\n')
 
@@ -80,8 +83,8 @@ def _batches(lines: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         yield len(batch), b"".join(batch)
 
 
-def _copied(sql: str, parameters: tuple[Any, ...]) -> Generator[list[Any], None, None]:
-    """Yield what COPY sends, block by block as it comes, in lists of at most a batch.
+def _copied(sql: str, parameters: tuple[Any, ...]) -> Generator[bytes, None, None]:
+    """Yield what COPY sends, as it comes, in parts that end anywhere.
 
     Through libpq itself: psycopg's own way of reading costs more than the rest together.
     """
@@ -102,21 +105,27 @@ def _copied(sql: str, parameters: tuple[Any, ...]) -> Generator[list[Any], None,
                 _drain(pgconn)
 
 
-def _blocks(pgconn: Any) -> Iterator[list[Any]]:
-    blocks: list[Any] = []
+def _blocks(pgconn: Any) -> Iterator[bytes]:
+    """Yield what comes in parts of ``PART_BYTES`` and at most a row more.
+
+    Nothing of a row is kept but its bytes: a list of a thousand blocks costs five times as much,
+    most of it Python's search for cycles among them.
+    """
+    take = pgconn.get_copy_data
+    part = bytearray()
     while True:
-        size, block = pgconn.get_copy_data(1)
+        size, block = take(1)
         if size > 0:
-            blocks.append(block)
-            if len(blocks) == BATCH_ROWS:
-                yield blocks
-                blocks = []
+            part += block
+            if len(part) >= PART_BYTES:
+                yield bytes(part)
+                part.clear()
         elif size == 0:
             _wait(pgconn)
         else:
             break
-    if blocks:
-        yield blocks
+    if part:
+        yield bytes(part)
 
 
 def _expect(pgconn: Any, status: pq.ExecStatus) -> None:
@@ -149,15 +158,15 @@ def _drain(pgconn: Any) -> None:
             continue
 
 
-def _with_crlf(batches: Iterable[list[Any]]) -> Iterator[tuple[int, bytes]]:
+def _with_crlf(parts: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield whole rows ended by CRLF, and how many; COPY ends them with LF.
 
-    PostgreSQL sends each row as one block, which its protocol does not promise, so nothing here
-    depends on it. Where no field has lines of its own, every line end is that of a row.
+    A part may end anywhere, also inside a row or between two quotes. Where no field has lines of
+    its own, every line end is that of a row.
     """
     rest = b""
-    for blocks in batches:
-        part = rest + b"".join(blocks)
+    for content in parts:
+        part = rest + content
         between_quotes = part.split(b'"')
         is_whole = len(between_quotes) % 2 == 1 and part.endswith(b"\n")
         if is_whole and b"\n" not in b"".join(between_quotes[1::2]):
@@ -190,10 +199,18 @@ def _session_in(zone: ZoneInfo) -> Iterator[None]:
     ``AT TIME ZONE 'CET'`` would mean a fixed offset: PostgreSQL looks for abbreviations first.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('TimeZone', %s, true)", [zone.key])
+        cursor.execute(
+            "SELECT current_setting('work_mem'), set_config('TimeZone', %s, true),"
+            " set_config('work_mem', %s, true)",
+            [zone.key, SORT_MEMORY],
+        )
+        work_mem = cursor.fetchone()[0]
         yield
-        # Inside a caller's transaction the setting would outlive us.
-        cursor.execute("SELECT set_config('TimeZone', %s, true)", [connection.timezone_name])
+        # Inside a caller's transaction the settings would outlive us.
+        cursor.execute(
+            "SELECT set_config('TimeZone', %s, true), set_config('work_mem', %s, true)",
+            [connection.timezone_name, work_mem],
+        )
 
 
 def read(file: IO[bytes]) -> Iterator[list[str]]:

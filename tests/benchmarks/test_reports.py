@@ -90,6 +90,11 @@ def export(company, days=EVERYTHING) -> None:
         files.write(CreditUsageReport(company=company), days, file)
 
 
+def row_count(company) -> int:
+    """Count what there is now: charging beside a report, measured earlier or later, adds to it."""
+    return CreditUsageReport(company=company).totals(EVERYTHING).row_count
+
+
 def select_of(company) -> str:
     """Return the report's own SELECT with its parameters in their places."""
     report = CreditUsageReport(company=company)
@@ -116,7 +121,7 @@ def test_a_csv_of_a_million_rows_is_as_fast_as_psql(server, large):
             ours = seconds(lambda: export(large))
             ratios.append(theirs / ours)
             print(f"psql {theirs:.2f} s, export {ours:.2f} s, ratio {ratios[-1]:.2f}")
-        assert len(target.read_bytes().splitlines()) == ROWS
+        assert len(target.read_bytes().splitlines()) == row_count(large)
 
     ratio = statistics.median(ratios)
     print(f"CSV of {ROWS:,} rows ÷ psql \\copy of the same SELECT: {ratio:.2f} (wanted ≥ 0.8)")
@@ -126,15 +131,15 @@ def test_a_csv_of_a_million_rows_is_as_fast_as_psql(server, large):
 def test_it_is_fifteen_times_as_fast_as_the_stock_export(large):
     first = timezone.now().date() - timedelta(days=int(history.DAYS * STOCK_ROWS / ROWS))
     some = CreditUsageReport(company=large).rows(DayRange(first, timezone.now().date()))
-    some_count = some.count()
+    some_count, all_count = some.count(), row_count(large)
     ratios = []
     for _ in range(3):
         stock = seconds(lambda: CreditUsageReport(company=large).export(some).export("csv"))
         ours = seconds(lambda: export(large))
-        ratios.append((ROWS / ours) / (some_count / stock))
+        ratios.append((all_count / ours) / (some_count / stock))
         print(
             f"stock {some_count / stock:,.0f} rows/s over {some_count:,}, "
-            f"export {ROWS / ours:,.0f} rows/s over {ROWS:,}, ratio {ratios[-1]:.1f}"
+            f"export {all_count / ours:,.0f} rows/s over {all_count:,}, ratio {ratios[-1]:.1f}"
         )
 
     ratio = statistics.median(ratios)

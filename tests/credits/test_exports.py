@@ -111,7 +111,7 @@ def test_a_message_that_comes_twice_prepares_once(acme, alice, folder):
 
 
 def test_a_job_says_how_far_it_is_and_keeps_its_lease(acme, alice, monkeypatch):
-    monkeypatch.setattr(rows, "BATCH_ROWS", 1)
+    monkeypatch.setattr(rows, "PART_BYTES", 1)
     monkeypatch.setattr(exports, "SECONDS_BETWEEN_REPORTS", 0)
     instants = iter([NOW])
     seen = []
@@ -141,7 +141,7 @@ def as_somebody_else_sees(job):
 
 
 def test_cancelling_stops_the_worker_and_leaves_no_file(acme, alice, folder, monkeypatch):
-    monkeypatch.setattr(rows, "BATCH_ROWS", 1)
+    monkeypatch.setattr(rows, "PART_BYTES", 1)
     monkeypatch.setattr(exports, "SECONDS_BETWEEN_REPORTS", 0)
     job = asked_for(acme, alice)
     write = exports.files.write

@@ -1,4 +1,4 @@
-"""How COPY's answer is read: whole rows whatever the blocks, and a connection left fit for use."""
+"""How COPY's answer is read: whole rows whatever the parts, and a connection left fit for use."""
 
 from __future__ import annotations
 
@@ -36,15 +36,13 @@ def copied(cells) -> bytes:
 @given(
     cells=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8),
     cuts=st.lists(st.integers(0, 200), max_size=6),
-    batch=st.integers(1, 3),
 )
-def test_rows_are_whole_however_they_are_cut_into_blocks(cells, cuts, batch):
+def test_rows_are_whole_however_they_are_cut_into_parts(cells, cuts):
     sent = copied(cells)
     places = sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})
-    blocks = [sent[begin:end] for begin, end in pairwise(places)]
-    batches = [blocks[place : place + batch] for place in range(0, len(blocks), batch)]
+    parts = [sent[begin:end] for begin, end in pairwise(places)]
 
-    found = list(rows._with_crlf(batches))
+    found = list(rows._with_crlf(parts))
 
     expected = b"".join(copied([row]).removesuffix(b"\n") + b"\r\n" for row in cells)
     assert b"".join(content for _, content in found) == expected
@@ -53,7 +51,7 @@ def test_rows_are_whole_however_they_are_cut_into_blocks(cells, cuts, batch):
 
 def test_an_answer_that_ends_inside_a_row_is_refused():
     with pytest.raises(ValueError, match="middle of a row"):
-        list(rows._with_crlf([[b'a,"b\n']]))
+        list(rows._with_crlf([b'a,"b\n']))
 
 
 class Stopped(Exception):
@@ -62,7 +60,7 @@ class Stopped(Exception):
 
 @pytest.mark.django_db
 def test_stopping_in_the_middle_leaves_the_connection_fit_for_use(monkeypatch):
-    monkeypatch.setattr(rows, "BATCH_ROWS", 1)
+    monkeypatch.setattr(rows, "PART_BYTES", 1)
     acme = company_with_use(count=5)
 
     def stop(row_count):
