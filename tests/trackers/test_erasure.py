@@ -290,6 +290,8 @@ def test_an_example_copied_from_the_call_goes_from_tracker_and_history(acme, now
     assert {tuple(row.examples) for row in tracker.history.all()} == {("Too expensive.",)}
     assert tracker.history.count() == 2
     assert counts.examples == 1
+    # A form that was opened before would bring the example back: it is refused.
+    assert tracker.edit_number == 2
 
 
 def test_lines_of_the_trail_that_say_the_erased_are_blanked_and_others_kept(acme, now):
