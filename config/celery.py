@@ -28,7 +28,8 @@ SCHEDULE = {
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
     "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
     "forget_uploads": {"task": "trackers.tasks.forget_uploads", "schedule": crontab(minute=50)},
-    "retain": {"task": "trackers.tasks.retain", "schedule": crontab(hour=2, minute=30)},
+    # Several tries a night; the first that a worker takes does the day's.
+    "retain": {"task": "trackers.tasks.retain", "schedule": crontab(hour="2-5", minute=30)},
     "change_zones": {"task": "billing.tasks.change_zones", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }
