@@ -25,12 +25,12 @@ def acme():
 
 @pytest.fixture
 def run(tmp_path, acme, capsys):
-    def importing(content: bytes, **options):
+    def importing(content: bytes, company: str = acme.slug, **options):
         file = tmp_path / "crm.csv"
         file.write_bytes(content)
         code = 0
         try:
-            call_command("import_accounts", file, company=acme.slug, **options)
+            call_command("import_accounts", file, company=company, **options)
         except SystemExit as stop:
             code = stop.code
         return code, capsys.readouterr().out
