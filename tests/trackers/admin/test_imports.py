@@ -70,7 +70,7 @@ def test_a_person_looks_at_what_a_file_holds_and_imports_it(acme, alice):
 
     figures = {name: shown.figure(name) for name in ("readable", "left-out", "created", "new")}
     assert figures == {"readable": "2", "left-out": "1", "created": "2", "new": "1"}
-    assert (shown.figure("history"), shown.figure("cost")) == ("1", "0.500")
+    assert (shown.figure("history"), shown.figure("cost")) == ("1", "0.5")
     assert "Left out: calls.jsonl, line 3: not JSON" in shown.text
     assert nothing_yet == 0
     assert Conversation.objects.count() == 2
