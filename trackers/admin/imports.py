@@ -50,7 +50,7 @@ class FilesField(forms.FileField):
     widget = FilesWidget
 
     def clean(self, data: Any, initial: Any = None) -> Any:
-        chosen = data if isinstance(data, list | tuple) else [data]
+        chosen = data if isinstance(data, list | tuple) and data else [data or None]
         return [super(FilesField, self).clean(one, initial) for one in chosen]
 
 
