@@ -31,10 +31,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "alerts": {"task": "credits.tasks.look_at_use", "schedule": HALF_MINUTE},
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
-    # Twice a minute, so that what credits woke is read within the minute.
     "forget_uploads": {"task": "trackers.tasks.forget_uploads", "schedule": crontab(minute=50)},
-    "retain": {"task": "trackers.tasks.retain", "schedule": crontab(hour=2, minute=30)},
+    # Twice a minute, so that what credits woke is read within the minute.
     "sweep": {"task": "trackers.tasks.sweep", "schedule": HALF_MINUTE},
+    # Several tries a night; the first that a worker takes does the day's.
+    "retain": {"task": "trackers.tasks.retain", "schedule": crontab(hour="2-5", minute=30)},
     "change_zones": {"task": "billing.tasks.change_zones", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},
 }

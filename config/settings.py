@@ -12,7 +12,7 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, logs, look, mail, open_api
+from config import addresses, embedded_postgres, import_limits, logs, look, mail, open_api
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -374,26 +374,8 @@ WAITING_DAYS = env.number(
     minimum=1,
     maximum=3650,
 )
-# What one upload on the page “Imports” may be; the commands have no such limits.
-IMPORT_MEGABYTES = env.number(
-    "TALLYSTICK_IMPORT_MEGABYTES",
-    20,
-    "Size of the files of one import by upload, together, in MB; 200 at most.",
-    minimum=1,
-    maximum=200,
-)
-IMPORT_ROWS = env.number(
-    "TALLYSTICK_IMPORT_ROWS",
-    10_000,
-    "Conversations, or lines of accounts and deals, that one import by upload may have.",
-    minimum=1,
-    maximum=1_000_000,
-)
-FILE_UPLOAD_HANDLERS = [
-    "trackers.uploads.Quota",
-    "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
-]
+IMPORT_MEGABYTES, IMPORT_ROWS = import_limits.read(env)
+FILE_UPLOAD_HANDLERS = import_limits.UPLOAD_HANDLERS
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = logs.to_stderr(

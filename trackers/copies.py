@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Func, Model, Q, TextField
+from django.db.models import F, Func, Model, Q, TextField
 from django.db.models.functions import Now
 
 from credits import erasure
@@ -70,8 +70,10 @@ def remove_examples(*, company: Company, examples: set[str]) -> int:
             for name in EXAMPLE_FIELDS
         }
         if any(changed[name] != getattr(row, name) for name in EXAMPLE_FIELDS):
-            # update(), not save(): history would keep what goes.
-            type(row)._base_manager.filter(pk=row.pk).update(**changed)
+            # update(), not save(): history would keep what goes. A form that was opened before
+            # is refused by the edit number: it would bring them back.
+            number = F("edit_number") + int(isinstance(row, Tracker))
+            type(row)._base_manager.filter(pk=row.pk).update(edit_number=number, **changed)
             if isinstance(row, Tracker):
                 TrackerVersion.objects.filter(tracker=row).update(calibration=None)
                 count += 1

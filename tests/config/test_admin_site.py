@@ -88,7 +88,14 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
     offered = {
         "Overview": ["Credits", "Alerts", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills", "Waiting for credits"],
-        "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
+        "Conversations": [
+            "Conversations",
+            "Imports",
+            "Accounts",
+            "Deals",
+            "Teams",
+            "Team members",
+        ],
         "Reports": [
             "Credit reports",
             "Export jobs",

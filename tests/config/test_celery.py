@@ -29,6 +29,8 @@ def test_what_runs_by_itself():
         "allocate": ("billing.tasks.allocate", crontab(minute=7)),
         "change_zones": ("billing.tasks.change_zones", crontab()),
         "forget_answers": ("credits.tasks.forget_answers", crontab(minute=40)),
+        "forget_uploads": ("trackers.tasks.forget_uploads", crontab(minute=50)),
+        "retain": ("trackers.tasks.retain", crontab(hour="2-5", minute=30)),
         "settle": ("credits.tasks.settle", crontab()),
         "exports": ("credits.tasks.look_after_exports", crontab()),
         "sweep": ("trackers.tasks.sweep", timedelta(seconds=30)),

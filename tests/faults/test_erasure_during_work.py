@@ -101,20 +101,29 @@ def test_an_import_that_waits_for_the_erasure_does_not_bring_it_back(committed):
     assert not Utterance.objects.exists()
 
 
-def test_the_first_erasure_of_a_company_waits_for_imports_that_know_of_none(committed):
+def test_the_first_erasure_of_a_company_waits_for_imports_that_know_of_none(committed, monkeypatch):
     """They made no digests, since there was no key; the key comes when they have ended."""
     acme = people.company()
-    conversations.ingest(acme, record("call-1"))
+    start = timezone.now() - timedelta(days=30)
+    conversations.ingest(acme, record("call-1", started_at=start))
     erasing = threading.Thread(target=_in_thread, args=(_erase, acme, "call-1"))
+    digests = erased_ids.digests
 
-    with transaction.atomic():
-        conversations.ingest(acme, record("call-1", title="Once more"))
+    def pausing(company, external_ids):
+        found = digests(company, external_ids)
         erasing.start()
-        wait_until(_somebody_waits, "the erasure to wait for the import")
-    erasing.join(timeout=60)
-    report = conversations.ingest(acme, record("call-1", title="And again"))
+        wait_until(
+            lambda: _somebody_waits() or not erasing.is_alive(), "the erasure to wait or to end"
+        )
+        return found
 
-    assert (report.created, report.erased) == (0, 1)
+    monkeypatch.setattr(erased_ids, "digests", pausing)
+
+    conversations.ingest(acme, record("call-1", started_at=start, title="Once more"))
+    erasing.join(timeout=60)
+
+    assert Conversation.objects.count() == 1
+    assert Conversation.objects.get().erased_at is not None
     assert not Utterance.objects.exists()
 
 

@@ -50,7 +50,7 @@ class FilesField(forms.FileField):
     widget = FilesWidget
 
     def clean(self, data: Any, initial: Any = None) -> Any:
-        chosen = data if isinstance(data, list | tuple) else [data]
+        chosen = data if isinstance(data, list | tuple) and data else [data or None]
         return [super(FilesField, self).clean(one, initial) for one in chosen]
 
 
@@ -194,8 +194,9 @@ class ImportUploadAdmin(CompanyScopedAdmin):
         """Take files in and lead to the page that says what they hold."""
         if not self.has_add_permission(request):
             raise scope_of(request).refusal(Act.IMPORT_CONVERSATIONS)
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if request.method == "POST" and (upload := _kept(request, form)) is not None:
+        is_sent = request.method == "POST"
+        form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
+        if is_sent and (upload := _kept(request, form)) is not None:
             return HttpResponseRedirect(
                 reverse("admin:trackers_importupload_confirm", args=[upload.pk])
             )

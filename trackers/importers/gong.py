@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -24,6 +25,7 @@ MILLISECONDS = 1000
 # A time in seconds lies within the call; recordings and their stated duration differ a little.
 LATE_FACTOR, LATE_SECONDS = 1.5, 60
 EARLY_FACTOR = 0.2
+EPOCH_MAX = 10**10
 TIME_MAX = 7 * 24 * 3600 * MILLISECONDS  # A week; whatever is later is no time.
 WORDS_PER_SECOND_MAX = 20  # Nobody speaks that fast: the times are not milliseconds.
 
@@ -276,7 +278,7 @@ def _content(
         "source": "gong",
         "kind": "call",
         "title": meta.get("title") or "",
-        "started_at": meta.get("started") or meta.get("scheduled"),
+        "started_at": _instant(meta.get("started") or meta.get("scheduled")),
         "duration_seconds": _duration(call),
         "owner": _owner(meta, parties),
         "account": account,
@@ -285,6 +287,13 @@ def _content(
         "utterances": _utterances(sentences, unit),
     }
     return content, len(strangers)
+
+
+def _instant(value: Any) -> Any:
+    """Return a time as it was written; seconds since 1970, as some clients keep it, as a time."""
+    if isinstance(value, (int, float)) and 0 < value < EPOCH_MAX:
+        return datetime.fromtimestamp(value, UTC).isoformat()
+    return value
 
 
 def _participant(key: str, party: dict[str, Any]) -> dict[str, Any]:
@@ -314,16 +323,16 @@ def _customer(call: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, An
         for thing in _list(_dict(system).get("objects")):
             kind = str(_dict(thing).get("objectType"))
             fields = {
-                str(field.get("name")): str(field["value"])
+                str(field.get("name")).casefold(): str(field["value"])
                 for field in _list(_dict(thing).get("fields"))
                 if isinstance(field, dict) and field.get("value") not in (None, "")
             }
-            if fields.get("Name"):
+            if fields.get("name"):
                 found.setdefault(kind, fields)
     account, deal = found.get("Account"), found.get("Opportunity")
     return (
-        account and {"name": account["Name"], "type": account.get("Type", "")},
-        deal and {"name": deal["Name"], "stage": deal.get("StageName", "")},
+        account and {"name": account["name"], "type": account.get("type", "")},
+        deal and {"name": deal["name"], "stage": deal.get("stagename", "")},
     )
 
 

@@ -257,6 +257,12 @@ def test_an_id_that_became_a_number_is_the_same_call():
     assert record.id == "7782342274025937895"
 
 
+def test_seconds_since_1970_are_a_time():
+    _, (record,) = read(extensive(call(meta={"started": 1518863400.0})), transcripts(transcript()))
+
+    assert record.started_at == datetime(2018, 2, 17, 10, 30, tzinfo=UTC)
+
+
 BAD = {
     "no parties": (
         (extensive(call(parties=[])), transcripts(transcript())),
