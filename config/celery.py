@@ -26,6 +26,7 @@ SCHEDULE = {
     "forget_answers": {"task": "credits.tasks.forget_answers", "schedule": crontab(minute=40)},
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
+    "advise": {"task": "trackers.tasks.advise", "schedule": crontab(minute=50)},
     "sweep": {"task": "trackers.tasks.sweep", "schedule": crontab()},
     "change_zones": {"task": "billing.tasks.change_zones", "schedule": crontab()},
     "allocate": {"task": "billing.tasks.allocate", "schedule": crontab(minute=7)},

@@ -320,6 +320,7 @@ COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
 # What of it the dialog says in numbers: called with company, each returns (name, count).
 COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
+CREDIT_ADVICE = ["trackers.advice.suggested"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [

@@ -17,7 +17,7 @@ from django.db.models import Max
 from credits import audit
 from credits.audit import Action
 from credits.models import Company, User
-from trackers import filters, publishing
+from trackers import changes, filters, publishing
 from trackers.models import (
     AnswerType,
     Conversation,
@@ -109,6 +109,7 @@ def save(
         else:
             Tracker.objects.only("pk").get(pk=tracker_id, company=company)
             tracker, changed = _locked(tracker_id, edit_number), False
+        kinds_before = changes.Kinds.of(tracker)
         changed |= _apply(tracker, settings)
         rows_before = [] if tracker_id is None else _filters_of(tracker)
         wanted = {value: _filter_row(company, value) for value in settings.filters}
@@ -128,6 +129,10 @@ def save(
         _write(tracker, by=by, now=now, reason=reason)
         _write_filters(tracker, rows_before, wanted)
         _write_question(tracker, question)
+        if tracker_id is not None and (refiltered or kinds_before != changes.Kinds.of(tracker)):
+            changes.keep(
+                tracker, kinds_before=kinds_before, filters_before=rows_before, by=by, now=now
+            )
         if changed or refiltered:
             # The analyzer learns the corpus anew from the examples and conversations of today.
             TrackerVersion.objects.filter(tracker=tracker).update(calibration=None)

@@ -17,7 +17,14 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, UUIDField, Va
 from credits import rating
 from credits.rating import Rates, Work
 from trackers import filters
-from trackers.models import Conversation, Scan, ScanState, Tracker, TrackerVersion
+from trackers.models import (
+    Conversation,
+    Scan,
+    ScanState,
+    Tracker,
+    TrackerFilter,
+    TrackerVersion,
+)
 
 MONTH = timedelta(days=30)
 
@@ -47,7 +54,7 @@ def monthly(
     *, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
 ) -> ScanEstimate:
     """Price the matching conversations of the last 30 days: what a month costs at this pace."""
-    return of(_recent(tracker, now), side=version.side, rates=rates)
+    return of(recent(tracker, now), side=version.side, rates=rates)
 
 
 def monthly_of(
@@ -59,7 +66,7 @@ def monthly_of(
     for tracker, version in pairs:
         counts[tracker.pk] = defaultdict(int)
         queries.append(
-            filters.with_item(_recent(tracker, now), version.side)
+            filters.with_item(recent(tracker, now), version.side)
             .order_by()
             .annotate(tracker_ref=Value(tracker.pk, output_field=UUIDField()))
             .values("tracker_ref", "item")
@@ -108,8 +115,12 @@ def oldest_start(tracker: Tracker) -> datetime | None:
     )
 
 
-def _recent(tracker: Tracker, now: datetime) -> QuerySet[Conversation]:
-    return filters.matching(tracker).filter(started_at__gte=now - MONTH, started_at__lt=now)
+def recent(
+    tracker: Tracker, now: datetime, conditions: Iterable[TrackerFilter] | None = None
+) -> QuerySet[Conversation]:
+    """Return the matching conversations of the last 30 days, with other filters if given."""
+    matching = filters.matching(tracker, conditions)
+    return matching.filter(started_at__gte=now - MONTH, started_at__lt=now)
 
 
 def _priced(counts: dict[str, int], rates: Rates) -> ScanEstimate:

@@ -32,17 +32,20 @@ _TEXT_COUNTS = {
 NAMED = Prefetch("filters", TrackerFilter.objects.select_related("team", "member"))
 
 
-def matching(tracker: Tracker) -> QuerySet[Conversation]:
+def matching(
+    tracker: Tracker, conditions: Iterable[TrackerFilter] | None = None
+) -> QuerySet[Conversation]:
     """Return the company's conversations of the tracker's kinds that pass its filters.
 
     Any of the values of one field, and between fields; excluded values never pass. The values
-    are those stored on the conversation, not those its account or deal has today.
+    are those stored on the conversation, not those its account or deal has today. ``conditions``
+    under consideration, saved or not, stand in for the tracker's own.
     """
     conversations = Conversation.objects.filter(
         company_id=tracker.company_id, kind__in=kinds(tracker)
     )
     wanted: dict[str, list[TrackerFilter]] = defaultdict(list)
-    for condition in tracker.filters.all():
+    for condition in tracker.filters.all() if conditions is None else conditions:
         if condition.is_excluded:
             conversations = conversations.exclude(_passes(condition.field, [condition]))
         else:

@@ -9,9 +9,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from credits import jobs
-from trackers import scanning, sweeping, wakes
+from trackers import advising, scanning, sweeping, wakes
 
 SWEEP_PERIOD = timedelta(minutes=1)
+ADVISE_PERIOD = timedelta(hours=1)
 TURN = timedelta(seconds=1)  # How long a task goes on claiming before others get their turn.
 
 
@@ -33,3 +34,13 @@ def sweep() -> None:
     with jobs.once_per_period("sweep", now=now, period=SWEEP_PERIOD) as job:
         if job.is_mine:
             job.summary = str(sweeping.sweep(now=now))
+
+
+@shared_task
+def advise() -> None:
+    """Work out anew what companies could save, those first whose suggestions are oldest."""
+    now = timezone.now()
+    with jobs.once_per_period("advise", now=now, period=ADVISE_PERIOD) as job:
+        if job.is_mine:
+            count = advising.refresh_all(now=now, clock=timezone.now)
+            job.summary = f"{count:,} {'company' if count == 1 else 'companies'} looked at"

@@ -1,3 +1,4 @@
+from trackers.models.advice import AdviceRun, Narrowing, Suggestion, SuggestionKind
 from trackers.models.conversations import (
     Affiliation,
     Conversation,
@@ -20,6 +21,7 @@ from trackers.models.trackers import (
 )
 
 __all__ = [
+    "AdviceRun",
     "Affiliation",
     "AnswerType",
     "Backfill",
@@ -30,11 +32,14 @@ __all__ = [
     "CustomerAccount",
     "Deal",
     "FilterField",
+    "Narrowing",
     "Participant",
     "Quote",
     "Scan",
     "ScanState",
     "Side",
+    "Suggestion",
+    "SuggestionKind",
     "Team",
     "TeamMember",
     "Tracker",

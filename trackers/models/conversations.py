@@ -68,6 +68,13 @@ class Conversation(models.Model):
         indexes: ClassVar = [
             # Lists, estimates and backfills: one kind of one company over a span of time.
             models.Index("company", "kind", "started_at", "id", name="conversation_by_start"),
+            # Results of one account, and of one deal.
+            models.Index(
+                "account",
+                condition=Q(account__isnull=False),
+                name="conversation_by_account",
+            ),
+            models.Index("deal", condition=Q(deal__isnull=False), name="conversation_by_deal"),
         ]
 
     def __str__(self) -> str:

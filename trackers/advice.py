@@ -1,0 +1,102 @@
+"""What a company could save, in words (setting ``CREDIT_ADVICE``)."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.db.models import F, QuerySet
+from django.urls import reverse
+
+from credits import advice, shown
+from credits.advice import Advice
+from credits.models import Company
+from trackers.models import AdviceRun, Suggestion, SuggestionKind, TrackerState
+from trackers.models.advice import FILTERING
+
+
+def suggested(*, company: Company) -> Advice:
+    """Return the suggestions that were worked out last, without those overtaken since."""
+    found = list(standing().filter(company=company))
+    if found:
+        as_of = found[0].run.computed_at
+    else:
+        runs = AdviceRun.objects.filter(company=company)
+        as_of = runs.values_list("computed_at", flat=True).first()
+    return Advice(
+        suggestions=tuple(
+            advice.Suggestion(
+                kind=one.kind,
+                sentence=sentence(one),
+                evidence=evidence(one),
+                action=action(one),
+                saved=one.saved,
+                url=reverse("admin:trackers_suggestion_apply", args=[one.pk]),
+            )
+            for one in found
+        ),
+        as_of=as_of,
+    )
+
+
+def standing(rows: QuerySet[Suggestion] | None = None) -> QuerySet[Any]:
+    """Return the suggestions whose trackers are as they were, the dearest first."""
+    found = Suggestion.objects.all() if rows is None else rows
+    return (
+        found.filter(tracker__edit_number=F("edit_number"), tracker__state=TrackerState.PUBLISHED)
+        .select_related("run", "tracker", "twin")
+        .order_by(F("credits_after") - F("credits_before"), "pk")
+    )
+
+
+def sentence(one: Suggestion) -> str:
+    """Say what to do."""
+    name = f"“{one.tracker}”"
+    match one.kind:
+        case SuggestionKind.EMAILS:
+            return f"Leave e-mails out of {name}"
+        case SuggestionKind.FILTER | SuggestionKind.NO_FILTER:
+            return f"Narrow {name}: {one.words}"
+        case SuggestionKind.DUPLICATE:
+            return f"Unpublish {name}, which repeats “{one.twin}”"
+        case _:
+            return f"Unpublish {name}"
+
+
+def evidence(one: Suggestion) -> str:
+    """Say why, in the figures of the 30 days it was worked out from."""
+    read = shown.counted(one.read_count, "conversation")
+    results = shown.counted(one.found_count, "result")
+    less = percent(one.saved, one.credits_before)
+    match one.kind:
+        case SuggestionKind.NO_RESULTS:
+            return f"No results in 30 days, in {read} read."
+        case SuggestionKind.DUPLICATE:
+            kept = one.found_count - one.lost_count
+            return f"Reads the same conversations; “{one.twin}” has {kept} of its {results} too."
+        case SuggestionKind.FEW_RESULTS:
+            return (
+                f"{results[:1].upper()}{results[1:]} in {read} read; other trackers find about "
+                f"{one.usual_count} for as many credits."
+            )
+        case SuggestionKind.EMAILS:
+            emails = shown.counted(one.conversations_before - one.conversations_after, "e-mail")
+            return f"No results in {emails} of 30 days; all {results} are from calls."
+        case SuggestionKind.NO_FILTER:
+            lost = f"lost {one.lost_count} of {results}"
+            return f"It has no filter. With this one, 30 days had cost {less} less and {lost}."
+        case _:
+            lost = f"lost {one.lost_count} of {results}"
+            return f"With this filter, 30 days had cost {less} less and {lost}."
+
+
+def action(one: Suggestion) -> str:
+    """Name the button that leads to the page which shows the change."""
+    if one.kind in FILTERING:
+        return "See the filter"
+    return "See what changes"
+
+
+def percent(part: Decimal, whole: Decimal) -> str:
+    """Show a part in whole percent."""
+    return f"{(100 * part / whole).quantize(Decimal(1), rounding=ROUND_HALF_UP)} %"
