@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
+from django.db.models.expressions import Combinable
 from django.utils.module_loading import import_string
 
 from credits.models import Company
@@ -24,7 +26,6 @@ class Suggestion:
     kind: str
     sentence: str
     evidence: str
-    action: str
     saved: Decimal
     url: str
 
@@ -37,16 +38,27 @@ class Advice:
     as_of: datetime | None = None
 
 
-def of(*, company: Company) -> Advice:
-    """Return what a company could save; the oldest answer says how fresh it is."""
-    found: list[Suggestion] = []
-    instants: list[datetime] = []
-    for path in settings.CREDIT_ADVICE:
-        ask: Callable[..., Advice] = import_string(path)
-        advice = ask(company=company)
-        found += advice.suggestions
-        instants += [] if advice.as_of is None else [advice.as_of]
+@dataclass(frozen=True, slots=True)
+class AskedAdvice:
+    """Advice that the database is asked for in somebody's query, and how its answer is read."""
+
+    value: Combinable
+    read: Callable[[Any], Advice]
+
+
+def asked(*, company: Company) -> list[AskedAdvice]:
+    """Return what has to be asked; asks the database nothing itself."""
+    return [import_string(path)(company=company) for path in settings.CREDIT_ADVICE]
+
+
+def together(answers: Iterable[Advice]) -> Advice:
+    """Put several answers together; the oldest says how fresh they are."""
+    found = list(answers)
     return Advice(
-        suggestions=tuple(sorted(found, key=lambda one: -one.saved)),
-        as_of=min(instants, default=None),
+        suggestions=tuple(
+            sorted(
+                (one for advice in found for one in advice.suggestions), key=lambda one: -one.saved
+            )
+        ),
+        as_of=min((advice.as_of for advice in found if advice.as_of is not None), default=None),
     )

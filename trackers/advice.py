@@ -2,40 +2,67 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, JSONField, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast, JSONObject
 from django.urls import reverse
 
 from credits import advice, shown
-from credits.advice import Advice
+from credits.advice import Advice, AskedAdvice
 from credits.models import Company
-from trackers.models import AdviceRun, Suggestion, SuggestionKind, TrackerState
+from trackers.models import AdviceRun, Suggestion, SuggestionKind, Tracker, TrackerState
 from trackers.models.advice import FILTERING
 
+AMOUNTS = ("credits_before", "credits_after")
+SUGGESTIONS_MAX = 100
 
-def suggested(*, company: Company) -> Advice:
-    """Return the suggestions that were worked out last, without those overtaken since."""
-    found = list(standing().filter(company=company))
-    if found:
-        as_of = found[0].run.computed_at
-    else:
-        runs = AdviceRun.objects.filter(company=company)
-        as_of = runs.values_list("computed_at", flat=True).first()
-    return Advice(
-        suggestions=tuple(
-            advice.Suggestion(
-                kind=one.kind,
-                sentence=sentence(one),
-                evidence=evidence(one),
-                action=action(one),
-                saved=one.saved,
-                url=reverse("admin:trackers_suggestion_apply", args=[one.pk]),
+
+def suggested(*, company: Company) -> AskedAdvice:
+    """Ask for the suggestions that were worked out last, without those overtaken since."""
+    columns = [column.attname for column in Suggestion._meta.concrete_fields]
+    rows = (
+        standing()
+        .filter(run=OuterRef("pk"))
+        .values(
+            json=JSONObject(
+                # As text: JSON's numbers would come back as floats.
+                **{name: Cast(F(name), TextField()) for name in AMOUNTS},
+                **{name: F(name) for name in columns if name not in AMOUNTS},
+                tracker_name=F("tracker__name"),
+                twin_name=F("twin__name"),
             )
-            for one in found
-        ),
-        as_of=as_of,
+        )
+    )
+    run = AdviceRun.objects.filter(company=company).values(
+        json=JSONObject(as_of=F("computed_at"), rows=ArraySubquery(rows[:SUGGESTIONS_MAX]))
+    )
+    return AskedAdvice(Subquery(run, output_field=JSONField()), _read)
+
+
+def _read(answer: dict[str, Any] | None) -> Advice:
+    if answer is None:
+        return Advice()
+    return Advice(
+        suggestions=tuple(_suggestion(row) for row in answer["rows"]),
+        as_of=datetime.fromisoformat(answer["as_of"]),
+    )
+
+
+def _suggestion(row: dict[str, Any]) -> advice.Suggestion:
+    tracker, twin = Tracker(name=row.pop("tracker_name")), Tracker(name=row.pop("twin_name"))
+    row |= {name: Decimal(row[name]) for name in AMOUNTS}
+    one = Suggestion(**row)
+    one.tracker, one.twin = tracker, twin
+    return advice.Suggestion(
+        kind=one.kind,
+        sentence=sentence(one),
+        evidence=evidence(one),
+        saved=one.saved,
+        url=reverse("admin:trackers_suggestion_apply", args=[one.pk]),
     )
 
 

@@ -102,7 +102,7 @@ def refresh(*, company: Company, now: datetime) -> AdviceRun:
         run.save(update_fields=["computed_at"])
         for one in found:
             one.run = run
-        kept = Suggestion.objects.bulk_create(
+        Suggestion.objects.bulk_create(
             found,
             update_conflicts=True,
             unique_fields=["tracker", "kind"],
@@ -112,8 +112,13 @@ def refresh(*, company: Company, now: datetime) -> AdviceRun:
                 if column.name not in ("id", "company", "tracker", "kind")
             ],
         )
-        ids = [one.pk for one in kept]
-        Suggestion.objects.filter(company=company).exclude(pk__in=ids).delete()
+        made = {(one.tracker_id, one.kind) for one in found}
+        over = [
+            one.pk
+            for one in Suggestion.objects.filter(company=company).only("pk", "tracker", "kind")
+            if (one.tracker_id, one.kind) not in made
+        ]
+        Suggestion.objects.filter(pk__in=over).delete()
     return run
 
 

@@ -7,6 +7,7 @@ decides anything, each with the reason.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest import mock
@@ -20,10 +21,11 @@ from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
 from tests.security import acts_of_billing, acts_of_programs
-from tests.security.acting import ACTS, World, act, confirmed, corrected, url
+from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, seen, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
-from trackers import backfills
+from trackers import backfills, narrowing
+from trackers.models import AdviceRun, Suggestion
 
 __all__ = ["ACTS", "World", "acts_of_billing", "acts_of_programs"]
 
@@ -217,6 +219,52 @@ def start_backfill(world: World, tracker: Any) -> Any:
     return confirmed(world.as_alice, url("trackers_tracker_backfill", tracker.pk))
 
 
+def _suggestion(world: World) -> Any:
+    """Suggest to leave out the e-mails of a tracker that reads both."""
+    tracker = world.tracker(include_emails=True)
+    return Suggestion.objects.create(
+        company=world.acme,
+        run=AdviceRun.objects.create(company=world.acme, computed_at=timezone.now()),
+        tracker=tracker,
+        kind="EMAILS",
+        edit_number=tracker.edit_number,
+        conversations_before=4,
+        conversations_after=3,
+        credits_before=2,
+        credits_after=1,
+        read_count=4,
+        found_count=1,
+    )
+
+
+@act("admin:trackers_suggestion_apply", "CHANGED", prepare=_suggestion)
+def apply_suggestion(world: World, suggestion: Any) -> Any:
+    return seen(world.as_alice, url("trackers_suggestion_apply", suggestion.pk))
+
+
+@act("admin:trackers_tracker_narrow", "CHANGED", prepare=World.tracker)
+def narrow_filters(world: World, tracker: Any) -> Any:
+    form = {"edit_number": str(tracker.edit_number), "include_calls": "on", "include_emails": "on"}
+    return agreed(world.as_alice, url("trackers_tracker_narrow", tracker.pk), **form)
+
+
+def _narrowed(world: World) -> Any:
+    tracker = world.tracker()
+    reads = narrowing.of(tracker)
+    return narrowing.save(
+        tracker=tracker,
+        edit_number=tracker.edit_number,
+        reads=replace(reads, emails=True),
+        by=world.alice,
+        now=timezone.now(),
+    )
+
+
+@act("admin:trackers_tracker_undo", "CHANGED", prepare=_narrowed)
+def undo_narrowing(world: World, tracker: Any) -> Any:
+    return seen(world.as_alice, url("trackers_tracker_undo", tracker.pk))
+
+
 @act("admin:trackers_backfill_stop", "STOPPED", prepare=World.backfill)
 def stop_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_stop", backfill.pk))
@@ -274,6 +322,7 @@ READS = {
     "admin:app_list": "a list of pages",
     "/admin/(?P<url>.*)": "says that there is no such page",
     "admin:credits_usageevent_changelist": "a list",
+    "admin:trackers_suggestion_changelist": "a list, worked out anew when it is old",
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
     "admin:ledger_entry": "a page of figures",
@@ -308,6 +357,7 @@ TASKS_WITHOUT_A_LINE = {
     "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
     "credits.tasks.add_up_days": "fills a cache of what usage events say",
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
+    "trackers.tasks.advise": "works out suggestions from what trackers found; nobody decided it",
     "trackers.tasks.sweep": "hands lost work out again; nobody decided anything",
     "trackers.tasks.scan": "does what publishing or a backfill decided; usage and ledger say it",
 }

@@ -15,12 +15,14 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from credits import balances, rating, shown
+from credits.admin import acting
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import backfills, configuring, estimates, filters, publishing
 from trackers.admin import trackers_acts, trackers_history, trackers_shown
 from trackers.admin.forms import TrackerForm
+from trackers.admin.narrowing import Narrow, Undo
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
 
@@ -118,7 +120,12 @@ class TrackerAdmin(CompanyScopedAdmin):
             "backfill": trackers_acts.backfill,
             "history": trackers_history.history,
         }
-        return [*self.pages_of_row("tracker_id", pages), *super().get_urls()]
+        acts = acting.pages_of_row({"narrow": Narrow, "undo": Undo})
+        return [
+            *self.pages_of_row("tracker_id", pages),
+            *self.pages_of_row("pk", acts),
+            *super().get_urls(),
+        ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):
