@@ -56,9 +56,7 @@ def together(answers: Iterable[Advice]) -> Advice:
     found = list(answers)
     return Advice(
         suggestions=tuple(
-            sorted(
-                (one for advice in found for one in advice.suggestions), key=lambda one: -one.saved
-            )
+            sorted((one for each in found for one in each.suggestions), key=lambda one: -one.saved)
         ),
         as_of=min((advice.as_of for advice in found if advice.as_of is not None), default=None),
     )

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
+from credits.advice import Advice
 from credits.models import Company, User
 from tests.support import conversations
 from tests.support.conversations import record
-from trackers import scanning
+from trackers import advice, advising, scanning
 from trackers.analyzers.base import Calibration, Confidence, Evidence, Finding, Verdict
-from trackers.models import Scan, ScanState, Tracker
+from trackers.models import Scan, ScanState, Suggestion, Tracker
 
 # The month behind begins on 2 December.
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -85,3 +86,33 @@ def arrive(company: Company, talks: Iterable) -> None:
     ):
         while scanning.run_batch(version_id=version, backfill_id=None, clock=lambda: NOW):
             pass
+
+
+def spread(count: int, *, first: float = 0.5, last: float = 29.5) -> list[float]:
+    """So many days ago, evenly over the month behind."""
+    return [first + (last - first) * place / max(count - 1, 1) for place in range(count)]
+
+
+def talks(count: int, *words: str, tag: str = "", **changes):
+    return [
+        talk(f"{tag}{number}", *words, day=day, **changes)
+        for number, day in enumerate(spread(count))
+    ]
+
+
+def suggested(company, now=NOW) -> dict[tuple[str, str], Suggestion]:
+    """Keep and return what is suggested, by the tracker's name and the kind."""
+    advising.refresh(company=company, now=now)
+    rows = Suggestion.objects.filter(company=company).select_related("tracker", "twin")
+    return {(row.tracker.name, row.kind): row for row in rows}
+
+
+def shown(company) -> Advice:
+    """What the credits page is told, asked for in another query."""
+    asked = advice.suggested(company=company)
+    row = Company.objects.filter(pk=company.pk).annotate(answer=asked.value).get()
+    return asked.read(row.answer)
+
+
+def kinds(company, now=NOW) -> set[tuple[str, str]]:
+    return set(suggested(company, now))
