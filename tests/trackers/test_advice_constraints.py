@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from credits.identifiers import new_id
 from tests.support import conversations, people
 from tests.support.breaking import copy_refused_by, update_refused_by
 from trackers.models import AdviceRun, Narrowing, Suggestion
@@ -40,11 +41,11 @@ def suggestion(acme, run):
 
 
 def test_a_company_has_one_advice_run(run):
-    assert copy_refused_by(run) == "company_has_one_advice_run"
+    assert copy_refused_by(run, id=new_id()) == "company_has_one_advice_run"
 
 
 def test_a_tracker_has_one_suggestion_of_a_kind(suggestion):
-    assert copy_refused_by(suggestion) == "tracker_has_one_suggestion_of_a_kind"
+    assert copy_refused_by(suggestion, id=new_id()) == "tracker_has_one_suggestion_of_a_kind"
 
 
 def test_a_suggestion_saves_credits(suggestion):
@@ -63,7 +64,7 @@ def test_a_suggestion_names_its_filter_if_it_is_one_and_no_other(suggestion):
 def test_a_suggestion_names_the_tracker_that_another_repeats_and_no_other(suggestion):
     rule = "suggestion_of_a_duplicate_names_the_other"
     assert update_refused_by(suggestion, kind="DUPLICATE") == rule
-    assert update_refused_by(suggestion, twin=suggestion.tracker) == rule
+    assert update_refused_by(suggestion, twin_id=suggestion.tracker_id) == rule
 
 
 def test_a_suggestion_loses_no_more_than_was_found_in_what_was_read(suggestion):
@@ -83,4 +84,4 @@ def test_a_change_of_a_tracker_is_kept_once(acme):
         made_at=timezone.now(),
     )
 
-    assert copy_refused_by(kept) == "narrowing_is_one_change_of_a_tracker"
+    assert copy_refused_by(kept, id=new_id()) == "narrowing_is_one_change_of_a_tracker"
