@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters
+from trackers import analyzers, filters, lessons
 from trackers.analyzers.base import Affiliation as TextAffiliation
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
@@ -52,7 +52,11 @@ def of_version(version_id: UUID) -> Calibration:
 
 
 def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
-    """Put a version and the settings of today as a question to an analyzer."""
+    """Put a version and the settings of today as a question to an analyzer.
+
+    The examples are those somebody typed, then those that reviews taught.
+    """
+    learned = lessons.of(tracker)
     return TrackerQuestion(
         id=str(version.pk),
         text=version.question,
@@ -60,8 +64,8 @@ def question_of(tracker: Tracker, version: TrackerVersion) -> TrackerQuestion:
         answer_type=QuestionAnswerType(version.answer_type),
         choices=tuple(version.choices),
         side=QuestionSide(version.side),
-        examples=tuple(tracker.examples),
-        counter_examples=tuple(tracker.counter_examples),
+        examples=(*tracker.examples, *learned.examples),
+        counter_examples=(*tracker.counter_examples, *learned.counter_examples),
         threshold=None if tracker.threshold is None else float(tracker.threshold),
     )
 

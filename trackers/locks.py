@@ -33,3 +33,9 @@ def keep_open(company_id: int) -> None:
     company = Company.objects.get(pk=company_id)
     if company.closed_at is not None:
         raise CompanyClosed(company)
+
+
+def queue_for(name: str) -> None:
+    """Wait until no other transaction has this name, and have it until this one ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])

@@ -23,7 +23,7 @@ KEYS = (
 class Migration(migrations.Migration):
     dependencies = [
         ("credits", "0013_walls"),
-        ("trackers", "0002_same_company"),
+        ("trackers", "0003_preview"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

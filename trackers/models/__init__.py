@@ -7,6 +7,14 @@ from trackers.models.conversations import (
     Utterance,
 )
 from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
+from trackers.models.previews import (
+    PREVIEW_CONVERSATIONS_MAX,
+    ConversationVectors,
+    Preview,
+    PreviewQuote,
+    PreviewResult,
+    Review,
+)
 from trackers.models.scans import Confidence, Quote, Scan, ScanState, Verdict
 from trackers.models.trackers import (
     AnswerType,
@@ -21,6 +29,7 @@ from trackers.models.trackers import (
 )
 
 __all__ = [
+    "PREVIEW_CONVERSATIONS_MAX",
     "AdviceRun",
     "Affiliation",
     "AnswerType",
@@ -29,12 +38,17 @@ __all__ = [
     "Confidence",
     "Conversation",
     "ConversationKind",
+    "ConversationVectors",
     "CustomerAccount",
     "Deal",
     "FilterField",
     "Narrowing",
     "Participant",
+    "Preview",
+    "PreviewQuote",
+    "PreviewResult",
     "Quote",
+    "Review",
     "Scan",
     "ScanState",
     "Side",
