@@ -24,7 +24,7 @@ from tests.security import acts_of_billing, acts_of_programs
 from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, seen, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
-from trackers import backfills, narrowing
+from trackers import backfills, narrowing, scanning
 from trackers.models import AdviceRun, Suggestion
 
 __all__ = ["ACTS", "World", "acts_of_billing", "acts_of_programs"]
@@ -265,6 +265,17 @@ def undo_narrowing(world: World, tracker: Any) -> Any:
     return seen(world.as_alice, url("trackers_tracker_undo", tracker.pk))
 
 
+def _result(world: World) -> Any:
+    backfill = world.backfill()
+    scanning.run_batch(version_id=backfill.version_id, backfill_id=backfill.pk, clock=timezone.now)
+    return backfill.scans.first()
+
+
+@act("admin:trackers_scan_judge", "ADDED", prepare=_result)
+def reject_result(world: World, scan: Any) -> Any:
+    return world.as_alice.post(url("trackers_scan_judge", scan.pk), {"word": "wrong"})
+
+
 @act("admin:trackers_backfill_stop", "STOPPED", prepare=World.backfill)
 def stop_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_stop", backfill.pk))
@@ -305,6 +316,7 @@ _export("credits_usageevent_export")
 _export("credits_ledgerentry_export")
 _export("billing_purchase_export")
 _export("credits_auditevent_export")
+_export("trackers_scan_export")
 
 
 READS = {
@@ -323,6 +335,7 @@ READS = {
     "/admin/(?P<url>.*)": "says that there is no such page",
     "admin:credits_usageevent_changelist": "a list",
     "admin:trackers_suggestion_changelist": "a list, worked out anew when it is old",
+    "admin:trackers_scan_by": "results added up",
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
     "admin:ledger_entry": "a page of figures",
