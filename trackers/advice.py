@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, JSONField, OuterRef, QuerySet, Subquery, TextField
+from django.db.models import F, JSONField, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast, JSONObject
 from django.urls import reverse
 
@@ -19,6 +19,8 @@ from trackers.models.advice import FILTERING
 
 AMOUNTS = ("credits_before", "credits_after")
 SUGGESTIONS_MAX = 100
+# Of a tracker that is as it was when the suggestion was worked out.
+STANDING = Q(tracker__edit_number=F("edit_number"), tracker__state=TrackerState.PUBLISHED)
 
 
 def suggested(*, company: Company) -> AskedAdvice:
@@ -70,7 +72,7 @@ def standing(rows: QuerySet[Suggestion] | None = None) -> QuerySet[Any]:
     """Return the suggestions whose trackers are as they were, the dearest first."""
     found = Suggestion.objects.all() if rows is None else rows
     return (
-        found.filter(tracker__edit_number=F("edit_number"), tracker__state=TrackerState.PUBLISHED)
+        found.filter(STANDING)
         .select_related("run", "tracker", "twin")
         .order_by(F("credits_after") - F("credits_before"), "pk")
     )

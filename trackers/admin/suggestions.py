@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
+from unfold.views import ChangeList
 
 from credits import shown
 from credits.admin import acting
@@ -108,6 +109,13 @@ class Apply(acting.Act):
         return Done(url, narrowing_shown.saved(tracker))
 
 
+class StandingChangeList(ChangeList):
+    """Lists what still holds; a page opened before says what has overtaken it."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().get_queryset(request, *args, **kwargs).filter(advice.STANDING)
+
+
 @admin.register(Suggestion)
 class SuggestionAdmin(ReadOnlyAdmin):
     """Read-only: what is suggested follows from what trackers read and found."""
@@ -125,7 +133,11 @@ class SuggestionAdmin(ReadOnlyAdmin):
         css: ClassVar = {"all": ("trackers/trackers.css",)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Suggestion]:
-        return advice.standing(super().get_queryset(request)).select_related("company")
+        rows: QuerySet[Suggestion] = super().get_queryset(request)
+        return rows.select_related("company", "run", "tracker__company", "twin")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return StandingChangeList
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return (F("credits_after") - F("credits_before"), "pk")
