@@ -322,6 +322,7 @@ COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_ADVICE = ["trackers.advice.suggested"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
+CREDIT_PLANNED = ["trackers.demand.planned_per_day"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [
     "credits.reports.usage.CreditUsageReport",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
+from credits import rating
+from credits.amounts import ZERO
 from credits.models import User
-from trackers.models import FilterField, Narrowing, Tracker, TrackerFilter
+from trackers import estimates
+from trackers.models import FilterField, Narrowing, Tracker, TrackerFilter, TrackerState
 
 REFERENCES = (FilterField.TEAM, FilterField.USER)
 
@@ -34,6 +39,7 @@ def keep(
     now: datetime,
 ) -> Narrowing:
     """Keep what a locked tracker read before it was saved; its edit number is the change's."""
+    rows = list(filters_before)
     return Narrowing.objects.create(
         company_id=tracker.company_id,
         tracker=tracker,
@@ -42,11 +48,30 @@ def keep(
         emails_before=kinds_before.emails,
         filters_before=[
             [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded]
-            for row in filters_before
+            for row in rows
         ],
+        more_a_month=_more_a_month(tracker, kinds_before, rows, now),
         made_at=now,
         made_by=by,
     )
+
+
+def _more_a_month(
+    tracker: Tracker, kinds_before: Kinds, filters_before: list[TrackerFilter], now: datetime
+) -> Decimal:
+    """Return by how much the estimate moved, as the page that showed the change put it."""
+    version = tracker.current_version
+    if tracker.state != TrackerState.PUBLISHED or version is None:
+        return ZERO
+    rates = rating.rates_at(now)
+    before = copy.copy(tracker)
+    before.include_calls, before.include_emails = kinds_before.calls, kinds_before.emails
+    conditions = TrackerFilter.objects.filter(tracker=tracker)
+    was = estimates.of(
+        estimates.recent(before, now, filters_before), side=version.side, rates=rates
+    )
+    is_ = estimates.of(estimates.recent(tracker, now, conditions), side=version.side, rates=rates)
+    return is_.credits - was.credits
 
 
 def last_of(tracker: Tracker) -> Narrowing | None:

@@ -119,7 +119,9 @@ class Narrowing(models.Model):
     """A change of what a tracker reads, with what it read before, so that it can be taken back.
 
     ``edit_number`` is the tracker's after the change. ``filters_before`` holds (field, value,
-    is excluded) of each filter; values are ids of teams and members, or texts.
+    is excluded) of each filter; values are ids of teams and members, or texts. ``more_a_month``
+    is by how many credits the change moved the estimate of a month, below 0 for less; 0 for a
+    tracker that is not published.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -129,6 +131,7 @@ class Narrowing(models.Model):
     calls_before = models.BooleanField()
     emails_before = models.BooleanField()
     filters_before = models.JSONField()
+    more_a_month = AmountField(default=0)
     made_at = models.DateTimeField()
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -140,6 +143,10 @@ class Narrowing(models.Model):
             models.UniqueConstraint(
                 fields=["tracker", "edit_number"], name="narrowing_is_one_change_of_a_tracker"
             ),
+        ]
+        indexes: ClassVar = [
+            # The credits page: what recent changes will move.
+            models.Index("company", "made_at", name="narrowing_by_day"),
         ]
 
     def __str__(self) -> str:
