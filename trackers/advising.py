@@ -20,7 +20,7 @@ from credits import rating
 from credits.models import Company
 from credits.rating import Rates
 from trackers import backtests, estimates, filters, narrowing
-from trackers.backtests import EXPECTED_MIN, FOUND_MIN, Month, Rule
+from trackers.backtests import FOUND_MIN, Month, Rule
 from trackers.estimates import ScanEstimate
 from trackers.models import AdviceRun, Suggestion, SuggestionKind, Tracker, TrackerState
 from trackers.narrowing import Reads
@@ -214,7 +214,7 @@ def _few_results(case: Case, cases: Mapping[UUID, Case]) -> Suggestion | None:
     if len(others) < 2 or not spent or not own.found:
         return None
     usual = own.spent * found / spent
-    if usual < EXPECTED_MIN or own.found > FEW * usual:
+    if own.found > FEW * usual or not backtests.is_no_chance(own.found, usual):
         return None
     return case.suggestion(SuggestionKind.FEW_RESULTS, usual_count=int(usual))
 
@@ -224,7 +224,7 @@ def _emails(case: Case) -> Suggestion | None:
     calls, emails = case.month.calls, case.month.emails
     if emails.read < EMAILS_MIN or emails.found or emails.unsure or not calls.found:
         return None
-    if emails.read * calls.found < EXPECTED_MIN * calls.read:
+    if not backtests.is_no_chance(0, Decimal(emails.read * calls.found) / calls.read):
         return None
     return case.suggestion(SuggestionKind.EMAILS, narrowing.of(case.tracker).without_emails())
 

@@ -6,6 +6,7 @@ their present text, as its version in force answered: the conversations that its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,9 +40,10 @@ FIELDS = {
 VALUES_MAX = 5
 # With fewer results a share of them says nothing.
 FOUND_MIN = 10
-# A part of the conversations is judged where it would have given so many results at the usual
-# rate: that it then gives next to none by chance happens once in some hundred times.
-EXPECTED_MIN = 5
+# Finding so little by chance alone may happen once in a thousand looks: a company has some dozen
+# values to look at. Below so many results to be expected, even none may be chance.
+CHANCE_MAX = 0.001
+EXPECTED_MIN = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,20 @@ def shared(tracker: Tracker, other: Tracker, *, now: datetime) -> Tally:
     return Tally(read=counted["read"], found=counted["found"])
 
 
+def is_no_chance(found: int, expected: Decimal) -> bool:
+    """Tell whether so few results are too rare to be chance where so many are usual.
+
+    By Poisson's law, in floating point: nothing is charged by it.
+    """
+    mean = float(expected)
+    term = math.exp(-mean)
+    likely = term
+    for count in range(1, found + 1):
+        term *= mean / count
+        likely += term
+    return likely <= CHANCE_MAX
+
+
 def best_cut(month: Month, rule: Rule) -> Cut | None:
     """Return the filter by one field that saves most within the rule; None where none does."""
     cuts = [cut for name, values in month.by_value.items() if (cut := _cut(name, values, rule))]
@@ -168,8 +184,8 @@ def _cut(name: FilterField, values: Mapping[str, Tally], rule: Rule) -> Cut | No
     gone = Tally()
     for names, tally in sorted(parts, key=lambda part: part[1].found / part[1].read):
         expected = tally.read * rate
-        is_judged = expected >= EXPECTED_MIN and tally.found <= rule.rate_max * expected
-        if is_judged and gone.found + tally.found <= rule.lost_max * everything.found:
+        is_poor = tally.found <= rule.rate_max * expected and is_no_chance(tally.found, expected)
+        if is_poor and gone.found + tally.found <= rule.lost_max * everything.found:
             dropped += names
             gone += tally
     kept = [value for value in values if value not in dropped]

@@ -12,13 +12,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, QuerySet, Sum, TextChoices, UUIDField, Value
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum, TextChoices, UUIDField, Value
 
 from credits import rating
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from trackers import estimates, filters
-from trackers.models import Review, Scan, ScanState, Tracker, TrackerState, Verdict
+from trackers.models import Conversation, Review, Scan, ScanState, Tracker, TrackerState, Verdict
 
 
 class By(TextChoices):
@@ -127,9 +127,10 @@ def accuracy(*, company: Company, trackers: Iterable[UUID], now: datetime) -> di
     """Return actual ÷ estimate of each tracker's first month of its version, by tracker.
 
     The estimate is that of the publish page: the 30 days before, by the rates then. Left out are
-    trackers whose version is younger than a month, whose estimate was 0, or whose filters were
-    changed since, because it was made for others.
+    trackers whose version is younger than a month, whose estimate was 0 or from less than a month
+    of conversations, or whose filters were changed since, because it was made for others.
     """
+    first = Conversation.objects.filter(company=company).aggregate(at=Min("started_at"))["at"]
     chosen = (
         Tracker.objects.filter(
             company=company,
@@ -147,6 +148,8 @@ def accuracy(*, company: Company, trackers: Iterable[UUID], now: datetime) -> di
         version = tracker.version_in_force
         published_at = version.published_at
         assert published_at is not None  # It is in force.
+        if first is None or first > published_at - estimates.MONTH:
+            continue
         estimate = estimates.monthly(
             tracker=tracker,
             version=version,

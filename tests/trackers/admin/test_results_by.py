@@ -114,6 +114,7 @@ def test_a_version_s_first_month_is_put_against_its_estimate(world):
     conversations.ingest(
         world.acme,
         *(call(f"before-{n}", started_at=at - timedelta(days=1 + n)) for n in range(4)),
+        call("older", started_at=at - timedelta(days=31)),
         now=at,
     )
     tracker = conversations.published(world.acme, world.alice, now=at)

@@ -104,6 +104,22 @@ def test_a_small_team_without_results_is_chance(acme, alice):
     assert kinds(acme) == set()
 
 
+def test_one_result_where_seven_are_usual_is_chance_and_where_ten_are_it_is_not(acme, alice):
+    tracker(acme, alice, "price", name="Pricing")
+    history = [
+        *talks(49, "price", tag="hit", team="EMEA"),
+        *talks(51, "nothing", tag="no", team="EMEA"),
+        *talks(1, "price", tag="far-hit", team="APAC"),
+        *talks(16, "nothing", tag="far", team="APAC"),
+    ]
+    arrive(acme, history)
+    assert kinds(acme) == set()
+
+    arrive(acme, talks(12, "nothing", tag="more", team="APAC"))
+
+    assert kinds(acme) == {("Pricing", "FILTER")}
+
+
 def test_many_small_values_without_results_are_no_less_chance(acme, alice):
     tracker(acme, alice, "price")
     arrive(
