@@ -15,7 +15,6 @@ from credits import advice, shown
 from credits.advice import Advice, AskedAdvice
 from credits.models import Company
 from trackers.models import AdviceRun, Suggestion, SuggestionKind, Tracker, TrackerState
-from trackers.models.advice import FILTERING
 
 AMOUNTS = ("credits_before", "credits_after")
 SUGGESTIONS_MAX = 100
@@ -117,13 +116,6 @@ def evidence(one: Suggestion) -> str:
         case _:
             lost = f"lost {one.lost_count} of {results}"
             return f"With this filter, 30 days had cost {less} less and {lost}."
-
-
-def action(one: Suggestion) -> str:
-    """Name the button that leads to the page which shows the change."""
-    if one.kind in FILTERING:
-        return "See the filter"
-    return "See what changes"
 
 
 def percent(part: Decimal, whole: Decimal) -> str:

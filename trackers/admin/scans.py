@@ -226,6 +226,7 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
             "is_found": scan.verdict != Verdict.NO,
             "is_from_an_earlier_text": not _is_current(scan),
             "judged": self.judged(scan),
+            "is_judged": bool(judged_in_words(scan)),
             "scan_id": scan.pk,
             "may_judge": may_judge(request, scan),
         }

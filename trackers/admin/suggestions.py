@@ -113,7 +113,14 @@ class StandingChangeList(ChangeList):
     """Lists what still holds; a page opened before says what has overtaken it."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        self.may_apply = scope_of(request).may(Act.EDIT_TRACKERS)
         return super().get_queryset(request, *args, **kwargs).filter(advice.STANDING)
+
+    def url_for_result(self, result: Any) -> str:
+        """Lead those who may do it to the page that does."""
+        if self.may_apply:
+            return reverse("admin:trackers_suggestion_apply", args=[result.pk])
+        return super().url_for_result(result)
 
 
 @admin.register(Suggestion)
@@ -122,8 +129,8 @@ class SuggestionAdmin(ReadOnlyAdmin):
 
     view_act = Act.VIEW_TRACKERS
     empty_words = "Once a tracker has run for two weeks, what it could save is looked for hourly."
-    list_display = ("to_do", "why", "saved_shown", "change", "see")
-    list_display_links = None
+    list_display = ("to_do", "why", "saved_shown", "change")
+    list_display_links = ("to_do",)
     list_filter = ("kind",)
     sortable_by = ()
     fields = ("to_do", "why", "saved_shown", "change")
@@ -165,11 +172,7 @@ class SuggestionAdmin(ReadOnlyAdmin):
 
     @display(description="What could be saved")
     def to_do(self, row: Suggestion) -> str:
-        return format_html(
-            '<span class="tt-asked"><a class="credits-link" href="{}">{}</a></span>',
-            shown.address_of(row.tracker),
-            advice.sentence(row),
-        )
+        return advice.sentence(row)
 
     @display(description="Why")
     def why(self, row: Suggestion) -> str:
@@ -185,12 +188,4 @@ class SuggestionAdmin(ReadOnlyAdmin):
             "{} → {}",
             shown.about(row.credits_before, metric="credits-before"),
             shown.about(row.credits_after, metric="credits-after"),
-        )
-
-    @display(description="")
-    def see(self, row: Suggestion) -> str:
-        return format_html(
-            '<a class="credits-button" href="{}">{}</a>',
-            reverse("admin:trackers_suggestion_apply", args=[row.pk]),
-            advice.action(row),
         )

@@ -39,6 +39,16 @@ def test_a_result_of_five_weeks_ago_is_no_result_of_the_month(acme, alice):
     assert kinds(acme) == {("Summer promo", "NO_RESULTS")}
 
 
+def test_a_result_of_a_text_that_changed_since_is_none_of_what_is_there_now(acme, alice):
+    tracker(acme, alice, "promo")
+    arrive(acme, [*talks(40, "price"), talk("hit", "promo", day=20)])
+    assert kinds(acme) == set()
+
+    arrive(acme, [talk("hit", "price", day=20)])
+
+    assert kinds(acme) == {("Promo talk", "NO_RESULTS")}
+
+
 def test_a_doubt_is_no_proof_that_there_is_nothing(acme, alice):
     tracker(acme, alice, "promo")
     arrive(acme, [*talks(40, "price"), talk("doubt", "perhaps", "promo", day=3)])
