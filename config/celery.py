@@ -32,6 +32,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "settle": {"task": "credits.tasks.settle", "schedule": crontab()},
     "exports": {"task": "credits.tasks.look_after_exports", "schedule": crontab()},
     "forget_uploads": {"task": "trackers.tasks.forget_uploads", "schedule": crontab(minute=50)},
+    "advise": {"task": "trackers.tasks.advise", "schedule": crontab(minute=55)},
     # Twice a minute, so that what credits woke is read within the minute.
     "sweep": {"task": "trackers.tasks.sweep", "schedule": HALF_MINUTE},
     # Several tries a night; the first that a worker takes does the day's.

@@ -44,6 +44,7 @@ GROUPS = (
         "Overview",
         (
             Item("Credits", "monitoring", "admin:credits_page", Act.VIEW_CREDITS),
+            _list("Suggestions", "lightbulb", "trackers_suggestion", Act.VIEW_TRACKERS),
             _list("Alerts", "notifications", "credits_alert", Act.VIEW_LEDGER),
             Item("Guide to credits", "menu_book", "admin:credits_guide", Act.VIEW_CREDITS),
         ),

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import Protocol
 
 from django.conf import settings
+from django.db.models import DecimalField, Value
+from django.db.models.expressions import Combinable
 from django.utils.module_loading import import_string
 
 from credits import metering
+from credits.amounts import DIGITS, ZERO
 from credits.models import Company
+
+# Of estimates: more places than a charge has.
+PACE: DecimalField[Decimal, Decimal] = DecimalField(max_digits=DIGITS + 6, decimal_places=9)
 
 
 class Demand(Protocol):
@@ -39,6 +47,16 @@ class Waiting:
 
     def __bool__(self) -> bool:
         return self.count > 0
+
+
+def planned_per_day(company: Company) -> Combinable:
+    """Say, in somebody's query, by how much changes that are made move the pace of each day.
+
+    Below 0 for less. Of ``forecasts.HISTORY_DAYS`` days of history those from before a change
+    still count as they were; with each day that passes they are fewer, and the move smaller.
+    """
+    parts = [import_string(path)(company=company) for path in settings.CREDIT_PLANNED]
+    return reduce(operator.add, parts, Value(ZERO, output_field=PACE))
 
 
 def waiting(*, company: Company) -> Waiting:

@@ -26,7 +26,10 @@ LOTS_MAX = 1000
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What is there, what is used, and what waits; ``available`` is free to be spent now."""
+    """What is there, what is used, and what waits; ``available`` is free to be spent now.
+
+    ``planned_per_day`` is what changes that are made already move the pace of each day.
+    """
 
     instant: datetime
     zone: ZoneInfo
@@ -34,6 +37,7 @@ class Outlook:
     waiting: Decimal
     pace: Pace
     lots: tuple[Lot, ...]
+    planned_per_day: Decimal = ZERO
 
     def forecast(self, *, more_per_day: Decimal = ZERO, at_once: Decimal = ZERO) -> Forecast | None:
         """Return the forecast; None with fewer than three full days with use.
@@ -47,7 +51,7 @@ class Outlook:
             waiting=self.waiting + at_once,
             instant=self.instant,
             zone=self.zone,
-            more_per_day=more_per_day,
+            more_per_day=self.planned_per_day + more_per_day,
         )
 
 
@@ -59,6 +63,7 @@ def made(
     waiting: Decimal,
     uses: Iterable[DayUse],
     grants: Iterable[CreditGrant],
+    planned_per_day: Decimal = ZERO,
 ) -> Outlook:
     """Return the outlook from rows already read: the last 28 days' use and every open grant."""
     zone = ZoneInfo(company.time_zone)
@@ -69,6 +74,7 @@ def made(
         waiting=waiting,
         pace=forecasts.pace(uses=uses, today=instant.astimezone(zone).date()),
         lots=tuple(forecasts.lots_of(grants)),
+        planned_per_day=planned_per_day,
     )
 
 
@@ -83,7 +89,9 @@ def _read(company: Company) -> Outlook | None:
     """Return None when something has come due: nothing can be settled in a snapshot."""
     with snapshots.taken():
         clock = Func(function="ledger_clock", output_field=DateTimeField())
-        pool = CreditPool.objects.annotate(clock=clock).get(company=company)
+        pool = CreditPool.objects.annotate(
+            clock=clock, planned=demand.planned_per_day(company)
+        ).get(company=company)
         instant = max(pool.clock, pool.last_occurred_at or pool.clock)
         if pool.next_due_at is not None and pool.next_due_at <= instant:
             return None
@@ -102,4 +110,5 @@ def _read(company: Company) -> Outlook | None:
                 last=today,
             ),
             grants=grants.order_by("effective_at", "id")[:LOTS_MAX],
+            planned_per_day=pool.planned,
         )

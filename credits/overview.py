@@ -29,6 +29,7 @@ from django.db.models.functions import Coalesce
 from django.utils.module_loading import import_string
 
 from credits import (
+    advice,
     balances,
     daily_use,
     demand,
@@ -40,6 +41,7 @@ from credits import (
     usage_days,
     zones,
 )
+from credits.advice import Advice
 from credits.amounts import ZERO
 from credits.daily_use import DailyUse, Step
 from credits.demand import Waiting
@@ -140,6 +142,7 @@ class Overview:
     next_expiry: Expiry | None
     held_jobs: int
     waiting: Waiting
+    advice: Advice
     outlook: Outlook
     grants: tuple[HeldGrant, ...]
     unlisted: Decimal
@@ -184,10 +187,17 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
     """
     with snapshots.taken():
         asked = first_steps.of_company(company)
+        asked_advice = {
+            f"advice_{number}": one for number, one in enumerate(advice.asked(company=company))
+        }
         answers = {f"step_{number}": step.is_done for number, step in enumerate(asked)}
         clock = Func(function="ledger_clock", output_field=DateTimeField())
         pool = CreditPool.objects.annotate(
-            clock=clock, held_jobs=_held_jobs(company), **answers
+            clock=clock,
+            held_jobs=_held_jobs(company),
+            planned=demand.planned_per_day(company),
+            **answers,
+            **{name: one.value for name, one in asked_advice.items()},
         ).get(company=company)
         instant = max(pool.clock, pool.last_occurred_at or pool.clock)
         if pool.next_due_at is not None and pool.next_due_at <= instant:
@@ -207,6 +217,9 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
             next_expiry=_next_expiry(held),
             held_jobs=pool.held_jobs,
             waiting=waiting,
+            advice=advice.together(
+                one.read(getattr(pool, name)) for name, one in asked_advice.items()
+            ),
             outlook=outlooks.made(
                 company=company,
                 instant=instant,
@@ -214,6 +227,7 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
                 waiting=waiting.credits,
                 uses=reading.uses,
                 grants=[one.grant for one in grants],
+                planned_per_day=pool.planned,
             ),
             grants=held[:GRANTS_SHOWN_MAX],
             unlisted=sum((one.grant.remaining for one in held[GRANTS_SHOWN_MAX:]), ZERO),

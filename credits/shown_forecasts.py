@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from credits import shown
 from credits.amounts import approximate, grouped
@@ -78,9 +78,14 @@ def spread_in_words(forecast: Forecast) -> str:
 def inputs_in_words(outlook: Outlook) -> str:
     """Say what the forecast was made from."""
     days = len(outlook.pace.daily)
+    moved = outlook.planned_per_day.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+    changes = ""
+    if moved:
+        less = "less" if moved < 0 else "more"
+        changes = f" Filters changed since take {approximate(abs(moved))} {less} a day."
     return (
         f"From {shown.counted(days, 'full day')}, {outlook.pace.use_days} of them with use; "
-        f"{grouped(outlook.available)} free now, {grouped(outlook.waiting)} waiting."
+        f"{grouped(outlook.available)} free now, {grouped(outlook.waiting)} waiting.{changes}"
     )
 
 

@@ -17,7 +17,7 @@ from django.db.models import Max
 from credits import audit
 from credits.audit import Action
 from credits.models import Company, User
-from trackers import filters, languages, publishing, questioning
+from trackers import changes, filters, languages, publishing, questioning
 from trackers.models import (
     Conversation,
     CustomerAccount,
@@ -94,6 +94,7 @@ def save(
             tracker, changed = _locked(tracker_id, edit_number), False
             if tracker.kind != question.kind:
                 raise NotSaved("Not saved: a tracker keeps its kind. Make a new one instead.")
+        kinds_before = changes.Kinds.of(tracker)
         changed |= _apply(tracker, settings)
         rows_before = [] if tracker_id is None else _filters_of(tracker)
         wanted = {value: _filter_row(company, value) for value in settings.filters}
@@ -113,6 +114,10 @@ def save(
         _write(tracker, by=by, now=now, reason=reason)
         _write_filters(tracker, rows_before, wanted)
         _write_question(tracker, question)
+        if tracker_id is not None and (refiltered or kinds_before != changes.Kinds.of(tracker)):
+            changes.keep(
+                tracker, kinds_before=kinds_before, filters_before=rows_before, by=by, now=now
+            )
         if changed or refiltered:
             # The analyzer learns the corpus anew from the examples and conversations of today.
             TrackerVersion.objects.filter(tracker=tracker).update(calibration=None)

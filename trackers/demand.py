@@ -1,16 +1,34 @@
-"""What waits for credits, for the credits page (setting ``CREDIT_DEMAND``)."""
+"""What waits for credits, and what changed filters will move, for the credits page (settings
+``CREDIT_DEMAND``, ``CREDIT_PLANNED``).
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, Sum
+from django.db.models import (
+    Count,
+    DateTimeField,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Func,
+    Q,
+    Subquery,
+    Sum,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Coalesce, ExtractDay, Greatest, Now, TruncDate
 
 from credits.amounts import ZERO
+from credits.demand import PACE
+from credits.forecasts import HISTORY_DAYS
 from credits.models import Company, FeatureType
-from trackers.models import ConversationKind, Scan, ScanState
+from trackers.estimates import MONTH
+from trackers.models import ConversationKind, Narrowing, Scan, ScanState
 
 
 class Waiting(NamedTuple):
@@ -47,3 +65,28 @@ def waiting(*, company: Company) -> list[Waiting]:
         )
         for row in rows
     ]
+
+
+def planned_per_day(*, company: Company) -> Combinable:
+    """Add up what recent changes of trackers move a day, each by what of it is not history yet.
+
+    The local day of the change counts as before it: history is of full days.
+    """
+    zone = ZoneInfo(company.time_zone)
+    day = TruncDate(Func(function="ledger_clock", output_field=DateTimeField()), tzinfo=zone)
+    ago = ExtractDay(
+        ExpressionWrapper(
+            Cast(day, DateTimeField()) - Cast(TruncDate("made_at", tzinfo=zone), DateTimeField()),
+            output_field=DurationField(),
+        )
+    )
+    left = Greatest(HISTORY_DAYS - ago, 0)
+    moved = Cast(F("more_a_month") * left, PACE) / (HISTORY_DAYS * MONTH.days)
+    rows = (
+        Narrowing.objects.filter(company=company, made_at__gte=Now() - 2 * MONTH)
+        .order_by()
+        .values("company")
+        .annotate(moved=Sum(moved, output_field=PACE))
+        .values("moved")
+    )
+    return Coalesce(Subquery(rows), ZERO, output_field=PACE)

@@ -30,7 +30,14 @@ from credits import rating
 from credits.amounts import ZERO
 from credits.rating import Rates, Work
 from trackers import filters
-from trackers.models import Conversation, Scan, ScanState, Tracker, TrackerVersion
+from trackers.models import (
+    Conversation,
+    Scan,
+    ScanState,
+    Tracker,
+    TrackerFilter,
+    TrackerVersion,
+)
 
 MONTH = timedelta(days=30)
 WEEK_DAYS = 7
@@ -88,7 +95,7 @@ def monthly(
     days: dict[int, dict[str, int]] = {day: defaultdict(int) for day in range(MONTH.days)}
     total: dict[str, int] = defaultdict(int)
     for row in (
-        filters.with_item(_recent(tracker, now), version)
+        filters.with_item(recent(tracker, now), version)
         .order_by()
         .annotate(days_ago=_days_before(now))
         .values("days_ago", "item")
@@ -118,7 +125,7 @@ def monthly_of(
     for tracker, version in pairs:
         counts[tracker.pk] = defaultdict(int)
         queries.append(
-            filters.with_item(_recent(tracker, now), version)
+            filters.with_item(recent(tracker, now), version)
             .order_by()
             .annotate(tracker_ref=Value(tracker.pk, output_field=UUIDField()))
             .values("tracker_ref", "item")
@@ -167,8 +174,12 @@ def oldest_start(tracker: Tracker) -> datetime | None:
     )
 
 
-def _recent(tracker: Tracker, now: datetime) -> QuerySet[Conversation]:
-    return filters.matching(tracker).filter(started_at__gte=now - MONTH, started_at__lt=now)
+def recent(
+    tracker: Tracker, now: datetime, conditions: Iterable[TrackerFilter] | None = None
+) -> QuerySet[Conversation]:
+    """Return the matching conversations of the last 30 days, with other filters if given."""
+    matching = filters.matching(tracker, conditions)
+    return matching.filter(started_at__gte=now - MONTH, started_at__lt=now)
 
 
 def _days_before(now: datetime) -> Func:

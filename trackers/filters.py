@@ -27,12 +27,15 @@ from trackers.models import (
 NAMED = Prefetch("filters", TrackerFilter.objects.select_related("team", "member"))
 
 
-def matching(tracker: Tracker) -> QuerySet[Conversation]:
+def matching(
+    tracker: Tracker, conditions: Iterable[TrackerFilter] | None = None
+) -> QuerySet[Conversation]:
     """Return the company's conversations of the tracker's kinds that pass its filters.
 
     Any of the values of one field, and between fields; excluded values never pass. The values
     are those stored on the conversation, not those its account or deal has today. Where the
     tracker has a language, a conversation whose record named no language does not pass.
+    ``conditions`` under consideration, saved or not, stand in for the tracker's own.
     """
     conversations = Conversation.objects.filter(
         company_id=tracker.company_id, kind__in=kinds(tracker), erased_at=None
@@ -40,15 +43,15 @@ def matching(tracker: Tracker) -> QuerySet[Conversation]:
     if tracker.language:
         conversations = conversations.filter(language=tracker.language)
     wanted: dict[str, list[TrackerFilter]] = defaultdict(list)
-    for condition in tracker.filters.all():
+    for condition in tracker.filters.all() if conditions is None else conditions:
         if condition.is_excluded:
             conversations = conversations.exclude(
                 _passes(tracker.company_id, condition.field, [condition])
             )
         else:
             wanted[condition.field].append(condition)
-    for field, conditions in wanted.items():
-        conversations = conversations.filter(_passes(tracker.company_id, field, conditions))
+    for field, rows in wanted.items():
+        conversations = conversations.filter(_passes(tracker.company_id, field, rows))
     return conversations
 
 

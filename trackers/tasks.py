@@ -9,11 +9,12 @@ from celery import shared_task
 from django.utils import timezone
 
 from credits import jobs
-from trackers import retention, scanning, sweeping, uploads, wakes
+from trackers import advising, retention, scanning, sweeping, uploads, wakes
 
 SWEEP_PERIOD = timedelta(seconds=30)
 RETAIN_PERIOD = timedelta(days=1)
 FORGET_PERIOD = timedelta(hours=1)
+ADVISE_PERIOD = timedelta(hours=1)
 TURN = timedelta(seconds=1)  # How long a task goes on claiming before others get their turn.
 
 
@@ -55,3 +56,13 @@ def forget_uploads() -> None:
         if job.is_mine:
             count = uploads.clean_up(now=now)
             job.summary = f"{count:,} file{'' if count == 1 else 's'} removed"
+
+
+@shared_task
+def advise() -> None:
+    """Work out anew what companies could save, those first whose suggestions are oldest."""
+    now = timezone.now()
+    with jobs.once_per_period("advise", now=now, period=ADVISE_PERIOD) as job:
+        if job.is_mine:
+            count = advising.refresh_all(now=now, clock=timezone.now)
+            job.summary = f"{count:,} {'company' if count == 1 else 'companies'} looked at"

@@ -25,7 +25,7 @@ from config.demo.history import History
 from credits import companies, origins, zones
 from credits.models import Company, Membership, Role, User
 from credits.roles import VENDOR_AUDITOR_GROUP, VENDOR_STAFF_GROUP
-from trackers import ingestion, wakes
+from trackers import advising, ingestion, wakes
 from trackers.importers.records import ConversationRecord
 from trackers.models import Team, TeamMember
 
@@ -86,6 +86,8 @@ def seed(
         for _ in ingestion.ingest(company=company, records=fresh, now=now):
             pass
         progress(len(fresh))
+        # As the hourly job would have by now.
+        advising.refresh(company=company, now=now)
     return company
 
 

@@ -28,6 +28,7 @@ from credits.roles import Act
 
 ALL_COMPANIES = ""
 SOURCES_MAX = 3
+SUGGESTIONS_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,12 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         **_outlook(scope, found, forecast),
         "use": use_panel.panel(found.use.daily, choice, forecast),
         "features": _features(scope, found),
+        "suggestions": found.advice.suggestions[:SUGGESTIONS_MAX],
+        "more_suggestions": max(len(found.advice.suggestions) - SUGGESTIONS_MAX, 0),
+        "may_follow": scope.may(Act.EDIT_TRACKERS),
+        "suggestions_url": _if_allowed(
+            scope, Act.VIEW_TRACKERS, "admin:trackers_suggestion_changelist"
+        ),
         "steps": _first_steps(scope, found),
         "sees_ledger": scope.may(Act.VIEW_LEDGER),
         "reports_url": _if_allowed(scope, Act.EXPORT_REPORTS, "admin:credits_reports"),

@@ -86,7 +86,7 @@ def test_a_viewer_is_offered_credits_and_results_only(client, acme, every_page_e
 
 def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_page_exists):
     offered = {
-        "Overview": ["Credits", "Alerts", "Guide to credits"],
+        "Overview": ["Credits", "Suggestions", "Alerts", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills", "Waiting for credits"],
         "Conversations": [
             "Conversations",
@@ -117,7 +117,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
 
 def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
     everything = {
-        "Overview": ["Credits", "Alerts", "Guide to credits"],
+        "Overview": ["Credits", "Suggestions", "Alerts", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills", "Waiting for credits"],
         "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
         "Reports": [

@@ -106,6 +106,16 @@ def confirmed(client: Client, address: str, **changes: str) -> Any:
     return client.post(address, hidden(shown) | days | {"accepted": "on"} | changes)
 
 
+def seen(client: Client, address: str) -> Any:
+    """Confirm an act without a form as it was shown; one that is refused answers at once."""
+    page = client.get(address)
+    form = (page.context or {}).get("form")
+    if form is None:
+        return client.post(address, {"step": "confirm"})
+    sent = {field.name: str(field.value()) for field in form.hidden_fields()}
+    return client.post(address, sent | {"step": "confirm", "seen": page.context["seen"]})
+
+
 def corrected(world: World, address: str, **form: str) -> Any:
     """Fill in a correction's form, look at what it will do, and confirm it."""
     key = world.as_vera.get(address).context["form"]["key"].value()

@@ -20,15 +20,22 @@ from credits.admin import reports
 from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
-from tests.security import acts_of_billing, acts_of_intake, acts_of_programs
+from tests.security import acts_of_billing, acts_of_intake, acts_of_programs, acts_of_trackers
 from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
-from trackers import backfills, previewing, scanning
-from trackers.models import Scan, Tracker
+from trackers import backfills
+from trackers.models import Scan
 
-__all__ = ["ACTS", "World", "acts_of_billing", "acts_of_intake", "acts_of_programs"]
+__all__ = [
+    "ACTS",
+    "World",
+    "acts_of_billing",
+    "acts_of_intake",
+    "acts_of_programs",
+    "acts_of_trackers",
+]
 
 PRICES = {"EMAIL": "0.2", "CALL_LONG": "1", "CALL_SHORT": "0.5", "WEB_SEARCH": "5"}
 NO_ROWS = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
@@ -237,52 +244,6 @@ def start_backfill(world: World, tracker: Any) -> Any:
     return confirmed(world.as_alice, url("trackers_tracker_backfill", tracker.pk))
 
 
-@act(
-    "admin:trackers_tracker_test",
-    "STARTED",
-    prepare=lambda world: world.calls() or conversations.tracker(world.acme),
-)
-def try_tracker(world: World, tracker: Any) -> Any:
-    return world.as_alice.post(url("trackers_tracker_test", tracker.pk), {"count": "2"})
-
-
-def _tried(world: World) -> Any:
-    world.calls()
-    tracker = conversations.tracker(world.acme)
-    return previewing.run(tracker_id=tracker.pk, count=1, by=world.alice, clock=timezone.now)
-
-
-@act("admin:trackers_tracker_judge", "ADDED", prepare=_tried)
-def judge_test(world: World, preview: Any) -> Any:
-    word = {"result": str(preview.results.get().pk), "is_right": "yes"}
-    return world.as_alice.post(url("trackers_tracker_judge", preview.tracker_id), word)
-
-
-def _learned(world: World) -> Any:
-    """A tracker that has learned something, to be taken back."""
-    world.calls()
-    tracker = conversations.tracker(world.acme)
-    Tracker.objects.filter(pk=tracker.pk).update(threshold="0.6")
-    return tracker
-
-
-@act("admin:trackers_tracker_learn", "CHANGED", prepare=_learned)
-def take_back_what_was_learned(world: World, tracker: Any) -> Any:
-    return confirmed(world.as_alice, url("trackers_tracker_learn", tracker.pk), forget="1")
-
-
-def _read(world: World) -> Any:
-    tracker, now = world.tracker(now=timezone.now() - timedelta(days=60)), timezone.now()
-    conversations.ingest(world.acme, conversations.record("new", started_at=now), now=now)
-    scanning.run_batch(version_id=tracker.current_version_id, backfill_id=None, clock=timezone.now)
-    return Scan.objects.get()
-
-
-@act("admin:trackers_scan_judge", "ADDED", prepare=_read)
-def judge_result(world: World, scan: Any) -> Any:
-    return world.as_alice.post(url("trackers_scan_judge", scan.pk), {"is_right": "no"})
-
-
 @act("admin:trackers_backfill_stop", "STOPPED", prepare=World.backfill)
 def stop_backfill(world: World, backfill: Any) -> Any:
     return world.as_alice.post(url("trackers_backfill_stop", backfill.pk))
@@ -348,6 +309,7 @@ _export("credits_ledgerentry_export")
 _export("billing_purchase_export")
 _export("credits_auditevent_export")
 _export("trackers_tracker_export")
+_export("trackers_scan_export")
 
 
 READS = {
@@ -366,6 +328,8 @@ READS = {
     "admin:app_list": "a list of pages",
     "/admin/(?P<url>.*)": "says that there is no such page",
     "admin:credits_usageevent_changelist": "a list",
+    "admin:trackers_suggestion_changelist": "a list, worked out anew when it is old",
+    "admin:trackers_scan_by": "results added up",
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
     "admin:trackers_waiting": "a page of figures",
@@ -405,6 +369,7 @@ TASKS_WITHOUT_A_LINE = {
     "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
     "trackers.tasks.retain": "erases what a person's rule says; each erasure has its two lines",
     "trackers.tasks.forget_uploads": "removes files that nobody confirmed; nobody decided it",
+    "trackers.tasks.advise": "works out suggestions from what trackers found; nobody decided it",
     "trackers.tasks.sweep": "hands lost work out again; nobody decided anything",
     "trackers.tasks.scan": "does what publishing or a backfill decided; usage and ledger say it",
 }

@@ -131,6 +131,7 @@ FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "id": lambda route, target: rows_of(NAMED_BY_API[route.pattern], target).first().pk,
     # Leaving for a row's page “on the site”, of which there is none.
     "content_type_id": lambda _route, _target: ContentType.objects.get_for_model(Tracker).pk,
+    "what": lambda _route, _target: "account",
     "company_slug": lambda _route, target: target.slug,
     "sequence": _entry,
     "name": lambda _route, _target: "unauthorized",

@@ -33,7 +33,15 @@ from credits.reports.base import DayRange
 from credits.reports.registry import Choice
 from tests.support import contracts, conversations, people, uploads
 from trackers import erased_ids, previewing, reviewing, scanning
-from trackers.models import Backfill, ConversationVectors, Tracker, TrackerFilter
+from trackers.models import (
+    AdviceRun,
+    Backfill,
+    ConversationVectors,
+    Narrowing,
+    Suggestion,
+    Tracker,
+    TrackerFilter,
+)
 
 APPS = ("credits", "trackers", "billing")
 # Codes without a list of choices: a page could not be shown at all with another text in them.
@@ -86,6 +94,7 @@ def seed(name: str, *, canary: str) -> Company:
     _try(tracker, alice)
     uploads.kept(company, alice, now=now, content=b"{}", name=f"{canary}.jsonl")
     erased_ids.key_of(company)
+    _advise(company, tracker)
     _buy(company, canary)
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
@@ -136,6 +145,37 @@ def _buy(company: Company, canary: str) -> None:
         by=staff,
         reason=f"{canary} voids",
         now=now,
+    )
+
+
+def _advise(company: Company, tracker: Tracker) -> None:
+    """Suggest something, and keep a change of what the tracker reads."""
+    now = timezone.now()
+    run = AdviceRun.objects.create(company=company, computed_at=now)
+    Suggestion.objects.create(
+        company=company,
+        run=run,
+        tracker=tracker,
+        kind="FILTER",
+        field="DEAL_STAGE",
+        values=["won"],
+        words="deal stage is won",
+        edit_number=tracker.edit_number,
+        conversations_before=1,
+        conversations_after=0,
+        credits_before=2,
+        credits_after=0,
+        read_count=1,
+        found_count=0,
+    )
+    Narrowing.objects.create(
+        company=company,
+        tracker=tracker,
+        edit_number=tracker.edit_number,
+        calls_before=True,
+        emails_before=False,
+        filters_before=[],
+        made_at=now,
     )
 
 

@@ -71,7 +71,11 @@ def lists(app: str, *models: str) -> tuple[str, ...]:
 # Where each act is done: at an address with an act in ``acts``, which is then done; others open.
 PLACES: dict[Act, tuple[str, ...]] = {
     Act.VIEW_CREDITS: ("admin:credits_page", "admin:credits_guide", "admin:index"),
-    Act.VIEW_RESULTS: lists("trackers", "scan"),
+    Act.VIEW_RESULTS: (
+        *lists("trackers", "scan"),
+        "admin:trackers_scan_by",
+        "admin:trackers_scan_export",
+    ),
     Act.VIEW_LEDGER: (*lists("credits", *LEDGER), "admin:ledger_entry"),
     Act.EXPORT_REPORTS: (
         *lists("credits", "exportjob"),
@@ -89,6 +93,7 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_tracker_change",
         "admin:trackers_tracker_history",
         "admin:trackers_tracker_export",
+        "admin:trackers_suggestion_changelist",
         "admin:trackers_backfill_progress",
         "admin:trackers_waiting",
     ),
@@ -113,6 +118,10 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_tracker_discard",
         "admin:trackers_tracker_unpublish",
         "admin:trackers_tracker_backfill",
+        "admin:trackers_tracker_narrow",
+        "admin:trackers_tracker_undo",
+        "admin:trackers_scan_judge",
+        "admin:trackers_suggestion_apply",
         "admin:trackers_backfill_stop",
         "admin:trackers_backfill_pause",
         "admin:trackers_backfill_resume",

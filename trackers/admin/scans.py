@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from unfold.decorators import display
@@ -18,10 +19,18 @@ from credits import shown
 from credits.admin.days import DaysFilter
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.roles import Act
-from trackers.admin import reading, reviews
+from trackers.admin import reading, results_by, reviews
+from trackers.admin.results_export import ResultsExportMixin, judged_in_words
+from trackers.admin.results_filters import (
+    AccountFilter,
+    DealFilter,
+    JudgedFilter,
+    with_judgement,
+)
 from trackers.models import AnswerType, Quote, Scan, ScanState, Utterance, Verdict
 
 TURNS_AROUND = 3
+RELATED_LOOKUPS = ("conversation__account__id__exact", "conversation__deal__id__exact")
 ANSWER_CHARACTERS_MAX = 300
 QUOTE_CHARACTERS_MAX = 160  # In lists; a result's own page quotes in full.
 
@@ -54,7 +63,7 @@ class Quoted:
 
 
 @admin.register(Scan)
-class ScanAdmin(ReadOnlyAdmin):
+class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
     """Read-only for everybody: a result is stated by the system."""
 
     view_act = Act.VIEW_RESULTS
@@ -63,6 +72,7 @@ class ScanAdmin(ReadOnlyAdmin):
         "tracker_name",
         "verdict_shown",
         "confidence_shown",
+        "judged",
         "found",
         "credits_used",
         "action_shown",
@@ -72,6 +82,12 @@ class ScanAdmin(ReadOnlyAdmin):
     list_filter = (
         ("tracker", ScopedRelatedFilter),
         "verdict",
+        "confidence",
+        JudgedFilter,
+        "conversation__kind",
+        AccountFilter,
+        DealFilter,
+        ("team", ScopedRelatedFilter),
         "state",
         ("finished_at", DaysFilter),
     )
@@ -82,7 +98,7 @@ class ScanAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     paginator = reading.BoundedPaginator
     fields = ()
-    change_list_template = "admin/trackers/reading_list.html"
+    change_list_template = "admin/trackers/scan/list.html"
     empty_words = "Results appear here when a published tracker has read a conversation."
 
     class Media:
@@ -92,7 +108,15 @@ class ScanAdmin(ReadOnlyAdmin):
         rows: QuerySet[Scan] = super().get_queryset(request)
         quotes = Quote.objects.select_related("utterance__speaker").order_by("scan", "rank")
         return (
-            rows.select_related("tracker", "version", "conversation", "company")
+            with_judgement(rows)
+            .select_related(
+                "tracker",
+                "version",
+                "conversation__account",
+                "conversation__deal",
+                "conversation__team",
+                "company",
+            )
             # Large, and of no interest to people.
             .defer("version__calibration")
             .prefetch_related(Prefetch("quotes", queryset=quotes))
@@ -113,6 +137,14 @@ class ScanAdmin(ReadOnlyAdmin):
     @display(description="Confidence")
     def confidence_shown(self, scan: Scan) -> str:
         return scan.get_confidence_display() or shown.NOTHING
+
+    @display(description="Judged")
+    def judged(self, scan: Any) -> str:
+        words = judged_in_words(scan)
+        if not words:
+            return shown.NOTHING
+        tone = shown.GOOD if scan.is_right else shown.QUIET
+        return shown.status(words, code="RIGHT" if scan.is_right else "WRONG", tone=tone)
 
     @display(description="Found")
     def found(self, scan: Scan) -> str:
@@ -141,10 +173,22 @@ class ScanAdmin(ReadOnlyAdmin):
         return shown.instant(scan.finished_at or scan.created_at, scan.company)
 
     def get_urls(self) -> list[Any]:
+        by = self.admin_site.admin_view(partial(results_by.page, self))
         return [
+            path("by/<slug:what>/", by, name="trackers_scan_by"),
             *self.pages_of_row("scan_id", {"judge": reviews.judge_scan}),
             *super().get_urls(),
         ]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # The results of one account or deal, as the pages that add them up link to them.
+        return lookup in RELATED_LOOKUPS or super().lookup_allowed(lookup, value, request)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        extra = {"tabs": results_by.tabs("")} | (extra_context or {})
+        return super().changelist_view(request, extra)
 
     def name_of(self, row: Scan) -> str:
         return str(row.conversation)
@@ -174,6 +218,7 @@ class ScanAdmin(ReadOnlyAdmin):
             "is_done": scan.state == ScanState.DONE,
             "is_found": scan.verdict != Verdict.NO,
             "is_from_an_earlier_text": not _is_current(scan),
+            "judged": self.judged(scan),
             "thumbs": reviews.of_scan(request, scan),
             "scan": scan,
         }

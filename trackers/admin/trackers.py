@@ -39,6 +39,7 @@ from trackers.admin import (
 )
 from trackers.admin.discarding import Discard
 from trackers.admin.forms import TrackerForm
+from trackers.admin.narrowing import Narrow, Undo
 from trackers.admin.trackers_files import TrackerFilesMixin
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
 from trackers.models import Scan, ScanState, Tracker, TrackerKind, TrackerState, TrackerVersion
@@ -105,8 +106,12 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
             "judge": previews.judge,
             "learn": learning.learn,
         }
-        discard = self.pages_of_row("pk", acting.pages_of_row({"discard": Discard}))
-        return [*self.pages_of_row("tracker_id", pages), *discard, *super().get_urls()]
+        acts = acting.pages_of_row({"discard": Discard, "narrow": Narrow, "undo": Undo})
+        return [
+            *self.pages_of_row("tracker_id", pages),
+            *self.pages_of_row("pk", acts),
+            *super().get_urls(),
+        ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is not None and not self.has_change_permission(request, obj):

@@ -9,9 +9,11 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 
 from credits import shown
-from trackers.models import Tracker
+from trackers.changes import last_of
+from trackers.models import Narrowing, Tracker
 
 ROWS_MAX = 200
 
@@ -36,6 +38,7 @@ class HistoryRow:
     at: str
     who: str
     changes: list[str]
+    undo_url: str | None = None
 
 
 def history(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpResponse:
@@ -47,15 +50,16 @@ def history(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         "title": f"History of {tracker}",
         "object": tracker,
         "content_title": "History",
-        "rows": _rows(tracker),
+        "rows": _rows(tracker, may_undo=model_admin.has_change_permission(request, tracker)),
     }
     return render(request, "admin/trackers/tracker/history.html", context)
 
 
-def _rows(tracker: Tracker) -> list[HistoryRow]:
+def _rows(tracker: Tracker, *, may_undo: bool) -> list[HistoryRow]:
     records = list(
         tracker.history.select_related("history_user").order_by("-history_id")[: ROWS_MAX + 1]
     )
+    last = last_of(tracker) if may_undo else None
     numbers = dict(tracker.versions.values_list("pk", "number"))
     rows = []
     for place, record in enumerate(records[:ROWS_MAX]):
@@ -65,9 +69,21 @@ def _rows(tracker: Tracker) -> list[HistoryRow]:
                 at=shown.instant(record.history_date, tracker.company),
                 who=record.history_user.get_full_name() if record.history_user else "The system",
                 changes=_changes(record, before, numbers),
+                undo_url=_undo_url(last, record),
             )
         )
     return rows
+
+
+def _undo_url(last: Narrowing | None, record: Any) -> str | None:
+    """Return where a change is taken back; None for all but the last, if that was one of reading.
+
+    What came after would be undone with it.
+    """
+    if last is None or record.edit_number != last.edit_number:
+        return None
+    url = reverse("admin:trackers_tracker_undo", args=[last.tracker_id])
+    return f"{url}?change={last.pk}"
 
 
 def _changes(record: Any, before: Any, numbers: dict[UUID, int]) -> list[str]:

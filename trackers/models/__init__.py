@@ -1,3 +1,4 @@
+from trackers.models.advice import AdviceRun, Narrowing, Suggestion, SuggestionKind
 from trackers.models.conversations import (
     Affiliation,
     Conversation,
@@ -34,6 +35,7 @@ from trackers.models.trackers import (
 __all__ = [
     "FREE_KINDS",
     "PREVIEW_CONVERSATIONS_MAX",
+    "AdviceRun",
     "Affiliation",
     "AnswerType",
     "Backfill",
@@ -48,6 +50,7 @@ __all__ = [
     "ImportFile",
     "ImportFormat",
     "ImportUpload",
+    "Narrowing",
     "Part",
     "Participant",
     "Preview",
@@ -59,6 +62,8 @@ __all__ = [
     "Scan",
     "ScanState",
     "Side",
+    "Suggestion",
+    "SuggestionKind",
     "Team",
     "TeamMember",
     "Tracker",

@@ -132,6 +132,13 @@ class Conversation(models.Model):
                 condition=~Q(deal_stage=""),
                 name="conversation_by_deal_stage",
             ),
+            # Results of one account, and of one deal.
+            models.Index(
+                "account",
+                condition=Q(account__isnull=False),
+                name="conversation_by_account",
+            ),
+            models.Index("deal", condition=Q(deal__isnull=False), name="conversation_by_deal"),
         ]
 
     def __str__(self) -> str:

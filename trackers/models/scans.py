@@ -154,6 +154,14 @@ class Scan(models.Model):
                 condition=Q(state=ScanState.DONE),
                 name="scan_results_newest_first",
             ),
+            # The list of one tracker's results, and of what was found, newest first.
+            models.Index("tracker", F("id").desc(), name="scan_of_tracker_newest_first"),
+            models.Index(
+                "company",
+                F("id").desc(),
+                condition=Q(verdict=Verdict.YES),
+                name="scan_found_newest_first",
+            ),
             # What a usage event paid for.
             models.Index(
                 "usage_event",

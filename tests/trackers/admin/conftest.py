@@ -131,3 +131,25 @@ def canary_of(world) -> Scan:
 
 def conversation_of(company) -> Conversation:
     return Conversation.objects.get(company=company)
+
+
+@pytest.fixture
+def tracker(world):
+    return published(world.acme, world.alice, include_emails=True)
+
+
+@pytest.fixture
+def scans(world, tracker):
+    """Loud of Globex finds it; Quiet of Initech does not; Mail of Initech, by Support, does."""
+    initech = {"account": {"name": "Initech", "type": "customer"}}
+    quiet = initech | {"deal": {"name": "Initech racks", "stage": "won"}}
+    loud = call("loud", title="Loud")
+    mail = call(
+        "mail", title="Mail", kind="email", duration_seconds=0, team="Support", deal=None, **initech
+    )
+    said = turns("c: Nothing of the kind.")
+    scanned(world.acme, tracker, loud, mail, call("quiet", title="Quiet", utterances=said, **quiet))
+    # The other team's: a batch is of one.
+    version, at = tracker.current_version_id, STARTED_AT + timedelta(hours=1)
+    scanning.run_batch(version_id=version, backfill_id=None, clock=lambda: at)
+    return {str(scan.conversation): scan for scan in Scan.objects.filter(tracker=tracker)}

@@ -1,0 +1,82 @@
+"""Keep what a tracker read before a change of it, so that the change can be taken back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from credits import rating
+from credits.amounts import ZERO
+from credits.models import User
+from trackers import estimates
+from trackers.models import FilterField, Narrowing, Tracker, TrackerFilter, TrackerState
+
+REFERENCES = (FilterField.TEAM, FilterField.USER)
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The kinds of conversation that a tracker reads."""
+
+    calls: bool
+    emails: bool
+
+    @classmethod
+    def of(cls, tracker: Tracker) -> Kinds:
+        return cls(tracker.include_calls, tracker.include_emails)
+
+
+def keep(
+    tracker: Tracker,
+    *,
+    kinds_before: Kinds,
+    filters_before: Iterable[TrackerFilter],
+    by: User,
+    now: datetime,
+) -> Narrowing:
+    """Keep what a locked tracker read before it was saved; its edit number is the change's."""
+    rows = list(filters_before)
+    return Narrowing.objects.create(
+        company_id=tracker.company_id,
+        tracker=tracker,
+        edit_number=tracker.edit_number,
+        calls_before=kinds_before.calls,
+        emails_before=kinds_before.emails,
+        filters_before=[
+            [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded]
+            for row in rows
+        ],
+        more_a_month=_more_a_month(tracker, kinds_before, rows, now),
+        made_at=now,
+        made_by=by,
+    )
+
+
+def _more_a_month(
+    tracker: Tracker, kinds_before: Kinds, filters_before: list[TrackerFilter], now: datetime
+) -> Decimal:
+    """Return by how much the estimate moved, as the page that showed the change put it."""
+    version = tracker.current_version
+    if tracker.state != TrackerState.PUBLISHED or version is None:
+        return ZERO
+    rates = rating.rates_at(now)
+    before = copy.copy(tracker)
+    before.include_calls, before.include_emails = kinds_before.calls, kinds_before.emails
+    conditions = TrackerFilter.objects.filter(tracker=tracker)
+    was = estimates.of(estimates.recent(before, now, filters_before), version=version, rates=rates)
+    is_ = estimates.of(estimates.recent(tracker, now, conditions), version=version, rates=rates)
+    return is_.credits - was.credits
+
+
+def last_of(tracker: Tracker) -> Narrowing | None:
+    """Return the change that can be taken back: None where the tracker was saved since."""
+    return Narrowing.objects.filter(tracker=tracker, edit_number=tracker.edit_number).first()
+
+
+def value_of(field: str, value: str) -> UUID | str:
+    """Return a kept value as a filter has it: an id of a row, or a text."""
+    return UUID(value) if field in REFERENCES else value

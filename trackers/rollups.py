@@ -1,0 +1,186 @@
+"""Add results up: by conversation, account, deal and tracker, and what they were worth.
+
+Free to read, like the results themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum, TextChoices, UUIDField, Value
+
+from credits import rating
+from credits.amounts import ZERO
+from credits.models import Company, UsageAction
+from trackers import estimates, filters
+from trackers.models import Conversation, Review, Scan, ScanState, Tracker, TrackerState, Verdict
+
+
+class By(TextChoices):
+    """What results are added up by; the value is a path from a scan."""
+
+    CONVERSATION = "conversation", "Conversation"
+    ACCOUNT = "conversation__account", "Account"
+    DEAL = "conversation__deal", "Deal"
+    TRACKER = "tracker", "Tracker"
+
+
+NAMES = {
+    By.CONVERSATION: "conversation__title",
+    By.ACCOUNT: "conversation__account__name",
+    By.DEAL: "conversation__deal__name",
+    By.TRACKER: "tracker__name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Results about one thing; ``newest_at`` is when the newest conversation among them began.
+
+    ``tracker_count`` says how many trackers found something.
+    """
+
+    ref: UUID
+    name: str
+    found: int
+    unsure: int
+    not_found: int
+    tracker_count: int
+    newest_at: datetime
+    credits: Decimal
+
+    @property
+    def read(self) -> int:
+        return self.found + self.unsure + self.not_found
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the best that any of them says."""
+        if self.found:
+            return Verdict.YES
+        return Verdict.UNSURE if self.unsure else Verdict.NO
+
+    @property
+    def per_hundred(self) -> Decimal | None:
+        """Return the results found for 100 credits; None for what cost nothing."""
+        if not self.credits:
+            return None
+        return (100 * self.found / self.credits).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What people said of a tracker's results."""
+
+    right: int = 0
+    wrong: int = 0
+
+
+def lines(
+    *, company: Company, by: By, since: datetime | None, tracker_id: UUID | None = None
+) -> QuerySet[Any, Any]:
+    """Return the results since then added up, most found first; ``line`` reads a row."""
+    done = Q(company=company, state=ScanState.DONE)
+    if since is not None:
+        done &= Q(finished_at__gte=since)
+    if tracker_id is not None:
+        done &= Q(tracker=tracker_id)
+    return (
+        Scan.objects.filter(done, **{f"{by.value}__isnull": False})
+        .order_by()
+        .values(ref=F(by.value), name=F(NAMES[by]))
+        .annotate(
+            found=Count("pk", filter=Q(verdict=Verdict.YES)),
+            unsure=Count("pk", filter=Q(verdict=Verdict.UNSURE)),
+            not_found=Count("pk", filter=Q(verdict=Verdict.NO)),
+            tracker_count=Count("tracker", filter=Q(verdict=Verdict.YES), distinct=True),
+            newest_at=Max("conversation_started_at"),
+            credits=Sum("price", default=ZERO),
+        )
+        .order_by("-found", "-unsure", "-newest_at", "ref")
+    )
+
+
+def line(row: Mapping[str, Any]) -> Line:
+    """Return a row of ``lines`` as what it is."""
+    return Line(**row)
+
+
+def judgements(*, company: Company, trackers: Iterable[UUID]) -> dict[UUID, Judgement]:
+    """Count what people said of each tracker's results, by tracker; unsure ones are never right."""
+    as_found = Q(verdict=Verdict.YES, is_yes=True) | Q(verdict=Verdict.NO, is_yes=False)
+    rows = (
+        Review.objects.filter(company=company, tracker__in=list(trackers), replaced_at=None)
+        .order_by()
+        .values("tracker")
+        .annotate(right=Count("pk", filter=as_found), wrong=Count("pk", filter=~as_found))
+    )
+    return {row["tracker"]: Judgement(row["right"], row["wrong"]) for row in rows}
+
+
+def accuracy(*, company: Company, trackers: Iterable[UUID], now: datetime) -> dict[UUID, Decimal]:
+    """Return actual ÷ estimate of each tracker's first month of its version, by tracker.
+
+    The estimate is that of the publish page: the 30 days before, by the rates then. Left out are
+    trackers whose version is younger than a month, whose estimate was 0 or from less than a month
+    of conversations, or whose filters were changed since, because it was made for others.
+    """
+    first = Conversation.objects.filter(company=company).aggregate(at=Min("started_at"))["at"]
+    chosen = (
+        Tracker.objects.filter(
+            company=company,
+            pk__in=list(trackers),
+            state=TrackerState.PUBLISHED,
+            current_version__published_at__lte=now - estimates.MONTH,
+        )
+        .exclude(narrowings__made_at__gte=F("current_version__published_at"))
+        .select_related("current_version")
+        .prefetch_related(filters.NAMED)
+    )
+    found = {}
+    actual = _first_month(list(chosen))
+    for tracker in chosen:
+        version = tracker.version_in_force
+        published_at = version.published_at
+        assert published_at is not None  # It is in force.
+        if first is None or first > published_at - estimates.MONTH:
+            continue
+        estimate = estimates.monthly(
+            tracker=tracker,
+            version=version,
+            now=published_at,
+            rates=rating.rates_at(published_at),
+        )
+        if estimate.credits:
+            ratio = actual.get(tracker.pk, ZERO) / estimate.credits
+            found[tracker.pk] = ratio.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+    return found
+
+
+def _first_month(trackers: list[Tracker]) -> dict[UUID, Decimal]:
+    """Return what each version was charged for the conversations of its first month."""
+    queries = []
+    for tracker in trackers:
+        version = tracker.version_in_force
+        assert version.published_at is not None
+        queries.append(
+            Scan.objects.filter(
+                version=version,
+                state=ScanState.DONE,
+                action=UsageAction.CONTINUOUS,
+                conversation_started_at__gte=version.published_at,
+                conversation_started_at__lt=version.published_at + estimates.MONTH,
+            )
+            .order_by()
+            .annotate(ref=Value(tracker.pk, output_field=UUIDField()))
+            .values("ref")
+            .annotate(credits=Sum("price", default=ZERO))
+        )
+    if not queries:
+        return {}
+    return {row["ref"]: row["credits"] for row in queries[0].union(*queries[1:], all=True)}
