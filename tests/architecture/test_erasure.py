@@ -22,6 +22,8 @@ REASONS = {
     "trackers.historicaltracker": "as the tracker's own examples (copies.py)",
     "trackers.trackerversion": "what somebody asks; what was learned of examples goes (copies.py)",
     "trackers.trackerfilter": "account types and deal stages",
+    "trackers.suggestion": "account types, deal stages, names of teams",
+    "trackers.narrowing": "kinds, account types, deal stages, ids of teams and members",
     "trackers.preview": "a digest of what was asked",
     "trackers.backfill": "why it ended, said by the product",
     "trackers.importfile": "removed with every erasure (copies.py)",

@@ -26,6 +26,7 @@ def test_every_queue_was_made_by_the_migration():
 def test_what_runs_by_itself():
     assert {name: (job["task"], job["schedule"]) for name, job in SCHEDULE.items()} == {
         "add_up_days": ("credits.tasks.add_up_days", crontab(minute=20)),
+        "advise": ("trackers.tasks.advise", crontab(minute=55)),
         "allocate": ("billing.tasks.allocate", crontab(minute=7)),
         "change_zones": ("billing.tasks.change_zones", crontab()),
         "forget_answers": ("credits.tasks.forget_answers", crontab(minute=40)),

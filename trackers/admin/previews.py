@@ -113,15 +113,19 @@ def judge(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRespo
         ),
         pk=_id(request.POST.get("result", "")),
     )
-    try:
-        reviewing.judge_preview(
-            result=result,
-            is_right=request.POST.get("is_right") == "yes",
-            by=request.user,  # type: ignore[arg-type]
-            now=timezone.now(),
-        )
-    except (NotReviewable, CompanyClosed) as refusal:
-        messages.error(request, str(refusal))
+    is_right = reviews.said(request)
+    if is_right is None:
+        messages.warning(request, reviews.NO_WORD)
+    else:
+        try:
+            reviewing.judge_preview(
+                result=result,
+                is_right=is_right,
+                by=request.user,  # type: ignore[arg-type]
+                now=timezone.now(),
+            )
+        except (NotReviewable, CompanyClosed) as refusal:
+            messages.error(request, str(refusal))
     answer = redirect("admin:trackers_tracker_test", tracker.pk)
     answer["Location"] += f"#result-{result.pk}"
     return answer

@@ -20,6 +20,8 @@ from trackers import reviewing
 from trackers.models import Review, Scan, ScanState, Verdict
 from trackers.reviewing import NotReviewable
 
+NO_WORD = "Say whether the result is right or wrong."
+
 
 @dataclass(frozen=True, slots=True)
 class Thumbs:
@@ -71,6 +73,11 @@ def refuse_who_only_reads(request: HttpRequest, company_id: int) -> None:
         raise scope_of(request).refusal(Act.EDIT_TRACKERS, company_id=company_id)
 
 
+def said(request: HttpRequest) -> bool | None:
+    """Return whether a finding was said to be right; None where neither was said."""
+    return {"yes": True, "no": False}.get(request.POST.get("is_right", ""))
+
+
 def judge_scan(model_admin: Any, request: HttpRequest, scan_id: UUID) -> HttpResponse:
     """Confirm or reject a result, then show it again."""
     scan = get_object_or_404(
@@ -79,10 +86,14 @@ def judge_scan(model_admin: Any, request: HttpRequest, scan_id: UUID) -> HttpRes
     refuse_who_only_reads(request, scan.company_id)
     if request.method != "POST":
         return redirect("admin:trackers_scan_change", scan.pk)
+    is_right = said(request)
+    if is_right is None:
+        messages.warning(request, NO_WORD)
+        return redirect("admin:trackers_scan_change", scan.pk)
     try:
         reviewing.judge(
             scan=scan,
-            is_right=request.POST.get("is_right") == "yes",
+            is_right=is_right,
             by=request.user,  # type: ignore[arg-type]
             now=timezone.now(),
         )

@@ -29,6 +29,7 @@ from trackers.models import CustomerAccount, Deal, Review, Team
 LIST = reverse("admin:trackers_scan_changelist")
 EXPORT = reverse("admin:trackers_scan_export")
 CSV, XLSX, JSON = "0", "1", "2"
+YES_OR_NO = {"right": "yes", "wrong": "no"}
 HEADER = [
     "Conversation",
     "External id",
@@ -58,7 +59,9 @@ def text_of(response) -> str:
 
 
 def judge(client, scan, word):
-    return client.post(reverse("admin:trackers_scan_judge", args=[scan.pk]), {"word": word})
+    return client.post(
+        reverse("admin:trackers_scan_judge", args=[scan.pk]), {"is_right": YES_OR_NO[word]}
+    )
 
 
 def exported(client, file_format, query="") -> bytes:
@@ -236,8 +239,8 @@ def test_a_result_is_confirmed_and_then_rejected_for_nothing(world, scans):
     judge(client, scans["Loud"], "wrong")
     rejected = text_of(client.get(answer["Location"]))
 
-    assert "Confirmed" in confirmed
-    assert "Rejected" in rejected
+    assert 'data-status="CONFIRMED"' in confirmed
+    assert 'data-status="REJECTED"' in rejected
     in_force = Review.objects.get(replaced_at=None)
     assert (in_force.is_yes, in_force.judged_by) == (False, world.bob)
     assert balances.now(company=world.acme).available == before
@@ -252,7 +255,7 @@ def test_a_viewer_and_the_vendor_read_what_was_said_and_say_nothing(world, scans
         assert judge(client, scans["Quiet"], "wrong").status_code == 403
         shown = pages.read(client.get(page))
         assert "Judged: Confirmed" in shown.text
-        assert not shown.all(tag="button", name="word")
+        assert not shown.all(tag="button", name="is_right")
     assert Review.objects.count() == 1
 
 
@@ -262,12 +265,11 @@ def test_a_word_that_is_none_and_a_result_that_is_not_there_change_nothing(world
     here = reverse("admin:trackers_scan_judge", args=[scans["Loud"].pk])
 
     assert "Say whether the result is right or wrong." in text_of(
-        client.post(here, {"word": "maybe"}, follow=True)
+        client.post(here, {"is_right": "maybe"}, follow=True)
     )
     assert judge(client, theirs, "wrong").status_code == 404
-    assert client.get(
-        reverse("admin:trackers_scan_judge", args=[scans["Loud"].pk])
-    ).status_code == (405)
+    page = reverse("admin:trackers_scan_change", args=[scans["Loud"].pk])
+    assert client.get(here).headers["Location"] == page
     assert not Review.objects.exists()
 
 
@@ -277,8 +279,8 @@ def test_what_is_not_read_yet_cannot_be_judged(world, tracker):
 
     page = pages.read(client.get(reverse("admin:trackers_scan_change", args=[waiting.pk])))
     answer = client.post(
-        reverse("admin:trackers_scan_judge", args=[waiting.pk]), {"word": "right"}, follow=True
+        reverse("admin:trackers_scan_judge", args=[waiting.pk]), {"is_right": "yes"}, follow=True
     )
 
-    assert not page.all(tag="button", name="word")
+    assert not page.all(tag="button", name="is_right")
     assert "Only a finished result can be confirmed or rejected" in text_of(answer)

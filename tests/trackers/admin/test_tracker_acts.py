@@ -24,6 +24,10 @@ from trackers.models import Backfill, Scan, Tracker, TrackerFilter, TrackerVersi
 pytestmark = pytest.mark.django_db
 
 BERLIN = ZoneInfo("Europe/Berlin")
+SHARES = {
+    Source.ALLOCATION: "25 % of 50.0 credits",
+    Source.PURCHASE: "no credits are allocated to seats at present",
+}
 
 
 @pytest.fixture
@@ -110,33 +114,24 @@ def test_publishing_says_the_monthly_estimate_and_what_is_available(page, acme, 
     assert Tracker.objects.get().state == "DRAFT"
 
 
-def test_publishing_says_which_part_of_the_allocation_a_month_takes(page, acme, tracker):
-    people.credits_for(acme, "50", source=Source.ALLOCATION)
-    people.credits_for(acme, "1000", source=Source.PURCHASE)
+@pytest.mark.parametrize("source", SHARES)
+def test_publishing_says_which_part_of_the_seats_credits_a_month_takes(page, acme, tracker, source):
+    people.credits_for(acme, "50", source=source)
 
     response = page.get(url("publish", tracker))
 
-    assert fact(response, "Of this period's seat allocation") == "25 % of 50.0 credits"
-
-
-def test_publishing_says_when_no_seat_gets_credits(page, acme, tracker):
-    people.credits_for(acme, "1000", source=Source.PURCHASE)
-
-    response = page.get(url("publish", tracker))
-
-    words = "no credits are allocated to seats at present"
-    assert fact(response, "Of this period's seat allocation") == words
+    assert fact(response, "Of this period's seat allocation") == SHARES[source]
 
 
 def test_figures_older_than_a_quarter_of_an_hour_are_shown_again(page, acme, tracker, now):
     people.credits_for(acme, "200")
-    old = (now - timedelta(minutes=16)).isoformat()
+    old, fresh = (now - timedelta(minutes=minutes) for minutes in (16, 14))
 
-    refused = confirm(page, url("publish", tracker), shown_at=old)
+    refused = confirm(page, url("publish", tracker), shown_at=old.isoformat())
 
     assert "The figures were more than 15 minutes old." in refused.content.decode()
     assert Tracker.objects.get().state == "DRAFT"
-    confirm(page, url("publish", tracker), shown_at=(now - timedelta(minutes=14)).isoformat())
+    confirm(page, url("publish", tracker), shown_at=fresh.isoformat())
     assert Tracker.objects.get().state == "PUBLISHED"
 
 
@@ -150,10 +145,8 @@ def test_publishing_again_offers_the_history_of_the_gap(page, acme, alice, now):
 
     response = page.get(url("publish", tracker))
 
-    local = "%Y-%m-%d"
-    assert days(response)["from_day"] == f"{gap_began.astimezone(BERLIN):{local}}"
-    # The 20 calls of three days ago: 4 × 1.0 + 16 × 0.5; not the two long ones before the gap.
-    assert value(response, "history_credits") == "12.0"
+    assert days(response)["from_day"] == gap_began.astimezone(BERLIN).date().isoformat()
+    assert value(response, "history_credits") == "12.0"  # 4 × 1.0 + 16 × 0.5, none before it.
 
 
 def test_publishing_needs_only_the_confirmation_while_it_is_cheap(page, acme, alice, tracker):
