@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from django.http import HttpRequest
 from django.urls import reverse
 
 from billing import purchases
 from billing.models import Allocation, Purchase
-from credits.current_company import Scope
+from credits.current_company import scope_of
 from credits.models import CreditGrant
 from credits.roles import Act
 
@@ -26,8 +27,9 @@ def grant_origin(grant: CreditGrant) -> tuple[str, str] | None:
     return None
 
 
-def to_approve(scope: Scope) -> int:
+def to_approve(request: HttpRequest) -> int:
     """Count the purchases in scope that wait to be approved, for those who may approve."""
+    scope = scope_of(request)
     if not scope.may(Act.APPROVE_PURCHASES):
         return 0
     return purchases.waiting(scope.limit(Purchase.objects.all())).count()

@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.utils.module_loading import import_string
 
 from credits import shown
-from credits.current_company import Scope, scope_of
+from credits.current_company import scope_of
 from credits.roles import Act
 
 VENDOR = "vendor"
@@ -19,7 +19,7 @@ COMPANY = "company"
 class Item(NamedTuple):
     """One page; ``only_for`` shows it to one side where the two find it in different groups.
 
-    ``badge`` is the dotted path of a function of the scope that counts what waits there.
+    ``badge`` is the dotted path of a function of the request that counts what waits there.
     """
 
     title: str
@@ -133,9 +133,8 @@ GROUPS = (
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return Unfold's navigation for this person: no group without an item they may open."""
-    scope = scope_of(request)
     links = {
-        group.title: [link for item in group.items if (link := _link(item, scope)) is not None]
+        group.title: [link for item in group.items if (link := _link(item, request)) is not None]
         for group in GROUPS
     }
     here = _here(request.path, [link["link"] for items in links.values() for link in items])
@@ -170,7 +169,8 @@ def icon(request: HttpRequest) -> str:
     return static("credits/icon.svg")
 
 
-def _link(item: Item, scope: Scope) -> dict[str, Any] | None:
+def _link(item: Item, request: HttpRequest) -> dict[str, Any] | None:
+    scope = scope_of(request)
     side = VENDOR if scope.is_vendor else COMPANY
     if not scope.may(item.act) or item.only_for not in ("", side):
         return None
@@ -182,7 +182,7 @@ def _link(item: Item, scope: Scope) -> dict[str, Any] | None:
         "icon": item.icon,
         "link": url,
     }
-    if item.badge and (count := import_string(item.badge)(scope)):
+    if item.badge and (count := import_string(item.badge)(request)):
         link["badge"] = f"{count:,}"
     return link
 

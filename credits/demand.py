@@ -12,6 +12,7 @@ from typing import Protocol
 from django.conf import settings
 from django.db.models import DecimalField, Value
 from django.db.models.expressions import Combinable
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from credits import metering
@@ -57,6 +58,16 @@ def planned_per_day(company: Company) -> Combinable:
     """
     parts = [import_string(path)(company=company) for path in settings.CREDIT_PLANNED]
     return reduce(operator.add, parts, Value(ZERO, output_field=PACE))
+
+
+def note(request: HttpRequest, found: Waiting) -> None:
+    """Keep what a page has read of what waits, so that its sidebar need not ask again."""
+    request.waiting_count = found.count  # type: ignore[attr-defined]
+
+
+def noted(request: HttpRequest) -> int | None:
+    """Return how many the page has found waiting in its company; None where it did not ask."""
+    return getattr(request, "waiting_count", None)
 
 
 def waiting(*, company: Company) -> Waiting:

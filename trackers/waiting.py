@@ -19,11 +19,12 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum, TextChoices
+from django.http import HttpRequest
 
-from credits import audit, balances, rating
+from credits import audit, balances, demand, rating
 from credits.amounts import ZERO
 from credits.audit import Action
-from credits.current_company import Scope
+from credits.current_company import scope_of
 from credits.models import Company, RateItem, User
 from trackers import filters, locks, requeuing, wakes
 from trackers.batches import batches
@@ -138,11 +139,13 @@ def queues(*, company: Company) -> list[Queue]:
     ]
 
 
-def badge(scope: Scope) -> int:
+def badge(request: HttpRequest) -> int:
     """Count what waits in the current company, for the sidebar; 0 where none is chosen."""
-    if scope.company is None:
+    company = scope_of(request).company
+    if company is None:
         return 0
-    return _waiting(scope.company, ())[:BADGE_MAX].count()
+    known = demand.noted(request)
+    return _waiting(company, ())[:BADGE_MAX].count() if known is None else known
 
 
 def preview(*, company: Company, decision: Decision, available: Decimal) -> Selection:

@@ -16,7 +16,15 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from credits import current_company, first_steps, forecasts, overview, shown, shown_forecasts
+from credits import (
+    current_company,
+    demand,
+    first_steps,
+    forecasts,
+    overview,
+    shown,
+    shown_forecasts,
+)
 from credits.admin import banners, use_panel
 from credits.amounts import approximate
 from credits.current_company import Scope, scope_of
@@ -80,6 +88,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         return _companies_page(request, scope)
     choice = use_panel.choice_of(request)
     found = overview.of(company=scope.company, step=choice.step, dimension=choice.dimension)
+    demand.note(request, found.waiting)
     forecast = found.outlook.forecast()
     context = {
         **admin.site.each_context(request),

@@ -21,7 +21,7 @@ from tests.support import conversations, pages, people
 from tests.support.conversations import record
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
-QUERIES_MAX = 13  # One of them counts what waits, for the sidebar.
+QUERIES_MAX = 12
 
 
 @pytest.fixture
