@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Allocation',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -36,9 +36,8 @@ class Migration(migrations.Migration):
                 ('cancelled_at', models.DateTimeField(null=True)),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='credits.company')),
                 ('grant', credits.tenancy.TenantOneToOne(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='allocation', to='credits.creditgrant')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_allocation_company_and_id'), models.UniqueConstraint(condition=models.Q(('state', 'CANCELLED'), _negated=True), fields=('company', 'period_number'), name='a_period_is_allocated_once'), models.CheckConstraint(condition=models.Q(('state__in', ['ISSUED', 'CANCELLED', 'MISSED'])), name='allocation_state_is_known'), models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at')), ('ends_on__gte', models.F('starts_on')), ('period_number__gte', 1)), name='allocation_period_is_in_order'), models.CheckConstraint(condition=models.Q(('amount__gte', 0), models.Q(models.Q(('grant', None), ('state', 'MISSED')), models.Q(models.Q(('state', 'MISSED'), _negated=True), models.Q(models.Q(('amount', 0), ('grant', None)), models.Q(('amount__gt', 0), ('grant__isnull', False)), _connector='OR')), _connector='OR')), name='allocation_has_a_grant_when_it_brought_credits'), models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at__isnull', False), ('state', 'CANCELLED')), models.Q(models.Q(('state', 'CANCELLED'), _negated=True), ('cancelled_at', None)), _connector='OR'), name='allocation_cancellation_has_its_instant')],"indexes": [models.Index(models.F('company'), models.OrderBy(models.F('period_number'), descending=True), models.OrderBy(models.F('id'), descending=True), name='allocation_last_period')],},),
+migrations.CreateModel(
             name='Contract',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -53,9 +52,8 @@ class Migration(migrations.Migration):
                 ('changed_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('company', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='contract', to='credits.company')),
                 ('introductory_grant', credits.tenancy.TenantOneToOne(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.creditgrant')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_contract_company_and_id'), models.CheckConstraint(condition=models.Q(('period__in', ['MONTH', 'QUARTER', 'YEAR'])), name='contract_period_is_known'), models.CheckConstraint(condition=models.Q(('ends_on', None), ('ends_on__gte', models.F('starts_on')), _connector='OR'), name='contract_ends_on_or_after_its_first_day'), models.CheckConstraint(condition=models.Q(('introductory_amount', None), ('introductory_amount__gt', 0), _connector='OR'), name='contract_introductory_amount_is_positive'), models.CheckConstraint(condition=models.Q(('introductory_days__gte', 1), ('purchase_months__gte', 1)), name='contract_lives_are_at_least_one'), models.CheckConstraint(condition=models.Q(('approval_limit', None), ('approval_limit__gte', 0), _connector='OR'), name='contract_approval_limit_is_not_negative')],},),
+migrations.CreateModel(
             name='Purchase',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -84,18 +82,16 @@ class Migration(migrations.Migration):
                 ('replaces', credits.tenancy.TenantOneToOne(db_constraint=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='replaced_by', to='billing.purchase')),
                 ('requested_by', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('voided_by', models.ForeignKey(db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_purchase_company_and_id'), models.UniqueConstraint(fields=('company', 'number'), name='purchase_number_is_unique_in_a_company'), models.UniqueConstraint(models.F('company'), django.db.models.functions.text.Lower('order_reference'), condition=models.Q(models.Q(('order_reference', ''), _negated=True), ('cancelled_at', None), ('voided_at', None)), name='order_reference_is_recorded_once'), models.UniqueConstraint(condition=models.Q(('request_key', ''), _negated=True), fields=('company', 'request_key'), name='purchase_request_key_is_used_once'), models.CheckConstraint(condition=models.Q(models.Q(('request_key', ''), ('request_sha256', None)), models.Q(models.Q(('request_key', ''), _negated=True), ('request_sha256__isnull', False)), _connector='OR'), name='purchase_request_key_has_its_digest'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='purchase_amount_is_positive'), models.CheckConstraint(condition=models.Q(('ends_on', None), ('starts_on', None), ('ends_on__gte', models.F('starts_on')), _connector='OR'), name='purchase_ends_on_or_after_its_first_day'), models.CheckConstraint(condition=models.Q(models.Q(('approved_at__isnull', False), ('approved_by__isnull', False)), models.Q(('approved_at', None), ('approved_by', None)), _connector='OR'), name='purchase_is_approved_by_and_at'), models.CheckConstraint(condition=models.Q(models.Q(('fulfilled_at__isnull', False), ('fulfilled_by__isnull', False)), models.Q(('fulfilled_at', None), ('fulfilled_by', None)), _connector='OR'), name='purchase_is_fulfilled_by_and_at'), models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at__isnull', False), ('cancelled_by__isnull', False), models.Q(('cancel_reason', ''), _negated=True)), models.Q(('cancelled_at', None), ('cancelled_by', None), ('cancel_reason', '')), _connector='OR'), name='purchase_is_cancelled_by_and_at'), models.CheckConstraint(condition=models.Q(models.Q(('voided_at__isnull', False), ('voided_by__isnull', False), models.Q(('void_reason', ''), _negated=True)), models.Q(('voided_at', None), ('voided_by', None), ('void_reason', '')), _connector='OR'), name='purchase_is_voided_by_and_at'), models.CheckConstraint(condition=models.Q(models.Q(('approved_at', None), ('cancelled_at', None), ('fulfilled_at', None), ('state', 'REQUESTED')), models.Q(('approved_at__isnull', False), ('cancelled_at', None), ('fulfilled_at', None), ('state', 'APPROVED')), models.Q(('approved_at__isnull', False), ('cancelled_at', None), ('fulfilled_at__isnull', False), ('state', 'FULFILLED')), models.Q(('cancelled_at__isnull', False), ('fulfilled_at', None), ('state', 'CANCELLED')), _connector='OR'), name='purchase_state_follows_its_steps'), models.CheckConstraint(condition=models.Q(models.Q(('ends_on__isnull', False), ('fulfilled_by__isnull', False), ('grant__isnull', False), ('starts_on__isnull', False), ('state', 'FULFILLED')), models.Q(models.Q(('state', 'FULFILLED'), _negated=True), ('grant', None), ('voided_at', None)), _connector='OR'), name='purchase_is_fulfilled_by_a_person_with_a_grant'), models.CheckConstraint(condition=models.Q(('approved_by', None), ('approval_limit', None), ('amount__lte', models.F('approval_limit')), models.Q(models.Q(('approved_by', models.F('requested_by')), _negated=True), models.Q(('fulfilled_by', None), models.Q(('approved_by', models.F('fulfilled_by')), _negated=True), _connector='OR')), _connector='OR'), name='purchase_above_the_limit_is_approved_by_a_second_person')],"indexes": [models.Index(models.F('company'), models.F('id'), condition=models.Q(('state__in', ['REQUESTED', 'APPROVED'])), name='purchase_open'), models.Index(models.F('company'), models.F('fulfilled_at'), models.F('id'), condition=models.Q(('fulfilled_at__isnull', False)), name='purchase_by_fulfilment')],},),
+migrations.CreateModel(
             name='SeatType',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=100)),
                 ('credits', credits.amounts.AmountField(default=2000, verbose_name='credits a seat and period')),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='seat_types', to='credits.company')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_seattype_company_and_id'), models.UniqueConstraint(fields=('company', 'name'), name='seat_type_has_its_own_name_in_a_company'), models.CheckConstraint(condition=models.Q(('credits__gt', 0)), name='seat_type_credits_are_positive')],},),
+migrations.CreateModel(
             name='SeatCount',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -106,9 +102,8 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='seat_counts', to='credits.company')),
                 ('recorded_by', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('seat_type', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='counts', to='billing.seattype')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_seatcount_company_and_id')],"indexes": [models.Index(models.F('company'), models.F('seat_type'), models.OrderBy(models.F('effective_on'), descending=True), models.OrderBy(models.F('recorded_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='seat_count_in_force')],},),
+migrations.CreateModel(
             name='AllocationLine',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -119,9 +114,8 @@ class Migration(migrations.Migration):
                 ('allocation', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.allocation')),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='allocation_lines', to='credits.company')),
                 ('seat_type', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.seattype')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_allocationline_company_and_id'), models.UniqueConstraint(fields=('company', 'allocation', 'seat_type'), name='a_seat_type_stands_once_in_an_allocation'), models.CheckConstraint(condition=models.Q(('amount', django.db.models.expressions.CombinedExpression(models.F('seats'), '*', models.F('credits')))), name='allocation_line_is_seats_times_credits')],},),
+migrations.CreateModel(
             name='TopUp',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -132,166 +126,5 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='top_ups', to='credits.company')),
                 ('grant', credits.tenancy.TenantOneToOne(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='top_up', to='credits.creditgrant')),
                 ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.AddIndex(
-            model_name='allocation',
-            index=models.Index(models.F('company'), models.OrderBy(models.F('period_number'), descending=True), models.OrderBy(models.F('id'), descending=True), name='allocation_last_period'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_allocation_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'CANCELLED'), _negated=True), fields=('company', 'period_number'), name='a_period_is_allocated_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['ISSUED', 'CANCELLED', 'MISSED'])), name='allocation_state_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at')), ('ends_on__gte', models.F('starts_on')), ('period_number__gte', 1)), name='allocation_period_is_in_order'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0), models.Q(models.Q(('grant', None), ('state', 'MISSED')), models.Q(models.Q(('state', 'MISSED'), _negated=True), models.Q(models.Q(('amount', 0), ('grant', None)), models.Q(('amount__gt', 0), ('grant__isnull', False)), _connector='OR')), _connector='OR')), name='allocation_has_a_grant_when_it_brought_credits'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at__isnull', False), ('state', 'CANCELLED')), models.Q(models.Q(('state', 'CANCELLED'), _negated=True), ('cancelled_at', None)), _connector='OR'), name='allocation_cancellation_has_its_instant'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_contract_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('period__in', ['MONTH', 'QUARTER', 'YEAR'])), name='contract_period_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_on', None), ('ends_on__gte', models.F('starts_on')), _connector='OR'), name='contract_ends_on_or_after_its_first_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('introductory_amount', None), ('introductory_amount__gt', 0), _connector='OR'), name='contract_introductory_amount_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('introductory_days__gte', 1), ('purchase_months__gte', 1)), name='contract_lives_are_at_least_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='contract',
-            constraint=models.CheckConstraint(condition=models.Q(('approval_limit', None), ('approval_limit__gte', 0), _connector='OR'), name='contract_approval_limit_is_not_negative'),
-        ),
-        migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(models.F('company'), models.F('id'), condition=models.Q(('state__in', ['REQUESTED', 'APPROVED'])), name='purchase_open'),
-        ),
-        migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(models.F('company'), models.F('fulfilled_at'), models.F('id'), condition=models.Q(('fulfilled_at__isnull', False)), name='purchase_by_fulfilment'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_purchase_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.UniqueConstraint(fields=('company', 'number'), name='purchase_number_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.UniqueConstraint(models.F('company'), django.db.models.functions.text.Lower('order_reference'), condition=models.Q(models.Q(('order_reference', ''), _negated=True), ('cancelled_at', None), ('voided_at', None)), name='order_reference_is_recorded_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.UniqueConstraint(condition=models.Q(('request_key', ''), _negated=True), fields=('company', 'request_key'), name='purchase_request_key_is_used_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('request_key', ''), ('request_sha256', None)), models.Q(models.Q(('request_key', ''), _negated=True), ('request_sha256__isnull', False)), _connector='OR'), name='purchase_request_key_has_its_digest'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='purchase_amount_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_on', None), ('starts_on', None), ('ends_on__gte', models.F('starts_on')), _connector='OR'), name='purchase_ends_on_or_after_its_first_day'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('approved_at__isnull', False), ('approved_by__isnull', False)), models.Q(('approved_at', None), ('approved_by', None)), _connector='OR'), name='purchase_is_approved_by_and_at'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('fulfilled_at__isnull', False), ('fulfilled_by__isnull', False)), models.Q(('fulfilled_at', None), ('fulfilled_by', None)), _connector='OR'), name='purchase_is_fulfilled_by_and_at'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('cancelled_at__isnull', False), ('cancelled_by__isnull', False), models.Q(('cancel_reason', ''), _negated=True)), models.Q(('cancelled_at', None), ('cancelled_by', None), ('cancel_reason', '')), _connector='OR'), name='purchase_is_cancelled_by_and_at'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('voided_at__isnull', False), ('voided_by__isnull', False), models.Q(('void_reason', ''), _negated=True)), models.Q(('voided_at', None), ('voided_by', None), ('void_reason', '')), _connector='OR'), name='purchase_is_voided_by_and_at'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('approved_at', None), ('cancelled_at', None), ('fulfilled_at', None), ('state', 'REQUESTED')), models.Q(('approved_at__isnull', False), ('cancelled_at', None), ('fulfilled_at', None), ('state', 'APPROVED')), models.Q(('approved_at__isnull', False), ('cancelled_at', None), ('fulfilled_at__isnull', False), ('state', 'FULFILLED')), models.Q(('cancelled_at__isnull', False), ('fulfilled_at', None), ('state', 'CANCELLED')), _connector='OR'), name='purchase_state_follows_its_steps'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ends_on__isnull', False), ('fulfilled_by__isnull', False), ('grant__isnull', False), ('starts_on__isnull', False), ('state', 'FULFILLED')), models.Q(models.Q(('state', 'FULFILLED'), _negated=True), ('grant', None), ('voided_at', None)), _connector='OR'), name='purchase_is_fulfilled_by_a_person_with_a_grant'),
-        ),
-        migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_by', None), ('approval_limit', None), ('amount__lte', models.F('approval_limit')), models.Q(models.Q(('approved_by', models.F('requested_by')), _negated=True), models.Q(('fulfilled_by', None), models.Q(('approved_by', models.F('fulfilled_by')), _negated=True), _connector='OR')), _connector='OR'), name='purchase_above_the_limit_is_approved_by_a_second_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='seattype',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_seattype_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='seattype',
-            constraint=models.UniqueConstraint(fields=('company', 'name'), name='seat_type_has_its_own_name_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='seattype',
-            constraint=models.CheckConstraint(condition=models.Q(('credits__gt', 0)), name='seat_type_credits_are_positive'),
-        ),
-        migrations.AddIndex(
-            model_name='seatcount',
-            index=models.Index(models.F('company'), models.F('seat_type'), models.OrderBy(models.F('effective_on'), descending=True), models.OrderBy(models.F('recorded_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='seat_count_in_force'),
-        ),
-        migrations.AddConstraint(
-            model_name='seatcount',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_seatcount_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocationline',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_allocationline_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocationline',
-            constraint=models.UniqueConstraint(fields=('company', 'allocation', 'seat_type'), name='a_seat_type_stands_once_in_an_allocation'),
-        ),
-        migrations.AddConstraint(
-            model_name='allocationline',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', django.db.models.expressions.CombinedExpression(models.F('seats'), '*', models.F('credits')))), name='allocation_line_is_seats_times_credits'),
-        ),
-        migrations.AddIndex(
-            model_name='topup',
-            index=models.Index(models.F('company'), models.F('allocation'), name='top_up_of_allocation'),
-        ),
-        migrations.AddConstraint(
-            model_name='topup',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='billing_topup_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='topup',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='top_up_amount_is_positive'),
-        ),
-    ]
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='billing_topup_company_and_id'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='top_up_amount_is_positive')],"indexes": [models.Index(models.F('company'), models.F('allocation'), name='top_up_of_allocation')],},),
+]

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Company',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'companies',
             },
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='JobRun',
             fields=[
                 ('name', models.CharField(max_length=60, primary_key=True, serialize=False)),
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ('summary', models.CharField(blank=True, max_length=200)),
             ],
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='User',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'people',
             },
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='CreditGrant',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -92,9 +92,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(editable=False)),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='credits.company')),
                 ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='credits_creditgrant_company_and_id'), models.CheckConstraint(condition=models.Q(('source__in', ['ALLOCATION', 'INTRODUCTORY', 'PURCHASE', 'ADJUSTMENT'])), name='grant_source_is_known'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='grant_amount_is_positive'), models.CheckConstraint(condition=models.Q(('amount__gte', models.F('remaining')), ('held__gte', 0), ('remaining__gte', models.F('held'))), name='grant_held_is_within_remaining_within_amount'), models.CheckConstraint(condition=models.Q(('corrected_down__gte', 0), ('voided__gte', 0), ('amount__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('voided'), '+', models.F('corrected_down')), '+', models.F('remaining')))), name='grant_withdrawals_are_within_amount'), models.CheckConstraint(condition=models.Q(('expires_at', None), ('expires_at__gt', models.F('effective_at')), _connector='OR'), name='grant_expires_after_it_starts'), models.CheckConstraint(condition=models.Q(('granted_at__isnull', False), models.Q(('is_open', False), ('remaining', 0)), _connector='OR'), name='grant_holds_nothing_before_it_is_granted'), models.CheckConstraint(condition=models.Q(('is_open', False), models.Q(('cancelled_at', None), ('expired_at', None), ('remaining__gt', 0), ('voided_at', None)), _connector='OR'), name='grant_is_open_only_while_it_can_be_spent'), models.CheckConstraint(condition=models.Q(('cancelled_at', None), ('granted_at', None), _connector='OR'), name='grant_is_cancelled_only_before_it_is_granted'), models.CheckConstraint(condition=models.Q(('voided', 0), ('voided_at__isnull', False), _connector='OR'), name='grant_voided_amount_has_its_instant'), models.UniqueConstraint(condition=models.Q(('cancelled_at', None), ('source', 'INTRODUCTORY')), fields=('company',), name='introductory_credits_come_once')],"indexes": [models.Index(models.F('company'), models.F('priority'), models.OrderBy(models.F('expires_at'), nulls_last=True), models.F('source_rank'), models.F('effective_at'), models.F('id'), condition=models.Q(('is_open', True)), name='grant_spending_order'), models.Index(models.F('company'), models.F('effective_at'), condition=models.Q(('cancelled_at', None), ('granted_at', None)), name='grant_next_to_start'), models.Index(models.F('company'), models.F('expires_at'), condition=models.Q(('is_open', True)), name='grant_next_to_expire'), models.Index(models.F('company'), models.OrderBy(models.F('created_at'), descending=True), models.F('id'), name='grant_newest_first')],},),
+migrations.CreateModel(
             name='IdempotencyRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -105,9 +104,8 @@ class Migration(migrations.Migration):
                 ('answer', models.JSONField(null=True)),
                 ('created_at', models.DateTimeField()),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='idempotency_records', to='credits.company')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'operation', 'key'), name='idempotency_key_has_one_effect'), models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='idempotency_key_is_not_empty')],},),
+migrations.CreateModel(
             name='Integration',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -115,9 +113,8 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('API', 'API'), ('MCP', 'MCP')], max_length=10)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='integrations', to='credits.company')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='credits_integration_company_and_id'), models.UniqueConstraint(fields=('company', 'name'), name='integration_name_is_unique_in_a_company'), models.CheckConstraint(condition=models.Q(('kind__in', ['API', 'MCP'])), name='integration_kind_is_known')],},),
+migrations.CreateModel(
             name='LedgerEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -138,10 +135,9 @@ class Migration(migrations.Migration):
                 ('grant', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.creditgrant')),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
-            },
+                'verbose_name_plural': 'ledger entries',"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='credits_ledgerentry_company_and_id'), models.UniqueConstraint(fields=('company', 'sequence'), name='entry_sequence_is_unique_in_a_company'), models.UniqueConstraint(fields=('company', 'sequence', 'balance_after'), name='entry_link_to_the_previous_one'), models.UniqueConstraint(fields=('cause_ref', 'kind', 'cause', 'grant'), name='entry_has_one_effect_per_cause', nulls_distinct=False), models.CheckConstraint(condition=models.Q(('balance_after', django.db.models.expressions.CombinedExpression(models.F('balance_before'), '+', models.F('amount')))), name='entry_after_is_before_plus_amount'), models.CheckConstraint(condition=models.Q(('balance_after__gte', 0)), name='entry_balance_is_never_below_zero'), models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='entry_amount_is_not_zero'), models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('kind__in', ['GRANTED', 'REFUNDED'])), models.Q(('amount__lt', 0), ('kind__in', ['CONSUMED', 'EXPIRED', 'VOIDED'])), ('kind', 'ADJUSTED'), _connector='OR'), name='entry_sign_follows_its_kind'), models.CheckConstraint(condition=models.Q(('cause__in', ['ISSUE', 'CHARGE', 'CAPTURE', 'EXPIRY', 'RELEASE', 'LAPSE', 'REFUND', 'VOID', 'ADJUST'])), name='entry_cause_is_known'), models.CheckConstraint(condition=models.Q(('sequence__gt', 1), models.Q(('balance_before', 0), ('sequence', 1)), _connector='OR'), name='entry_sequence_starts_at_one_from_zero'), models.CheckConstraint(condition=models.Q(models.Q(('corrects_sequence__isnull', False), ('kind', 'REFUNDED')), models.Q(models.Q(('kind', 'REFUNDED'), _negated=True), ('corrects_sequence', None)), ('kind', 'ADJUSTED'), _connector='OR'), name='entry_refund_names_what_it_refunds'), models.CheckConstraint(condition=models.Q(('recorded_at__gte', models.F('occurred_at'))), name='entry_is_recorded_when_or_after_it_occurred')],"indexes": [models.Index(models.F('company'), models.F('occurred_at'), models.F('sequence'), name='entry_by_instant')],},
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Drawdown',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -149,9 +145,8 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.company')),
                 ('grant', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='drawdowns', to='credits.creditgrant')),
                 ('entry', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='drawdowns', to='credits.ledgerentry')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('entry', 'grant'), name='drawdown_names_a_grant_once_per_entry'), models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='drawdown_amount_is_not_zero')],},),
+migrations.CreateModel(
             name='Membership',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -159,9 +154,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('company', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to='credits.company')),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('user', 'company'), name='a_person_has_one_role_in_a_company'), models.CheckConstraint(condition=models.Q(('role__in', ['TECH_ADMIN', 'BUSINESS_ADMIN', 'VIEWER'])), name='membership_role_is_known')],},),
+migrations.CreateModel(
             name='RateCard',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -171,16 +165,15 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Rate',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('item', models.CharField(choices=[('EMAIL', 'E-mail analysed'), ('CALL_LONG', 'Call longer than 10 minutes'), ('CALL_SHORT', 'Call of 10 minutes or less'), ('WEB_SEARCH', 'Web search in a brief')], max_length=20)),
                 ('amount', credits.amounts.AmountField(verbose_name='credits')),
                 ('rate_card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rates', to='credits.ratecard')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('rate_card', 'item'), name='rate_card_prices_an_item_once'), models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='rate_is_not_negative'), models.CheckConstraint(condition=models.Q(('item__in', ['EMAIL', 'CALL_LONG', 'CALL_SHORT', 'WEB_SEARCH'])), name='rate_item_is_known')],},),
+migrations.CreateModel(
             name='Reservation',
             fields=[
                 ('feature_type', models.CharField(choices=[('TRACKER', 'AI Tracker'), ('ASK', 'AI Ask Anything'), ('BRIEF', 'AI Briefer')], max_length=10)),
@@ -201,9 +194,8 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(null=True)),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='reservations', to='credits.company')),
                 ('rate_card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.ratecard')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='credits_reservation_company_and_id'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='reservation_amount_is_positive'), models.CheckConstraint(condition=models.Q(('amount__gte', models.F('captured')), ('captured__gte', 0)), name='reservation_captures_no_more_than_it_holds'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state', 'OPEN')), models.Q(('closed_at__isnull', False), ('state__in', ['CAPTURED', 'RELEASED', 'LAPSED'])), _connector='OR'), name='reservation_is_open_until_it_is_closed'), models.CheckConstraint(condition=models.Q(('lapses_at__gt', models.F('opened_at')), ('lapses_at__lte', django.db.models.expressions.CombinedExpression(models.F('opened_at'), '+', models.Value(datetime.timedelta(seconds=3600))))), name='reservation_lapses_within_the_hour'), models.CheckConstraint(condition=models.Q(('action__in', ['CONTINUOUS', 'BACKFILL', 'API_REQUEST', 'MCP_REQUEST', 'PREVIEW', 'MANUAL', 'REUSED']), ('feature_type__in', ['TRACKER', 'ASK', 'BRIEF'])), name='reservation_feature_and_action_are_known')],"indexes": [models.Index(models.F('company'), models.F('lapses_at'), condition=models.Q(('state', 'OPEN')), name='reservation_next_to_lapse')],},),
+migrations.CreateModel(
             name='Hold',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -211,9 +203,8 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.company')),
                 ('grant', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='credits.creditgrant')),
                 ('reservation', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='credits.reservation')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('reservation', 'grant'), name='hold_names_a_grant_once_per_reservation'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='hold_amount_is_positive')],},),
+migrations.CreateModel(
             name='SignInLink',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -223,7 +214,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='UsageEvent',
             fields=[
                 ('feature_type', models.CharField(choices=[('TRACKER', 'AI Tracker'), ('ASK', 'AI Ask Anything'), ('BRIEF', 'AI Briefer')], max_length=10)),
@@ -246,14 +237,13 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='usage_events', to='credits.company')),
                 ('entry', credits.tenancy.TenantOneToOne(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='usage_event', to='credits.ledgerentry')),
                 ('rate_card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.ratecard')),
-            ],
-        ),
-        migrations.AddField(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='credits_usageevent_company_and_id'), models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('entry__isnull', False)), models.Q(('amount', 0), ('entry', None)), _connector='OR'), name='usage_has_an_entry_when_it_costs_something'), models.CheckConstraint(condition=models.Q(('action__in', ['CONTINUOUS', 'BACKFILL', 'API_REQUEST', 'MCP_REQUEST', 'PREVIEW', 'MANUAL', 'REUSED']), ('feature_type__in', ['TRACKER', 'ASK', 'BRIEF'])), name='usage_feature_and_action_are_known'), models.CheckConstraint(condition=models.Q(('amount', 0), models.Q(('action__in', ['PREVIEW', 'MANUAL', 'REUSED']), _negated=True), _connector='OR'), name='usage_of_free_actions_costs_nothing'), models.CheckConstraint(condition=models.Q(('request_count', None), ('request_count__gt', 0), _connector='OR'), name='usage_request_count_is_positive')],"indexes": [models.Index(models.F('company'), models.F('occurred_at'), models.F('after_sequence'), models.F('id'), name='usage_by_instant')],},),
+migrations.AddField(
             model_name='reservation',
             name='usage_event',
             field=credits.tenancy.TenantOneToOne(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reservation', to='credits.usageevent'),
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='CreditPool',
             fields=[
                 ('company', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='pool', serialize=False, to='credits.company')),
@@ -268,228 +258,8 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(('balance__gte', models.F('reserved')), ('reserved__gte', 0)), name='pool_balance_covers_what_is_reserved'), models.CheckConstraint(condition=models.Q(('sequence__gte', 0)), name='pool_sequence_counts_up')],
             },
         ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(models.F('company'), models.F('priority'), models.OrderBy(models.F('expires_at'), nulls_last=True), models.F('source_rank'), models.F('effective_at'), models.F('id'), condition=models.Q(('is_open', True)), name='grant_spending_order'),
-        ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(models.F('company'), models.F('effective_at'), condition=models.Q(('cancelled_at', None), ('granted_at', None)), name='grant_next_to_start'),
-        ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(models.F('company'), models.F('expires_at'), condition=models.Q(('is_open', True)), name='grant_next_to_expire'),
-        ),
-        migrations.AddIndex(
-            model_name='creditgrant',
-            index=models.Index(models.F('company'), models.OrderBy(models.F('created_at'), descending=True), models.F('id'), name='grant_newest_first'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='credits_creditgrant_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('source__in', ['ALLOCATION', 'INTRODUCTORY', 'PURCHASE', 'ADJUSTMENT'])), name='grant_source_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='grant_amount_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', models.F('remaining')), ('held__gte', 0), ('remaining__gte', models.F('held'))), name='grant_held_is_within_remaining_within_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('corrected_down__gte', 0), ('voided__gte', 0), ('amount__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('voided'), '+', models.F('corrected_down')), '+', models.F('remaining')))), name='grant_withdrawals_are_within_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at', None), ('expires_at__gt', models.F('effective_at')), _connector='OR'), name='grant_expires_after_it_starts'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('granted_at__isnull', False), models.Q(('is_open', False), ('remaining', 0)), _connector='OR'), name='grant_holds_nothing_before_it_is_granted'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('is_open', False), models.Q(('cancelled_at', None), ('expired_at', None), ('remaining__gt', 0), ('voided_at', None)), _connector='OR'), name='grant_is_open_only_while_it_can_be_spent'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('cancelled_at', None), ('granted_at', None), _connector='OR'), name='grant_is_cancelled_only_before_it_is_granted'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.CheckConstraint(condition=models.Q(('voided', 0), ('voided_at__isnull', False), _connector='OR'), name='grant_voided_amount_has_its_instant'),
-        ),
-        migrations.AddConstraint(
-            model_name='creditgrant',
-            constraint=models.UniqueConstraint(condition=models.Q(('cancelled_at', None), ('source', 'INTRODUCTORY')), fields=('company',), name='introductory_credits_come_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='idempotencyrecord',
-            constraint=models.UniqueConstraint(fields=('company', 'operation', 'key'), name='idempotency_key_has_one_effect'),
-        ),
-        migrations.AddConstraint(
-            model_name='idempotencyrecord',
-            constraint=models.CheckConstraint(condition=models.Q(('key', ''), _negated=True), name='idempotency_key_is_not_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='credits_integration_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.UniqueConstraint(fields=('company', 'name'), name='integration_name_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='integration',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['API', 'MCP'])), name='integration_kind_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='ledgerentry',
-            index=models.Index(models.F('company'), models.F('occurred_at'), models.F('sequence'), name='entry_by_instant'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='credits_ledgerentry_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('company', 'sequence'), name='entry_sequence_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('company', 'sequence', 'balance_after'), name='entry_link_to_the_previous_one'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.UniqueConstraint(fields=('cause_ref', 'kind', 'cause', 'grant'), name='entry_has_one_effect_per_cause', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('balance_after', django.db.models.expressions.CombinedExpression(models.F('balance_before'), '+', models.F('amount')))), name='entry_after_is_before_plus_amount'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('balance_after__gte', 0)), name='entry_balance_is_never_below_zero'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='entry_amount_is_not_zero'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('kind__in', ['GRANTED', 'REFUNDED'])), models.Q(('amount__lt', 0), ('kind__in', ['CONSUMED', 'EXPIRED', 'VOIDED'])), ('kind', 'ADJUSTED'), _connector='OR'), name='entry_sign_follows_its_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('cause__in', ['ISSUE', 'CHARGE', 'CAPTURE', 'EXPIRY', 'RELEASE', 'LAPSE', 'REFUND', 'VOID', 'ADJUST'])), name='entry_cause_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('sequence__gt', 1), models.Q(('balance_before', 0), ('sequence', 1)), _connector='OR'), name='entry_sequence_starts_at_one_from_zero'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('corrects_sequence__isnull', False), ('kind', 'REFUNDED')), models.Q(models.Q(('kind', 'REFUNDED'), _negated=True), ('corrects_sequence', None)), ('kind', 'ADJUSTED'), _connector='OR'), name='entry_refund_names_what_it_refunds'),
-        ),
-        migrations.AddConstraint(
-            model_name='ledgerentry',
-            constraint=models.CheckConstraint(condition=models.Q(('recorded_at__gte', models.F('occurred_at'))), name='entry_is_recorded_when_or_after_it_occurred'),
-        ),
-        migrations.AddConstraint(
-            model_name='drawdown',
-            constraint=models.UniqueConstraint(fields=('entry', 'grant'), name='drawdown_names_a_grant_once_per_entry'),
-        ),
-        migrations.AddConstraint(
-            model_name='drawdown',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='drawdown_amount_is_not_zero'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('user', 'company'), name='a_person_has_one_role_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['TECH_ADMIN', 'BUSINESS_ADMIN', 'VIEWER'])), name='membership_role_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='rate',
-            constraint=models.UniqueConstraint(fields=('rate_card', 'item'), name='rate_card_prices_an_item_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='rate',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', 0)), name='rate_is_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='rate',
-            constraint=models.CheckConstraint(condition=models.Q(('item__in', ['EMAIL', 'CALL_LONG', 'CALL_SHORT', 'WEB_SEARCH'])), name='rate_item_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.UniqueConstraint(fields=('reservation', 'grant'), name='hold_names_a_grant_once_per_reservation'),
-        ),
-        migrations.AddConstraint(
-            model_name='hold',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='hold_amount_is_positive'),
-        ),
-        migrations.AddIndex(
-            model_name='usageevent',
-            index=models.Index(models.F('company'), models.F('occurred_at'), models.F('after_sequence'), models.F('id'), name='usage_by_instant'),
-        ),
-        migrations.AddConstraint(
-            model_name='usageevent',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='credits_usageevent_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='usageevent',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('entry__isnull', False)), models.Q(('amount', 0), ('entry', None)), _connector='OR'), name='usage_has_an_entry_when_it_costs_something'),
-        ),
-        migrations.AddConstraint(
-            model_name='usageevent',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['CONTINUOUS', 'BACKFILL', 'API_REQUEST', 'MCP_REQUEST', 'PREVIEW', 'MANUAL', 'REUSED']), ('feature_type__in', ['TRACKER', 'ASK', 'BRIEF'])), name='usage_feature_and_action_are_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='usageevent',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), models.Q(('action__in', ['PREVIEW', 'MANUAL', 'REUSED']), _negated=True), _connector='OR'), name='usage_of_free_actions_costs_nothing'),
-        ),
-        migrations.AddConstraint(
-            model_name='usageevent',
-            constraint=models.CheckConstraint(condition=models.Q(('request_count', None), ('request_count__gt', 0), _connector='OR'), name='usage_request_count_is_positive'),
-        ),
-        migrations.AddIndex(
-            model_name='reservation',
-            index=models.Index(models.F('company'), models.F('lapses_at'), condition=models.Q(('state', 'OPEN')), name='reservation_next_to_lapse'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='credits_reservation_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='reservation_amount_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gte', models.F('captured')), ('captured__gte', 0)), name='reservation_captures_no_more_than_it_holds'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state', 'OPEN')), models.Q(('closed_at__isnull', False), ('state__in', ['CAPTURED', 'RELEASED', 'LAPSED'])), _connector='OR'), name='reservation_is_open_until_it_is_closed'),
-        ),
-        migrations.AddConstraint(
+migrations.AddConstraint(
             model_name='reservation',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'CAPTURED'), ('usage_event__isnull', False)), models.Q(models.Q(('state', 'CAPTURED'), _negated=True), ('captured', 0), ('usage_event', None)), _connector='OR'), name='reservation_captured_names_its_usage'),
         ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('lapses_at__gt', models.F('opened_at')), ('lapses_at__lte', django.db.models.expressions.CombinedExpression(models.F('opened_at'), '+', models.Value(datetime.timedelta(seconds=3600))))), name='reservation_lapses_within_the_hour'),
-        ),
-        migrations.AddConstraint(
-            model_name='reservation',
-            constraint=models.CheckConstraint(condition=models.Q(('action__in', ['CONTINUOUS', 'BACKFILL', 'API_REQUEST', 'MCP_REQUEST', 'PREVIEW', 'MANUAL', 'REUSED']), ('feature_type__in', ['TRACKER', 'ASK', 'BRIEF'])), name='reservation_feature_and_action_are_known'),
-        ),
-    ]
+]

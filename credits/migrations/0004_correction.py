@@ -45,6 +45,25 @@ class Migration(migrations.Migration):
                 ("reason", models.TextField()),
                 ("created_at", models.DateTimeField()),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("kind__in", ["CANCELLED", "VOIDED", "REFUNDED", "ADJUSTED"])
+                        ),
+                        name="correction_kind_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=django.db.models.lookups.GreaterThanOrEqual(
+                            django.db.models.functions.text.Length(
+                                django.db.models.functions.text.Trim(models.F("reason"))
+                            ),
+                            models.Value(10),
+                        ),
+                        name="correction_says_why",
+                    ),
+                ],
+            },
         ),
         migrations.AddIndex(
             model_name="ledgerentry",
@@ -126,25 +145,6 @@ class Migration(migrations.Migration):
             model_name="correction",
             constraint=models.UniqueConstraint(
                 fields=("company", "id"), name="credits_correction_company_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["CANCELLED", "VOIDED", "REFUNDED", "ADJUSTED"])),
-                name="correction_kind_is_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="correction",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.GreaterThanOrEqual(
-                    django.db.models.functions.text.Length(
-                        django.db.models.functions.text.Trim(models.F("reason"))
-                    ),
-                    models.Value(10),
-                ),
-                name="correction_says_why",
             ),
         ),
         migrations.AddConstraint(

@@ -128,6 +128,96 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "event",
                 "verbose_name_plural": "audit trail",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "action__in",
+                                [
+                                    "ADDED",
+                                    "CHANGED",
+                                    "DELETED",
+                                    "OPENED",
+                                    "CLOSED",
+                                    "GRANTED",
+                                    "VOIDED",
+                                    "ADJUSTED",
+                                    "REFUNDED",
+                                    "ALLOCATED",
+                                    "REQUESTED",
+                                    "APPROVED",
+                                    "FULFILLED",
+                                    "REVERSED",
+                                    "CANCELLED",
+                                    "PUBLISHED",
+                                    "UNPUBLISHED",
+                                    "STARTED",
+                                    "PAUSED",
+                                    "RESUMED",
+                                    "STOPPED",
+                                    "SKIPPED",
+                                    "IMPORT_STARTED",
+                                    "IMPORTED",
+                                    "EXPORTED",
+                                    "REPLACED",
+                                    "REVOKED",
+                                    "INVITED",
+                                    "ERASED",
+                                    "LINK_MADE",
+                                    "SIGNED_IN",
+                                    "SIGNED_IN_BY_LINK",
+                                    "SIGN_IN_REFUSED",
+                                    "SIGNED_OUT",
+                                    "PASSWORD_CHANGED",
+                                ],
+                            )
+                        ),
+                        name="audit_action_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("door__in", ["ADMIN", "API", "MCP", "COMMAND", "TASK"])
+                        ),
+                        name="audit_door_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("actor_kind__in", ["PERSON", "API_KEY"]),
+                                ("actor_ref__isnull", False),
+                            ),
+                            models.Q(("actor_kind__in", ["SYSTEM", "NOBODY"]), ("actor_ref", None)),
+                            _connector="OR",
+                        ),
+                        name="audit_actor_is_named_by_its_id",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(
+                        models.F("company"),
+                        models.OrderBy(models.F("occurred_at"), descending=True),
+                        models.OrderBy(models.F("id"), descending=True),
+                        name="audit_newest",
+                    ),
+                    models.Index(
+                        models.OrderBy(models.F("occurred_at"), descending=True),
+                        models.OrderBy(models.F("id"), descending=True),
+                        name="audit_newest_of_all",
+                    ),
+                    models.Index(
+                        models.F("actor_ref"),
+                        models.OrderBy(models.F("occurred_at"), descending=True),
+                        name="audit_by_actor",
+                    ),
+                    models.Index(
+                        models.F("subject_type"), models.F("subject_id"), name="audit_by_subject"
+                    ),
+                    models.Index(
+                        models.F("about_ref"),
+                        condition=models.Q(("about_ref__isnull", False)),
+                        name="audit_about_a_person",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -154,113 +244,6 @@ class Migration(migrations.Migration):
             options={
                 "abstract": False,
             },
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(
-                models.F("company"),
-                models.OrderBy(models.F("occurred_at"), descending=True),
-                models.OrderBy(models.F("id"), descending=True),
-                name="audit_newest",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(
-                models.OrderBy(models.F("occurred_at"), descending=True),
-                models.OrderBy(models.F("id"), descending=True),
-                name="audit_newest_of_all",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(
-                models.F("actor_ref"),
-                models.OrderBy(models.F("occurred_at"), descending=True),
-                name="audit_by_actor",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(
-                models.F("subject_type"), models.F("subject_id"), name="audit_by_subject"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="auditevent",
-            index=models.Index(
-                models.F("about_ref"),
-                condition=models.Q(("about_ref__isnull", False)),
-                name="audit_about_a_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="auditevent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "action__in",
-                        [
-                            "ADDED",
-                            "CHANGED",
-                            "DELETED",
-                            "OPENED",
-                            "CLOSED",
-                            "GRANTED",
-                            "VOIDED",
-                            "ADJUSTED",
-                            "REFUNDED",
-                            "ALLOCATED",
-                            "REQUESTED",
-                            "APPROVED",
-                            "FULFILLED",
-                            "REVERSED",
-                            "CANCELLED",
-                            "PUBLISHED",
-                            "UNPUBLISHED",
-                            "STARTED",
-                            "PAUSED",
-                            "RESUMED",
-                            "STOPPED",
-                            "SKIPPED",
-                            "IMPORT_STARTED",
-                            "IMPORTED",
-                            "EXPORTED",
-                            "REPLACED",
-                            "REVOKED",
-                            "INVITED",
-                            "ERASED",
-                            "LINK_MADE",
-                            "SIGNED_IN",
-                            "SIGNED_IN_BY_LINK",
-                            "SIGN_IN_REFUSED",
-                            "SIGNED_OUT",
-                            "PASSWORD_CHANGED",
-                        ],
-                    )
-                ),
-                name="audit_action_is_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="auditevent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("door__in", ["ADMIN", "API", "MCP", "COMMAND", "TASK"])),
-                name="audit_door_is_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="auditevent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("actor_kind__in", ["PERSON", "API_KEY"]), ("actor_ref__isnull", False)
-                    ),
-                    models.Q(("actor_kind__in", ["SYSTEM", "NOBODY"]), ("actor_ref", None)),
-                    _connector="OR",
-                ),
-                name="audit_actor_is_named_by_its_id",
-            ),
         ),
         run_sql_file(__file__, "0010_audit"),
     ]

@@ -37,6 +37,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("company", "id"), name="credits_usageday_company_and_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("company", "starts_at", "ends_at"),
+                        name="usage_day_is_added_up_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="usage_day_ends_after_it_starts",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="UsageSum",
@@ -104,64 +119,43 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddConstraint(
-            model_name="usageday",
-            constraint=models.UniqueConstraint(
-                fields=("company", "id"), name="credits_usageday_company_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usageday",
-            constraint=models.UniqueConstraint(
-                fields=("company", "starts_at", "ends_at"), name="usage_day_is_added_up_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usageday",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
-                name="usage_day_ends_after_it_starts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagesum",
-            constraint=models.UniqueConstraint(
-                fields=(
-                    "day",
-                    "feature_type",
-                    "feature_ref",
-                    "feature_name",
-                    "action",
-                    "team_ref",
-                    "user_ref",
-                    "integration_ref",
-                ),
-                name="usage_sum_is_one_row_for_what_it_adds_up",
-                nulls_distinct=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usagesum",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "action__in",
-                        [
-                            "CONTINUOUS",
-                            "BACKFILL",
-                            "API_REQUEST",
-                            "MCP_REQUEST",
-                            "PREVIEW",
-                            "MANUAL",
-                            "REUSED",
-                        ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=(
+                            "day",
+                            "feature_type",
+                            "feature_ref",
+                            "feature_name",
+                            "action",
+                            "team_ref",
+                            "user_ref",
+                            "integration_ref",
+                        ),
+                        name="usage_sum_is_one_row_for_what_it_adds_up",
+                        nulls_distinct=False,
                     ),
-                    ("amount__gte", 0),
-                    ("feature_type__in", ["TRACKER", "ASK", "BRIEF"]),
-                ),
-                name="usage_sum_is_of_known_features_and_not_negative",
-            ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "action__in",
+                                [
+                                    "CONTINUOUS",
+                                    "BACKFILL",
+                                    "API_REQUEST",
+                                    "MCP_REQUEST",
+                                    "PREVIEW",
+                                    "MANUAL",
+                                    "REUSED",
+                                ],
+                            ),
+                            ("amount__gte", 0),
+                            ("feature_type__in", ["TRACKER", "ASK", "BRIEF"]),
+                        ),
+                        name="usage_sum_is_of_known_features_and_not_negative",
+                    ),
+                ],
+            },
         ),
         add_composite_keys(KEYS),
     ]

@@ -46,6 +46,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("company", "id"), name="credits_alert_company_and_id"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["USED"])), name="alert_kind_is_known"
+                    ),
+                ],
+                "indexes": [
+                    models.Index(
+                        models.F("company"),
+                        models.OrderBy(models.F("raised_at"), descending=True),
+                        models.F("id"),
+                        name="alert_newest_first",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="AlertMail",
@@ -93,6 +111,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("alert", "receiver"), name="alert_is_mailed_to_a_person_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("due_at", None), ("handed_at", None), _connector="OR"),
+                        name="alert_mail_is_handed_over_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("sent_at", None), ("handed_at__isnull", False), _connector="OR"
+                        ),
+                        name="alert_mail_is_handed_over_before_it_is_taken",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(
+                        models.F("due_at"),
+                        condition=models.Q(("due_at__isnull", False)),
+                        name="alert_mail_due",
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="AlertState",
@@ -119,69 +161,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddIndex(
-            model_name="alert",
-            index=models.Index(
-                models.F("company"),
-                models.OrderBy(models.F("raised_at"), descending=True),
-                models.F("id"),
-                name="alert_newest_first",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.UniqueConstraint(
-                fields=("company", "id"), name="credits_alert_company_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alert",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["USED"])), name="alert_kind_is_known"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="alertmail",
-            index=models.Index(
-                models.F("due_at"),
-                condition=models.Q(("due_at__isnull", False)),
-                name="alert_mail_due",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertmail",
-            constraint=models.UniqueConstraint(
-                fields=("alert", "receiver"), name="alert_is_mailed_to_a_person_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertmail",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("due_at", None), ("handed_at", None), _connector="OR"),
-                name="alert_mail_is_handed_over_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertmail",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("sent_at", None), ("handed_at__isnull", False), _connector="OR"
-                ),
-                name="alert_mail_is_handed_over_before_it_is_taken",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertstate",
-            constraint=models.UniqueConstraint(
-                fields=("company", "kind"), name="alert_state_is_kept_once_a_kind"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="alertstate",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kind__in", ["USED"])), name="alert_state_kind_is_known"
-            ),
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("company", "kind"), name="alert_state_is_kept_once_a_kind"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kind__in", ["USED"])), name="alert_state_kind_is_known"
+                    ),
+                ],
+            },
         ),
         add_composite_keys(KEYS),
     ]

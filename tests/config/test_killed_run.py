@@ -90,9 +90,9 @@ def test_a_run_that_is_ended_in_a_test_leaves_no_process_and_no_folder(run, numb
     family = [postmaster, child, *postmaster.children(), *controller.children(recursive=True)]
 
     os.kill(running.process.pid, number)
-    code = running.process.wait(timeout=60)
+    code = running.process.wait(timeout=180)
 
-    wait_until(lambda: all_gone(running, family), f"{family} to end", seconds=60)
+    wait_until(lambda: all_gone(running, family), f"{family} to end", seconds=180)
     assert code == (-signal.SIGKILL if number == signal.SIGKILL else pytest.ExitCode.INTERRUPTED)
 
 
@@ -103,6 +103,6 @@ def test_a_run_that_is_ended_while_its_server_starts_leaves_none(run, number):
     postmaster = running.postmaster()
 
     os.kill(running.process.pid, number)
-    running.process.wait(timeout=60)
+    running.process.wait(timeout=180)
 
-    wait_until(lambda: all_gone(running, [postmaster]), f"{postmaster} to end", seconds=60)
+    wait_until(lambda: all_gone(running, [postmaster]), f"{postmaster} to end", seconds=180)

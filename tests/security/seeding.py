@@ -41,6 +41,7 @@ from trackers.models import (
     Suggestion,
     Tracker,
     TrackerFilter,
+    TrackerVersion,
 )
 
 APPS = ("credits", "trackers", "billing")
@@ -52,6 +53,10 @@ CODES = {
     ("ExportJob", "report"),
     # Only the folder of exports is ever looked into.
     ("ExportJob", "file_name"),
+    ("Conversation", "language"),
+    ("Tracker", "language"),
+    ("HistoricalTracker", "language"),
+    ("TrackerVersion", "pretrained"),
 }
 ROWS_MAX = 50  # A company of this test has fewer of each.
 
@@ -92,6 +97,15 @@ def seed(name: str, *, canary: str) -> Company:
         ended_at=now,
     )
     _try(tracker, alice)
+    words = Tracker.objects.create(company=company, name=f"{canary} words", kind="KEYWORD")
+    TrackerVersion.objects.create(
+        company=company,
+        tracker=words,
+        number=1,
+        kind="KEYWORD",
+        question=canary,
+        terms=[canary],
+    )
     uploads.kept(company, alice, now=now, content=b"{}", name=f"{canary}.jsonl")
     erased_ids.key_of(company)
     _advise(company, tracker)

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
+migrations.CreateModel(
             name='CustomerAccount',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -29,10 +29,9 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='credits.company')),
             ],
             options={
-                'verbose_name': 'account',
-            },
+                'verbose_name': 'account',"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_customeraccount_company_and_id'), models.UniqueConstraint(fields=('company', 'name'), name='account_name_is_unique_in_a_company')],},
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Deal',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -41,17 +40,15 @@ class Migration(migrations.Migration):
                 ('stage_as_of', models.DateTimeField(editable=False, null=True)),
                 ('account', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='trackers.customeraccount')),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='deals', to='credits.company')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_deal_company_and_id'), models.UniqueConstraint(fields=('account', 'name'), name='deal_name_is_unique_in_an_account')],},),
+migrations.CreateModel(
             name='Team',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200)),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='teams', to='credits.company')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_team_company_and_id'), models.UniqueConstraint(fields=('company', 'name'), name='team_name_is_unique_in_a_company')],},),
+migrations.CreateModel(
             name='Conversation',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -73,9 +70,8 @@ class Migration(migrations.Migration):
                 ('account', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='conversations', to='trackers.customeraccount')),
                 ('deal', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='conversations', to='trackers.deal')),
                 ('team', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.team')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_conversation_company_and_id'), models.UniqueConstraint(fields=('company', 'external_id'), name='conversation_external_id_is_unique_in_a_company'), models.CheckConstraint(condition=models.Q(('kind__in', ['CALL', 'EMAIL'])), name='conversation_kind_is_known')],"indexes": [models.Index(models.F('company'), models.F('kind'), models.F('started_at'), models.F('id'), name='conversation_by_start')],},),
+migrations.CreateModel(
             name='TeamMember',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -84,9 +80,8 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='team_members', to='credits.company')),
                 ('team', credits.tenancy.TenantKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='members', to='trackers.team')),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='team_members', to=settings.AUTH_USER_MODEL, verbose_name='login')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_teammember_company_and_id'), models.UniqueConstraint(fields=('company', 'email'), name='team_member_email_is_unique_in_a_company')],},),
+migrations.CreateModel(
             name='Participant',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -97,14 +92,13 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.company')),
                 ('conversation', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='participants', to='trackers.conversation')),
                 ('team_member', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='participations', to='trackers.teammember')),
-            ],
-        ),
-        migrations.AddField(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_participant_company_and_id'), models.UniqueConstraint(fields=('conversation', 'external_id'), name='participant_is_unique_in_a_conversation'), models.CheckConstraint(condition=models.Q(('affiliation__in', ['COMPANY', 'NON_COMPANY'])), name='participant_affiliation_is_known')],},),
+migrations.AddField(
             model_name='conversation',
             name='owner',
             field=credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.teammember'),
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Tracker',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -126,10 +120,9 @@ class Migration(migrations.Migration):
                 ('created_by', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name': 'AI tracker',
-            },
+                'verbose_name': 'AI tracker',"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_tracker_company_and_id'), models.UniqueConstraint(fields=('company', 'name'), name='tracker_name_is_unique_in_a_company'), models.CheckConstraint(condition=models.Q(('state__in', ['DRAFT', 'PUBLISHED', 'UNPUBLISHED'])), name='tracker_state_is_known'), models.CheckConstraint(condition=models.Q(('include_calls', True), ('include_emails', True), _connector='OR'), name='tracker_reads_calls_or_emails')],},
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Backfill',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -146,9 +139,8 @@ class Migration(migrations.Migration):
                 ('ended_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('started_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('tracker', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='backfills', to='trackers.tracker')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_backfill_company_and_id'), models.UniqueConstraint(condition=models.Q(('state__in', ['RUNNING', 'PAUSED'])), fields=('tracker',), name='tracker_has_one_backfill_at_a_time'), models.CheckConstraint(condition=models.Q(('to_at__gt', models.F('from_at'))), name='backfill_ends_after_it_begins'), models.CheckConstraint(condition=models.Q(('ceiling__gte', 0), ('estimate__gte', 0)), name='backfill_ceiling_is_not_negative'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('state__in', ['RUNNING', 'PAUSED'])), models.Q(('ended_at__isnull', False), ('state__in', ['STOPPED', 'DONE'])), _connector='OR'), name='backfill_has_an_end_when_it_ended')],},),
+migrations.CreateModel(
             name='TrackerFilter',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -159,9 +151,8 @@ class Migration(migrations.Migration):
                 ('member', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.teammember')),
                 ('team', credits.tenancy.TenantKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.team')),
                 ('tracker', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='filters', to='trackers.tracker')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.CheckConstraint(condition=models.Q(models.Q(('field', 'TEAM'), ('member', None), ('team__isnull', False), ('text', '')), models.Q(('field', 'USER'), ('member__isnull', False), ('team', None), ('text', '')), models.Q(('field__in', ['ACCOUNT_TYPE', 'DEAL_STAGE']), ('member', None), ('team', None), models.Q(('text', ''), _negated=True)), _connector='OR'), name='filter_value_fits_its_field'), models.UniqueConstraint(fields=('tracker', 'field', 'is_excluded', 'team', 'member', 'text'), name='filter_names_a_value_once', nulls_distinct=False)],},),
+migrations.CreateModel(
             name='TrackerVersion',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -176,14 +167,13 @@ class Migration(migrations.Migration):
                 ('published_at', models.DateTimeField(editable=False, null=True)),
                 ('company', credits.tenancy.CompanyKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.company')),
                 ('tracker', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='trackers.tracker')),
-            ],
-        ),
-        migrations.AddField(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_trackerversion_company_and_id'), models.UniqueConstraint(fields=('tracker', 'number'), name='version_number_is_unique_in_a_tracker'), models.UniqueConstraint(condition=models.Q(('published_at', None)), fields=('tracker',), name='tracker_has_one_draft_version'), models.CheckConstraint(condition=models.Q(('question', ''), _negated=True), name='version_has_a_question'), models.CheckConstraint(condition=models.Q(('answer_type__in', ['YES_NO', 'CATEGORY', 'TEXT']), ('side__in', ['ANY', 'REP', 'CUSTOMER'])), name='version_side_and_answer_type_are_known')],},),
+migrations.AddField(
             model_name='tracker',
             name='current_version',
             field=credits.tenancy.TenantKey(db_constraint=False, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.trackerversion'),
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Scan',
             fields=[
                 ('id', models.UUIDField(default=credits.identifiers.new_id, editable=False, primary_key=True, serialize=False)),
@@ -213,10 +203,9 @@ class Migration(migrations.Migration):
                 ('version', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='scans', to='trackers.trackerversion')),
             ],
             options={
-                'verbose_name': 'result',
-            },
+                'verbose_name': 'result',"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_scan_company_and_id'), models.UniqueConstraint(fields=('version', 'conversation', 'revision'), name='scan_reads_a_text_once_per_version'), models.CheckConstraint(condition=models.Q(models.Q(('price__isnull', False), ('score__isnull', False), ('state', 'DONE'), ('usage_event__isnull', False), ('verdict__in', ['YES', 'NO', 'UNSURE'])), models.Q(models.Q(('state', 'DONE'), _negated=True), ('score', None), ('usage_event', None), ('verdict', '')), _connector='OR'), name='scan_is_done_if_and_only_if_it_is_charged'), models.CheckConstraint(condition=models.Q(models.Q(('lease_token__isnull', False), ('leased_until__isnull', False), ('state', 'RUNNING')), models.Q(models.Q(('state', 'RUNNING'), _negated=True), ('lease_token', None), ('leased_until', None)), _connector='OR'), name='scan_is_leased_while_it_runs'), models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['DONE', 'FAILED', 'SKIPPED'])), models.Q(('finished_at', None), ('state__in', ['PENDING', 'WAITING', 'RUNNING'])), _connector='OR'), name='scan_has_a_finish_when_it_is_finished'), models.CheckConstraint(condition=models.Q(models.Q(('action', 'BACKFILL'), ('backfill__isnull', False)), models.Q(('action', 'CONTINUOUS'), ('backfill', None)), _connector='OR'), name='scan_of_a_backfill_names_it')],"indexes": [models.Index(models.F('version'), models.F('conversation_started_at'), models.F('id'), condition=models.Q(('state', 'PENDING')), name='scan_next_to_claim'), models.Index(models.F('leased_until'), condition=models.Q(('state', 'RUNNING')), name='scan_next_to_recover'), models.Index(models.F('company'), models.F('tracker'), models.F('conversation_started_at'), condition=models.Q(('state', 'WAITING')), name='scan_waiting_for_credits'), models.Index(models.F('backfill'), models.F('state'), condition=models.Q(('backfill__isnull', False)), name='scan_by_backfill_and_state'), models.Index(models.F('company'), models.OrderBy(models.F('finished_at'), descending=True), models.F('id'), condition=models.Q(('state', 'DONE')), name='scan_results_newest_first'), models.Index(models.F('usage_event'), condition=models.Q(('usage_event__isnull', False)), name='scan_by_usage_event'), models.Index(models.F('conversation'), models.F('version'), name='scan_by_conversation')],},
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='HistoricalTracker',
             fields=[
                 ('id', models.UUIDField(db_index=True, default=credits.identifiers.new_id, editable=False)),
@@ -251,12 +240,12 @@ class Migration(migrations.Migration):
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
-        migrations.AddField(
+migrations.AddField(
             model_name='backfill',
             name='version',
             field=credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='backfills', to='trackers.trackerversion'),
         ),
-        migrations.CreateModel(
+migrations.CreateModel(
             name='Utterance',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -269,9 +258,8 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.company')),
                 ('conversation', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='utterances', to='trackers.conversation')),
                 ('speaker', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.participant')),
-            ],
-        ),
-        migrations.CreateModel(
+            ],options={"constraints": [models.UniqueConstraint(fields=('company', 'id'), name='trackers_utterance_company_and_id'), models.UniqueConstraint(fields=('conversation', 'revision', 'position'), name='utterance_has_one_place_in_a_revision'), models.CheckConstraint(condition=models.Q(('affiliation__in', ['COMPANY', 'NON_COMPANY'])), name='utterance_affiliation_is_known')],},),
+migrations.CreateModel(
             name='Quote',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -281,206 +269,9 @@ class Migration(migrations.Migration):
                 ('company', credits.tenancy.CompanyKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='credits.company')),
                 ('scan', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='quotes', to='trackers.scan')),
                 ('utterance', credits.tenancy.TenantKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='trackers.utterance')),
-            ],
-        ),
-        migrations.AddConstraint(
-            model_name='customeraccount',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_customeraccount_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='customeraccount',
-            constraint=models.UniqueConstraint(fields=('company', 'name'), name='account_name_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='deal',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_deal_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='deal',
-            constraint=models.UniqueConstraint(fields=('account', 'name'), name='deal_name_is_unique_in_an_account'),
-        ),
-        migrations.AddConstraint(
-            model_name='team',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_team_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='team',
-            constraint=models.UniqueConstraint(fields=('company', 'name'), name='team_name_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='teammember',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_teammember_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='teammember',
-            constraint=models.UniqueConstraint(fields=('company', 'email'), name='team_member_email_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_participant_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('conversation', 'external_id'), name='participant_is_unique_in_a_conversation'),
-        ),
-        migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.CheckConstraint(condition=models.Q(('affiliation__in', ['COMPANY', 'NON_COMPANY'])), name='participant_affiliation_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(models.F('company'), models.F('kind'), models.F('started_at'), models.F('id'), name='conversation_by_start'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_conversation_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.UniqueConstraint(fields=('company', 'external_id'), name='conversation_external_id_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='conversation',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['CALL', 'EMAIL'])), name='conversation_kind_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerfilter',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('field', 'TEAM'), ('member', None), ('team__isnull', False), ('text', '')), models.Q(('field', 'USER'), ('member__isnull', False), ('team', None), ('text', '')), models.Q(('field__in', ['ACCOUNT_TYPE', 'DEAL_STAGE']), ('member', None), ('team', None), models.Q(('text', ''), _negated=True)), _connector='OR'), name='filter_value_fits_its_field'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerfilter',
-            constraint=models.UniqueConstraint(fields=('tracker', 'field', 'is_excluded', 'team', 'member', 'text'), name='filter_names_a_value_once', nulls_distinct=False),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerversion',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_trackerversion_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerversion',
-            constraint=models.UniqueConstraint(fields=('tracker', 'number'), name='version_number_is_unique_in_a_tracker'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('published_at', None)), fields=('tracker',), name='tracker_has_one_draft_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerversion',
-            constraint=models.CheckConstraint(condition=models.Q(('question', ''), _negated=True), name='version_has_a_question'),
-        ),
-        migrations.AddConstraint(
-            model_name='trackerversion',
-            constraint=models.CheckConstraint(condition=models.Q(('answer_type__in', ['YES_NO', 'CATEGORY', 'TEXT']), ('side__in', ['ANY', 'REP', 'CUSTOMER'])), name='version_side_and_answer_type_are_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='tracker',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_tracker_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='tracker',
-            constraint=models.UniqueConstraint(fields=('company', 'name'), name='tracker_name_is_unique_in_a_company'),
-        ),
-        migrations.AddConstraint(
-            model_name='tracker',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['DRAFT', 'PUBLISHED', 'UNPUBLISHED'])), name='tracker_state_is_known'),
-        ),
-        migrations.AddConstraint(
+            ],options={"constraints": [models.UniqueConstraint(fields=('scan', 'rank'), name='quote_rank_is_unique'), models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='quote_is_not_empty')],},),
+migrations.AddConstraint(
             model_name='tracker',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('current_version', None), ('first_published_at', None), ('state', 'DRAFT')), models.Q(models.Q(('state', 'DRAFT'), _negated=True), ('current_version__isnull', False), ('first_published_at__isnull', False)), _connector='OR'), name='tracker_published_once_has_a_version_and_a_date'),
         ),
-        migrations.AddConstraint(
-            model_name='tracker',
-            constraint=models.CheckConstraint(condition=models.Q(('include_calls', True), ('include_emails', True), _connector='OR'), name='tracker_reads_calls_or_emails'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('version'), models.F('conversation_started_at'), models.F('id'), condition=models.Q(('state', 'PENDING')), name='scan_next_to_claim'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('leased_until'), condition=models.Q(('state', 'RUNNING')), name='scan_next_to_recover'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('company'), models.F('tracker'), models.F('conversation_started_at'), condition=models.Q(('state', 'WAITING')), name='scan_waiting_for_credits'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('backfill'), models.F('state'), condition=models.Q(('backfill__isnull', False)), name='scan_by_backfill_and_state'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('company'), models.OrderBy(models.F('finished_at'), descending=True), models.F('id'), condition=models.Q(('state', 'DONE')), name='scan_results_newest_first'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('usage_event'), condition=models.Q(('usage_event__isnull', False)), name='scan_by_usage_event'),
-        ),
-        migrations.AddIndex(
-            model_name='scan',
-            index=models.Index(models.F('conversation'), models.F('version'), name='scan_by_conversation'),
-        ),
-        migrations.AddConstraint(
-            model_name='scan',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_scan_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='scan',
-            constraint=models.UniqueConstraint(fields=('version', 'conversation', 'revision'), name='scan_reads_a_text_once_per_version'),
-        ),
-        migrations.AddConstraint(
-            model_name='scan',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('price__isnull', False), ('score__isnull', False), ('state', 'DONE'), ('usage_event__isnull', False), ('verdict__in', ['YES', 'NO', 'UNSURE'])), models.Q(models.Q(('state', 'DONE'), _negated=True), ('score', None), ('usage_event', None), ('verdict', '')), _connector='OR'), name='scan_is_done_if_and_only_if_it_is_charged'),
-        ),
-        migrations.AddConstraint(
-            model_name='scan',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease_token__isnull', False), ('leased_until__isnull', False), ('state', 'RUNNING')), models.Q(models.Q(('state', 'RUNNING'), _negated=True), ('lease_token', None), ('leased_until', None)), _connector='OR'), name='scan_is_leased_while_it_runs'),
-        ),
-        migrations.AddConstraint(
-            model_name='scan',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', False), ('state__in', ['DONE', 'FAILED', 'SKIPPED'])), models.Q(('finished_at', None), ('state__in', ['PENDING', 'WAITING', 'RUNNING'])), _connector='OR'), name='scan_has_a_finish_when_it_is_finished'),
-        ),
-        migrations.AddConstraint(
-            model_name='scan',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('action', 'BACKFILL'), ('backfill__isnull', False)), models.Q(('action', 'CONTINUOUS'), ('backfill', None)), _connector='OR'), name='scan_of_a_backfill_names_it'),
-        ),
-        migrations.AddConstraint(
-            model_name='backfill',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_backfill_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='backfill',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['RUNNING', 'PAUSED'])), fields=('tracker',), name='tracker_has_one_backfill_at_a_time'),
-        ),
-        migrations.AddConstraint(
-            model_name='backfill',
-            constraint=models.CheckConstraint(condition=models.Q(('to_at__gt', models.F('from_at'))), name='backfill_ends_after_it_begins'),
-        ),
-        migrations.AddConstraint(
-            model_name='backfill',
-            constraint=models.CheckConstraint(condition=models.Q(('ceiling__gte', 0), ('estimate__gte', 0)), name='backfill_ceiling_is_not_negative'),
-        ),
-        migrations.AddConstraint(
-            model_name='backfill',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('state__in', ['RUNNING', 'PAUSED'])), models.Q(('ended_at__isnull', False), ('state__in', ['STOPPED', 'DONE'])), _connector='OR'), name='backfill_has_an_end_when_it_ended'),
-        ),
-        migrations.AddConstraint(
-            model_name='utterance',
-            constraint=models.UniqueConstraint(fields=('company', 'id'), name='trackers_utterance_company_and_id'),
-        ),
-        migrations.AddConstraint(
-            model_name='utterance',
-            constraint=models.UniqueConstraint(fields=('conversation', 'revision', 'position'), name='utterance_has_one_place_in_a_revision'),
-        ),
-        migrations.AddConstraint(
-            model_name='utterance',
-            constraint=models.CheckConstraint(condition=models.Q(('affiliation__in', ['COMPANY', 'NON_COMPANY'])), name='utterance_affiliation_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='quote',
-            constraint=models.UniqueConstraint(fields=('scan', 'rank'), name='quote_rank_is_unique'),
-        ),
-        migrations.AddConstraint(
-            model_name='quote',
-            constraint=models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='quote_is_not_empty'),
-        ),
-    ]
+]

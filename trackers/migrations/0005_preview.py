@@ -94,6 +94,35 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("company", "id"), name="trackers_preview_company_and_id"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("conversation_count__gte", 1), ("conversation_count__lte", 10)
+                        ),
+                        name="preview_reads_one_to_ten_conversations",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("finished_at", None), ("usage_ref", None)),
+                            models.Q(("finished_at__isnull", False), ("usage_ref__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="preview_is_finished_if_and_only_if_it_is_metered",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(models.F("company"), models.F("begun_at"), name="preview_by_day"),
+                    models.Index(
+                        models.F("tracker"),
+                        models.OrderBy(models.F("begun_at"), descending=True),
+                        name="preview_newest_of_tracker",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PreviewResult",
@@ -155,6 +184,26 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("company", "id"), name="trackers_previewresult_company_and_id"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("preview", "conversation"), name="preview_reads_a_conversation_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("confidence__in", ["HIGH", "MEDIUM", "LOW"]),
+                            ("verdict__in", ["YES", "NO", "UNSURE"]),
+                        ),
+                        name="preview_result_verdict_is_known",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(models.F("conversation"), name="preview_result_conversation")
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PreviewQuote",
@@ -199,6 +248,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("result", "rank"), name="preview_quote_rank_is_unique"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("end__gt", models.F("start"))),
+                        name="preview_quote_is_not_empty",
+                    ),
+                ],
+                "indexes": [models.Index("utterance", name="preview_quote_by_utterance")],
+            },
         ),
         migrations.CreateModel(
             name="Review",
@@ -287,6 +348,47 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("replaced_at", None)),
+                        fields=("tracker", "asked", "conversation", "revision"),
+                        name="review_in_force_is_one_per_question_and_text",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("verdict__in", ["YES", "NO", "UNSURE"])),
+                        name="review_verdict_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("end", None), ("start", None), ("utterance", None)),
+                            models.Q(
+                                ("end__gt", models.F("start")),
+                                ("end__isnull", False),
+                                ("start__isnull", False),
+                                ("utterance__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="review_names_a_passage_or_none",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("is_learned", False), ("utterance__isnull", False), _connector="OR"
+                        ),
+                        name="review_that_taught_has_a_passage",
+                    ),
+                ],
+                "indexes": [
+                    models.Index(
+                        models.F("tracker"),
+                        condition=models.Q(("is_learned", True)),
+                        name="review_learned",
+                    ),
+                    models.Index(models.F("conversation"), name="review_by_conversation"),
+                    models.Index("utterance", name="review_by_utterance"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ConversationVectors",
@@ -329,144 +431,11 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddIndex(
-            model_name="preview",
-            index=models.Index(models.F("company"), models.F("begun_at"), name="preview_by_day"),
-        ),
-        migrations.AddIndex(
-            model_name="preview",
-            index=models.Index(
-                models.F("tracker"),
-                models.OrderBy(models.F("begun_at"), descending=True),
-                name="preview_newest_of_tracker",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="preview",
-            constraint=models.UniqueConstraint(
-                fields=("company", "id"), name="trackers_preview_company_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="preview",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("conversation_count__gte", 1), ("conversation_count__lte", 10)),
-                name="preview_reads_one_to_ten_conversations",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="preview",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("finished_at", None), ("usage_ref", None)),
-                    models.Q(("finished_at__isnull", False), ("usage_ref__isnull", False)),
-                    _connector="OR",
-                ),
-                name="preview_is_finished_if_and_only_if_it_is_metered",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="previewresult",
-            index=models.Index(models.F("conversation"), name="preview_result_conversation"),
-        ),
-        migrations.AddConstraint(
-            model_name="previewresult",
-            constraint=models.UniqueConstraint(
-                fields=("company", "id"), name="trackers_previewresult_company_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="previewresult",
-            constraint=models.UniqueConstraint(
-                fields=("preview", "conversation"), name="preview_reads_a_conversation_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="previewresult",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("confidence__in", ["HIGH", "MEDIUM", "LOW"]),
-                    ("verdict__in", ["YES", "NO", "UNSURE"]),
-                ),
-                name="preview_result_verdict_is_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="previewquote",
-            constraint=models.UniqueConstraint(
-                fields=("result", "rank"), name="preview_quote_rank_is_unique"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="previewquote",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("end__gt", models.F("start"))),
-                name="preview_quote_is_not_empty",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="review",
-            index=models.Index(
-                models.F("tracker"), condition=models.Q(("is_learned", True)), name="review_learned"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="review",
-            index=models.Index(models.F("conversation"), name="review_by_conversation"),
-        ),
-        migrations.AddConstraint(
-            model_name="review",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("replaced_at", None)),
-                fields=("tracker", "asked", "conversation", "revision"),
-                name="review_in_force_is_one_per_question_and_text",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="review",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("verdict__in", ["YES", "NO", "UNSURE"])),
-                name="review_verdict_is_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="review",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("end", None), ("start", None), ("utterance", None)),
-                    models.Q(
-                        ("end__gt", models.F("start")),
-                        ("end__isnull", False),
-                        ("start__isnull", False),
-                        ("utterance__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="review_names_a_passage_or_none",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="review",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("is_learned", False), ("utterance__isnull", False), _connector="OR"
-                ),
-                name="review_that_taught_has_a_passage",
-            ),
-        ),
         add_composite_keys(KEYS),
         # Vectors do not compress; trying to takes longer than storing them.
         migrations.RunSQL(
             "ALTER TABLE trackers_conversationvectors ALTER COLUMN vectors SET STORAGE EXTERNAL",
             migrations.RunSQL.noop,
-        ),
-        migrations.AddIndex(
-            model_name="previewquote",
-            index=models.Index("utterance", name="preview_quote_by_utterance"),
-        ),
-        migrations.AddIndex(
-            model_name="review",
-            index=models.Index("utterance", name="review_by_utterance"),
         ),
         keep_no_statistics(WORDS),
     ]

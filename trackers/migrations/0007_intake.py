@@ -88,6 +88,22 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name": "import",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("import_format__in", ["JSONL", "GONG", "DIRECTORY"])),
+                        name="import_format_is_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("finished_at", None), ("confirmed_at__isnull", False), _connector="OR"
+                        ),
+                        name="import_is_confirmed_before_it_finishes",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gt", models.F("uploaded_at"))),
+                        name="import_upload_is_kept_a_while",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -120,6 +136,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("days", None),
+                            models.Q(("days__gte", 1), ("days__lte", 36500)),
+                            _connector="OR",
+                        ),
+                        name="retention_is_a_number_of_days_or_for_ever",
+                    )
+                ],
+            },
         ),
         migrations.AddField(
             model_name="conversation",
@@ -195,17 +223,6 @@ class Migration(migrations.Migration):
                 to="trackers.importupload",
             ),
         ),
-        migrations.AddConstraint(
-            model_name="retention",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("days", None),
-                    models.Q(("days__gte", 1), ("days__lte", 36500)),
-                    _connector="OR",
-                ),
-                name="retention_is_a_number_of_days_or_for_ever",
-            ),
-        ),
         migrations.AddIndex(
             model_name="importupload",
             index=models.Index(
@@ -219,29 +236,6 @@ class Migration(migrations.Migration):
             model_name="importupload",
             constraint=models.UniqueConstraint(
                 fields=("company", "id"), name="trackers_importupload_company_and_id"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importupload",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("import_format__in", ["JSONL", "GONG", "DIRECTORY"])),
-                name="import_format_is_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importupload",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("finished_at", None), ("confirmed_at__isnull", False), _connector="OR"
-                ),
-                name="import_is_confirmed_before_it_finishes",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="importupload",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("expires_at__gt", models.F("uploaded_at"))),
-                name="import_upload_is_kept_a_while",
             ),
         ),
         migrations.AddConstraint(

@@ -120,6 +120,40 @@ class Migration(migrations.Migration):
                 ("lost_count", models.PositiveIntegerField(default=0)),
                 ("usual_count", models.PositiveIntegerField(null=True)),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("credits_after__gte", 0),
+                            ("credits_before__gt", models.F("credits_after")),
+                        ),
+                        name="suggestion_saves_credits",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("field__in", ["TEAM", "USER", "ACCOUNT_TYPE", "DEAL_STAGE"]),
+                                ("kind__in", ("FILTER", "NO_FILTER")),
+                                ("values__len__gt", 0),
+                            ),
+                            models.Q(
+                                models.Q(("kind__in", ("FILTER", "NO_FILTER")), _negated=True),
+                                ("field", ""),
+                                ("values__len", 0),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="suggestion_of_a_filter_names_it",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("found_count__lte", models.F("read_count")),
+                            ("lost_count__lte", models.F("found_count")),
+                        ),
+                        name="suggestion_counts_fit_each_other",
+                    ),
+                ],
+            },
         ),
         migrations.AddIndex(
             model_name="conversation",
@@ -287,49 +321,11 @@ class Migration(migrations.Migration):
             model_name="suggestion",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("credits_after__gte", 0), ("credits_before__gt", models.F("credits_after"))
-                ),
-                name="suggestion_saves_credits",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suggestion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("field__in", ["TEAM", "USER", "ACCOUNT_TYPE", "DEAL_STAGE"]),
-                        ("kind__in", ("FILTER", "NO_FILTER")),
-                        ("values__len__gt", 0),
-                    ),
-                    models.Q(
-                        models.Q(("kind__in", ("FILTER", "NO_FILTER")), _negated=True),
-                        ("field", ""),
-                        ("values__len", 0),
-                    ),
-                    _connector="OR",
-                ),
-                name="suggestion_of_a_filter_names_it",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suggestion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
                     models.Q(("kind", "DUPLICATE"), ("twin__isnull", False)),
                     models.Q(models.Q(("kind", "DUPLICATE"), _negated=True), ("twin", None)),
                     _connector="OR",
                 ),
                 name="suggestion_of_a_duplicate_names_the_other",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="suggestion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("found_count__lte", models.F("read_count")),
-                    ("lost_count__lte", models.F("found_count")),
-                ),
-                name="suggestion_counts_fit_each_other",
             ),
         ),
         add_composite_keys(KEYS),
