@@ -55,8 +55,9 @@ def test_a_saving_is_found_done_and_undone_without_a_mouse(browser, site, alice,
 
     def follow(role: str, name: str) -> None:
         page.get_by_role(role, name=name).first.focus()
-        page.keyboard.press("Enter")
-        page.wait_for_load_state("networkidle")
+        # The page that is there is idle until the next one begins to come.
+        with page.expect_navigation(wait_until="networkidle"):
+            page.keyboard.press("Enter")
         assert page.evaluate("document.documentElement.scrollWidth") == width
 
     page.goto(site + reverse("admin:credits_page"))
