@@ -56,6 +56,8 @@ def run():
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                # Under nohup it would be ignored, and so it would here.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
             started.append(process)
             return Run(folder, process)
