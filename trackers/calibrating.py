@@ -14,10 +14,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, lessons, parts, pretrained, vectors
+from trackers import analyzers, filters, lessons, locks, parts, pretrained, vectors
 from trackers.analyzers.base import Affiliation as TextAffiliation
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
@@ -148,7 +148,10 @@ def _is_due(version: TrackerVersion) -> bool:
 
 
 def _learn(version: TrackerVersion) -> None:
-    """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled."""
+    """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled.
+
+    What was learned of phrases that were changed or erased meanwhile is used once, never stored.
+    """
     sample = sample_of(version)
     learned = analyzers.in_use().calibrate([question_of(version.tracker, version)], sample)
     unchanged = TrackerVersion.objects.filter(
@@ -159,7 +162,10 @@ def _learn(version: TrackerVersion) -> None:
         SAMPLED: len(sample),
         ASKED: _digest(version),
     }
-    unchanged.update(calibration=version.calibration)
+    with transaction.atomic():
+        locks.share(Tracker, [version.tracker_id])
+        if _digest(_load(version.pk)) == version.calibration[ASKED]:
+            unchanged.update(calibration=version.calibration)
 
 
 def _digest(version: TrackerVersion) -> str:

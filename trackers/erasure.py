@@ -27,10 +27,12 @@ from trackers.models import (
     Conversation,
     ConversationKind,
     Participant,
+    Review,
     Scan,
     ScanState,
     TeamMember,
     Tracker,
+    TrackerVersion,
 )
 
 
@@ -92,6 +94,7 @@ def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Coun
     conversation. Scans that come between the two are found once it is locked.
     """
     with transaction.atomic():
+        reviewing = _trackers_that_review(pk)
         list(Scan.objects.filter(conversation=pk).select_for_update(no_key=True).order_by("pk"))
         row = Conversation.objects.select_for_update().get(pk=pk)
         if row.erased_at is not None:
@@ -108,6 +111,8 @@ def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Coun
         Scan.objects.filter(pk__in=queued).update(reason=requeuing.REASON_ERASED)
         for label, number in traces.delete([pk]).items():
             counts.rows[label] = counts.rows.get(label, 0) + number
+        # What an analyzer learned of a reviewed phrase holds its words: it learns anew.
+        TrackerVersion.objects.filter(tracker__in=reviewing).update(calibration=None)
         Conversation.objects.filter(pk=pk).update(
             **traces.blank_conversation(),
             external_id=erased_ids.digest(key, row.external_id),
@@ -122,6 +127,13 @@ def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Coun
             counts.calls += 1
         else:
             counts.emails += 1
+
+
+def _trackers_that_review(pk: UUID) -> list[UUID]:
+    """Return the trackers of which a phrase of the conversation was reviewed, locked."""
+    reviews = Review.objects.filter(conversation=pk, utterance__isnull=False)
+    rows = Tracker.objects.filter(pk__in=reviews.values("tracker")).order_by("pk")
+    return [row.pk for row in rows.only("pk").select_for_update(no_key=True)]
 
 
 def _duration_class(row: Conversation) -> int:

@@ -7,7 +7,7 @@ metered as a use of 0, writes no ledger entry and works at zero credits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -127,16 +127,6 @@ def results(*, version: TrackerVersion, limit: int) -> list[PreviewResult]:
         .defer("preview__version__calibration")
         .order_by("-preview__begun_at", "-score", "pk")[:limit]
     )
-
-
-def forget(*, conversation_ids: Iterable[UUID]) -> int:
-    """Delete what tests found in conversations that are erased; return how many results went.
-
-    Inside the caller's transaction. That they were tested, and how many, stays.
-    """
-    found = PreviewResult.objects.filter(conversation__in=list(conversation_ids))
-    PreviewQuote.objects.filter(result__in=found).delete()
-    return found.delete()[0]
 
 
 def _begin(tracker_id: UUID, count: int, by: User, now: datetime) -> _Begun:

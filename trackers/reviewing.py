@@ -113,18 +113,6 @@ def agreement(reviews: Iterable[Review]) -> Agreement:
     return Agreement(right_count=sum(found), count=len(found))
 
 
-def forget(*, conversation_ids: Iterable[UUID]) -> int:
-    """Delete every word on conversations that are erased, and what trackers learned from them.
-
-    Inside the caller's transaction; return how many reviews went. Calibrations made of the
-    phrases go too, since they hold words of them.
-    """
-    reviews = Review.objects.filter(conversation__in=list(conversation_ids))
-    taught = list(reviews.filter(is_learned=True).values_list("tracker", flat=True).distinct())
-    TrackerVersion.objects.filter(tracker__in=taught).update(calibration=None)
-    return reviews.delete()[0]
-
-
 def _judge(
     found: Scan | PreviewResult,
     tracker: Tracker,

@@ -45,14 +45,6 @@ def attached(
     }
 
 
-def forget(*, conversation_ids: Iterable[UUID]) -> int:
-    """Delete the vectors of conversations that are erased; return how many texts had some.
-
-    Inside the caller's transaction, which has locked the conversations.
-    """
-    return ConversationVectors.objects.filter(conversation__in=list(conversation_ids)).delete()[0]
-
-
 def _stored(texts: Iterable[UUID], revisions: Mapping[UUID, int], model: str) -> dict[UUID, bytes]:
     rows = ConversationVectors.objects.filter(
         conversation__in=list(texts), revision__in=set(revisions.values()), model=model

@@ -265,18 +265,6 @@ def test_the_results_shown_are_of_today_s_question_each_conversation_once(acme, 
     assert previewing.results(version=tracker.versions.get(), limit=50) == []
 
 
-def test_what_is_forgotten_leaves_that_it_was_tested(acme, alice, tracker):
-    calls(acme, 2)
-    run(tracker, alice)
-    one = PreviewResult.objects.first()
-
-    previewing.forget(conversation_ids=[one.conversation_id])
-
-    assert PreviewResult.objects.count() == 1
-    assert Preview.objects.get().conversation_count == 2
-    assert previewing.room(tracker=Tracker.objects.get(), now=NOW).left == 8
-
-
 def test_a_tracker_of_nobody_is_not_tested(alice):
     with pytest.raises(Tracker.DoesNotExist):
         previewing.run(tracker_id=new_id(), count=1, by=alice, clock=lambda: NOW)

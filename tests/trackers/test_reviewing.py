@@ -14,7 +14,7 @@ from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, calibrating, estimates, reviewing, scanning
+from trackers import analyzers, estimates, reviewing, scanning
 from trackers.models import Review, Scan, Tracker, TrackerVersion
 
 pytestmark = pytest.mark.django_db
@@ -194,17 +194,3 @@ def test_no_word_makes_anything_payable_again(acme, tracker, scan, alice):
 
     assert (backfill(), UsageEvent.objects.count()) == before
     assert reconciliation.check() == []
-
-
-def test_what_is_forgotten_takes_what_it_taught_along(scan, alice, tracker):
-    judge(scan, alice)
-    Review.objects.update(is_learned=True)
-    version = TrackerVersion.objects.get(pk=tracker.current_version_id)
-    assert calibrating.question_of(tracker, version).examples[-1] == "Here is our proposal."
-
-    reviewing.forget(conversation_ids=[scan.conversation_id])
-
-    version.refresh_from_db()
-    assert Review.objects.count() == 0
-    assert version.calibration is None
-    assert "Here is our proposal." not in calibrating.question_of(tracker, version).examples

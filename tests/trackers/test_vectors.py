@@ -14,7 +14,7 @@ from django.utils import timezone
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, calibrating, previewing, scanning, vectors
+from trackers import analyzers, calibrating, previewing, scanning
 from trackers.analyzers.base import Side
 from trackers.analyzers.offline import embedding, packing, reading
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
@@ -173,18 +173,6 @@ def test_an_analyzer_without_vectors_stores_none(monkeypatch):
     text = calibrating.texts_of({conversation.pk: 1}, version=WHOLE)[conversation.pk]
 
     assert (text.vectors, ConversationVectors.objects.count()) == (None, 0)
-
-
-@pytest.mark.django_db
-def test_what_is_forgotten_is_gone(analyzer):
-    acme = people.company()
-    first = conversations.conversation(acme, "call-1")
-    second = conversations.conversation(acme, "call-2")
-    calibrating.texts_of({first.pk: 1, second.pk: 1}, version=WHOLE)
-
-    vectors.forget(conversation_ids=[first.pk])
-
-    assert ConversationVectors.objects.get().conversation == second
 
 
 def test_a_text_erased_while_they_were_computed_gets_none(committed, analyzer):
