@@ -101,6 +101,7 @@ def test_what_an_analyzer_learned_of_a_reviewed_phrase_is_erased(acme, version):
 
 
 def test_what_is_learned_while_the_phrase_is_erased_is_not_stored(acme, version, analyzer):
+    TrackerVersion.objects.update(calibration=None)
     analyzer.on_calibrated = lambda: erase(acme)
 
     calibrating.of_version(version.pk)
