@@ -138,7 +138,9 @@ def _is_due(version: TrackerVersion) -> bool:
         return True
     if SAMPLED not in stored:
         return False
-    if stored["analyzer"] != analyzers.in_use().name or stored[ASKED] != _digest(version):
+    if stored["analyzer"] != analyzers.in_use().name:
+        return True
+    if stored[ASKED] != _digest(question_of(version.tracker, version)):
         return True
     sampled: int = stored[SAMPLED]
     if sampled >= SAMPLE_SIZE:
@@ -153,25 +155,27 @@ def _learn(version: TrackerVersion) -> None:
     What was learned of phrases that were changed or erased meanwhile is used once, never stored.
     """
     sample = sample_of(version)
-    learned = analyzers.in_use().calibrate([question_of(version.tracker, version)], sample)
+    question = question_of(version.tracker, version)
+    learned = analyzers.in_use().calibrate([question], sample)
     unchanged = TrackerVersion.objects.filter(
         pk=version.pk, calibration__isnull=version.calibration is None
     )
     version.calibration = {
         **asdict(learned),
         SAMPLED: len(sample),
-        ASKED: _digest(version),
+        ASKED: _digest(question),
     }
     with transaction.atomic():
         locks.share(Tracker, [version.tracker_id])
-        if _digest(_load(version.pk)) == version.calibration[ASKED]:
+        today = _load(version.pk)
+        if _digest(question_of(today.tracker, today)) == version.calibration[ASKED]:
             unchanged.update(calibration=version.calibration)
 
 
-def _digest(version: TrackerVersion) -> str:
+def _digest(question: TrackerQuestion) -> str:
     """Name what a calibration depends on; a threshold only judges scores."""
-    question = replace(question_of(version.tracker, version), threshold=None)
-    return hashlib.sha256(repr(question).encode(errors="surrogatepass")).hexdigest()
+    asked = replace(question, threshold=None)
+    return hashlib.sha256(repr(asked).encode(errors="surrogatepass")).hexdigest()
 
 
 def sample_of(version: TrackerVersion) -> list[ConversationText]:
