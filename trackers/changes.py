@@ -20,14 +20,15 @@ REFERENCES = (FilterField.TEAM, FilterField.USER)
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """The kinds of conversation that a tracker reads."""
+    """The kinds of conversation that a tracker reads, and in which language; empty for any."""
 
     calls: bool
     emails: bool
+    language: str
 
     @classmethod
     def of(cls, tracker: Tracker) -> Kinds:
-        return cls(tracker.include_calls, tracker.include_emails)
+        return cls(tracker.include_calls, tracker.include_emails, tracker.language)
 
 
 def keep(
@@ -46,6 +47,7 @@ def keep(
         edit_number=tracker.edit_number,
         calls_before=kinds_before.calls,
         emails_before=kinds_before.emails,
+        language_before=kinds_before.language,
         filters_before=[
             [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded]
             for row in rows
@@ -66,6 +68,7 @@ def _more_a_month(
     rates = rating.rates_at(now)
     before = copy.copy(tracker)
     before.include_calls, before.include_emails = kinds_before.calls, kinds_before.emails
+    before.language = kinds_before.language
     conditions = TrackerFilter.objects.filter(tracker=tracker)
     was = estimates.of(estimates.recent(before, now, filters_before), version=version, rates=rates)
     is_ = estimates.of(estimates.recent(tracker, now, conditions), version=version, rates=rates)

@@ -22,11 +22,12 @@ class NotUndone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """What a tracker reads: kinds of conversation, and filters."""
+    """What a tracker reads: kinds of conversation, a language or any, and filters."""
 
     calls: bool
     emails: bool
     filters: frozenset[FilterValue]
+    language: str = ""
 
     def without_emails(self) -> Reads:
         return replace(self, emails=False)
@@ -43,7 +44,9 @@ class Reads:
 def of(tracker: Tracker) -> Reads:
     """Return what a saved tracker reads."""
     settings = configuring.settings_of(tracker)
-    return Reads(settings.include_calls, settings.include_emails, settings.filters)
+    return Reads(
+        settings.include_calls, settings.include_emails, settings.filters, settings.language
+    )
 
 
 def before(narrowing: Narrowing) -> Reads:
@@ -51,6 +54,7 @@ def before(narrowing: Narrowing) -> Reads:
     return Reads(
         calls=narrowing.calls_before,
         emails=narrowing.emails_before,
+        language=narrowing.language_before,
         filters=frozenset(
             FilterValue(FilterField(field), changes.value_of(field, value), is_excluded)
             for field, value, is_excluded in narrowing.filters_before
@@ -75,9 +79,10 @@ def rows(tracker: Tracker, reads: Reads) -> list[TrackerFilter]:
 
 
 def changed(tracker: Tracker, reads: Reads) -> Tracker:
-    """Return a copy of the tracker, never to be saved, that reads other kinds."""
+    """Return a copy of the tracker, never to be saved, that reads other kinds or languages."""
     other = copy.copy(tracker)
     other.include_calls, other.include_emails = reads.calls, reads.emails
+    other.language = reads.language
     return other
 
 
@@ -103,6 +108,7 @@ def save(*, tracker: Tracker, edit_number: int, reads: Reads, by: User, now: dat
         configuring.settings_of(tracker),
         include_calls=reads.calls,
         include_emails=reads.emails,
+        language=reads.language,
         filters=reads.filters,
     )
     return configuring.save(

@@ -19,7 +19,7 @@ from credits import audit
 from credits.audit import Action
 from credits.models import User
 from trackers import analyzers, lessons, locks, publishing, reviewing, trials
-from trackers.models import AnswerType, Review, Tracker, TrackerVersion
+from trackers.models import AnswerType, Review, Tracker, TrackerKind, TrackerVersion
 from trackers.trials import Calibrate
 
 REVIEWS_MIN = 10
@@ -70,6 +70,11 @@ def prepare(*, version: TrackerVersion, calibrate: Calibrate | None = None) -> L
 
     :raises NothingToLearn: too few reviews, all of one kind, or an answer they do not fit.
     """
+    if version.kind == TrackerKind.KEYWORD:
+        raise NothingToLearn(
+            "Keywords are found as they are said, so reviews teach them nothing. "
+            "Change the words instead."
+        )
     reviews = reviewing.in_force(version=version)
     _refuse_too_little(version, reviews)
     found = trials.run(version, reviews, calibrate or analyzers.in_use().calibrate)

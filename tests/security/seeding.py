@@ -56,6 +56,7 @@ CODES = {
     ("Conversation", "language"),
     ("Tracker", "language"),
     ("HistoricalTracker", "language"),
+    ("Narrowing", "language_before"),
     ("TrackerVersion", "pretrained"),
 }
 ROWS_MAX = 50  # A company of this test has fewer of each.

@@ -320,3 +320,13 @@ def test_reviews_of_previews_teach_as_those_of_results_do(acme, alice):
     learned = learn(draft, alice)
 
     assert Decimal("0.61") < learned.threshold <= Decimal("0.920321")
+
+
+def test_keywords_learn_nothing_from_reviews(acme):
+    tracker = Tracker.objects.create(company=acme, name="Words", kind="KEYWORD")
+    version = TrackerVersion.objects.create(
+        company=acme, tracker=tracker, number=1, kind="KEYWORD", question="price", terms=["price"]
+    )
+
+    with pytest.raises(NothingToLearn, match="Change the words instead"):
+        teaching.prepare(version=version)

@@ -57,12 +57,13 @@ class NarrowForm(ActForm):
         for one in reads.filters:
             self.initial.setdefault(FILTER_FIELDS[one.field][one.is_excluded], []).append(one.value)
 
-    @property
-    def reads(self) -> Reads:
+    def reads_of(self, tracker: Tracker) -> Reads:
+        """Return what the tracker would read; its language is not asked for, and stays."""
         data = self.cleaned_data
         return Reads(
             calls=data["include_calls"],
             emails=data["include_emails"],
+            language=tracker.language,
             filters=frozenset(
                 FilterValue(field, changes.value_of(field, value), is_excluded)
                 for field, names in FILTER_FIELDS.items()
@@ -106,10 +107,11 @@ class Narrow(acting.Act):
 
     def plan(self, form: ActForm) -> Plan | None:
         assert isinstance(form, NarrowForm)
-        if form.reads == narrowing.of(self.row):
+        reads = form.reads_of(self.row)
+        if reads == narrowing.of(self.row):
             form.add_error(None, "This is what the tracker reads already; nothing would change.")
             return None
-        facts = narrowing_shown.facts(self.row, form.reads, now=self.now)
+        facts = narrowing_shown.facts(self.row, reads, now=self.now)
         return Plan(facts=facts, notes=(narrowing_shown.NOTE,))
 
     def do(self, form: ActForm) -> Done:
@@ -117,7 +119,7 @@ class Narrow(acting.Act):
         tracker = narrowing.save(
             tracker=self.row,
             edit_number=form.cleaned_data["edit_number"],
-            reads=form.reads,
+            reads=form.reads_of(self.row),
             by=self.by,
             now=self.now,
         )

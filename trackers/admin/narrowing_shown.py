@@ -65,13 +65,13 @@ def _changes(tracker: Tracker, present: Reads, reads: Reads | None) -> tuple[tup
     if (present.calls, present.emails) != (reads.calls, reads.emails):
         later = trackers_shown.kinds(narrowing.changed(tracker, reads))
         found.append(("Reads", f"{trackers_shown.kinds(tracker)} → {later}"))
-    if present.filters != reads.filters:
+    if (present.filters, present.language) != (reads.filters, reads.language):
         found.append(("Filters", f"{_in_words(tracker, present)} → {_in_words(tracker, reads)}"))
     return tuple(found) or (("Reads", "as before"),)
 
 
 def _in_words(tracker: Tracker, reads: Reads) -> str:
-    return filters.words(narrowing.rows(tracker, reads))
+    return filters.words(narrowing.rows(tracker, reads), language=reads.language)
 
 
 def _credits(before: ScanEstimate, after: ScanEstimate) -> SafeString:

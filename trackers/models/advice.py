@@ -130,6 +130,7 @@ class Narrowing(models.Model):
     edit_number = models.PositiveIntegerField()
     calls_before = models.BooleanField()
     emails_before = models.BooleanField()
+    language_before = models.CharField(max_length=3, blank=True)
     filters_before = models.JSONField()
     more_a_month = AmountField(default=0)
     made_at = models.DateTimeField()
