@@ -72,7 +72,6 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
         "tracker_name",
         "verdict_shown",
         "confidence_shown",
-        "judged",
         "found",
         "credits_used",
         "action_shown",
@@ -132,19 +131,12 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
 
     @display(description="Result")
     def verdict_shown(self, scan: Scan) -> str:
-        return verdict(scan)
+        said = judged(scan) if judged_in_words(scan) else ""
+        return format_html("{} {}", verdict(scan), said)
 
     @display(description="Confidence")
     def confidence_shown(self, scan: Scan) -> str:
         return scan.get_confidence_display() or shown.NOTHING
-
-    @display(description="Judged")
-    def judged(self, scan: Any) -> str:
-        words = judged_in_words(scan)
-        if not words:
-            return shown.NOTHING
-        tone = shown.GOOD if scan.is_right else shown.QUIET
-        return shown.status(words, code="RIGHT" if scan.is_right else "WRONG", tone=tone)
 
     @display(description="Found")
     def found(self, scan: Scan) -> str:
@@ -218,7 +210,7 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
             "is_done": scan.state == ScanState.DONE,
             "is_found": scan.verdict != Verdict.NO,
             "is_from_an_earlier_text": not _is_current(scan),
-            "judged": self.judged(scan),
+            "judged": judged(scan),
             "thumbs": reviews.of_scan(request, scan),
             "scan": scan,
         }
@@ -226,6 +218,15 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
 
 
 _EARLIER = format_html('<span class="ts-earlier">{}</span>', "From an earlier text")
+
+
+def judged(scan: Any) -> str:
+    """Show what a person said of a result; a dash where nobody did."""
+    words = judged_in_words(scan)
+    if not words:
+        return shown.NOTHING
+    tone = shown.GOOD if scan.is_right else shown.QUIET
+    return shown.status(words, code="RIGHT" if scan.is_right else "WRONG", tone=tone)
 
 
 def verdict(scan: Scan) -> str:

@@ -42,7 +42,15 @@ from trackers.admin.forms import TrackerForm
 from trackers.admin.narrowing import Narrow, Undo
 from trackers.admin.trackers_files import TrackerFilesMixin
 from trackers.admin.trackers_list import TrackerChangeList, version_shown
-from trackers.models import Scan, ScanState, Tracker, TrackerKind, TrackerState, TrackerVersion
+from trackers.models import (
+    FREE_KINDS,
+    Scan,
+    ScanState,
+    Tracker,
+    TrackerKind,
+    TrackerState,
+    TrackerVersion,
+)
 
 
 @admin.register(Tracker)
@@ -57,7 +65,6 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     list_display = (
         "name",
         "shown_state",
-        "kind",
         "asks",
         "reads",
         "filters_in_words",
@@ -242,7 +249,8 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
 
     @display(description="Reads")
     def reads(self, obj: Any) -> str:
-        return trackers_shown.kinds(obj)
+        said = trackers_shown.kinds(obj)
+        return f"{said} · {obj.get_kind_display()}, free" if obj.kind in FREE_KINDS else said
 
     @display(description="Filters")
     def filters_in_words(self, obj: Any) -> str:
@@ -262,7 +270,7 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     @display(description="Results, 30 days")
     def results(self, obj: Any) -> SafeString:
         return shown.number(
-            "{} ({} found, {} unsure)",
+            "{}<br>{} found, {} unsure",
             shown.count(obj.figures.results, metric="results_30_days"),
             shown.count(obj.figures.found, metric="found_30_days"),
             shown.count(obj.figures.unsure, metric="unsure_30_days"),
