@@ -1,14 +1,10 @@
 """Send the e-mail of an alert to one of the company's admins, in plain text and HTML.
 
-As with exports, see Note [Announced once] in ``announcing``: whoever sends connects first, claims
-the row, then hands the e-mail over. A server that cannot be reached or says no is tried again; a
-sender killed after the claim leaves open whether the e-mail was taken, it is not sent again, and
-the list of alerts says so.
+See ``deliveries``, Note [Announced once].
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,12 +14,20 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import QuerySet
 
-from credits import alerts, balances, mails, metering, outlooks, shown, shown_forecasts, wakes
+from credits import (
+    alerts,
+    balances,
+    deliveries,
+    metering,
+    outlooks,
+    shown,
+    shown_forecasts,
+    wakes,
+)
 from credits.alerts import Figures
 from credits.amounts import grouped
-from credits.announcing import ATTEMPTS_MAX, DELAY_MAX, FIRST_DELAY, GIVEN_UP, NOT_TAKEN
+from credits.deliveries import Columns
 from credits.metering import FeatureUse
 from credits.models import Alert, AlertMail
 
@@ -32,8 +36,13 @@ DAYS = 30
 WAKES_MAX = 200
 NO_ACCESS = "This person is not an active admin of the company any more."
 OUT_OF_DATE = "Credits were added before it could be sent."
-
-logger = logging.getLogger(__name__)
+COLUMNS = Columns(
+    due_at="due_at",
+    handed_at="handed_at",
+    sent_at="sent_at",
+    attempts="attempts",
+    trouble="trouble",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +74,17 @@ def send(*, mail_id: UUID, clock: Callable[[], datetime]) -> bool:
         return _give_up(mail, NO_ACCESS)
     if figures is None or figures.level < alert.threshold:
         return _give_up(mail, OUT_OF_DATE)
-    mine = _due(mail)
-
-    def claim() -> bool:
-        nonlocal mine
-        now = clock()
-        if not _due(mail).update(due_at=None, handed_at=now):
-            return False
-        mine = AlertMail.objects.filter(pk=mail.pk, handed_at=now, sent_at=None)
-        return True
-
-    try:
-        is_sent = mails.send(
-            to=mail.receiver.email,
-            subject=subject(alert),
-            template="credits/alert.txt",
-            html_template="credits/alert.html",
-            context=_context(mail, figures, clock()),
-            claim=claim,
-        )
-    except mails.DeliveryUnknown as error:
-        logger.warning(
-            "Whether alert e-mail %s was sent is not known: %s", mail.pk, error.__cause__
-        )
-        return False
-    except OSError as error:
-        logger.warning("Alert e-mail %s is not sent yet: %s", mail.pk, error)
-        _postpone(mail, mine, clock())
-        return False
-    if is_sent:
-        mine.update(sent_at=clock(), trouble="")
-    return is_sent
+    return deliveries.deliver(
+        mail,
+        COLUMNS,
+        what=f"alert e-mail {mail.pk}",
+        clock=clock,
+        to=mail.receiver.email,
+        subject=subject(alert),
+        template="credits/alert.txt",
+        html_template="credits/alert.html",
+        context=_context(mail, figures, clock()),
+    )
 
 
 def sweep(*, now: datetime) -> int:
@@ -156,24 +145,6 @@ def _address(name: str) -> str:
     return f"{settings.PUBLIC_URL}{path}" if path else ""
 
 
-def _due(mail: AlertMail) -> QuerySet[AlertMail]:
-    """Return the e-mail if nobody has claimed it, or put it off, since it was read."""
-    return AlertMail.objects.filter(pk=mail.pk, due_at=mail.due_at)
-
-
 def _give_up(mail: AlertMail, reason: str) -> bool:
-    _due(mail).update(due_at=None, trouble=reason)
+    deliveries.give_up(mail, COLUMNS, reason=reason)
     return False
-
-
-def _postpone(mail: AlertMail, mine: QuerySet[AlertMail], now: datetime) -> None:
-    """Try again later, each time after twice as long; in the end say that there is no e-mail."""
-    attempts = mail.attempts + 1
-    is_over = attempts >= ATTEMPTS_MAX
-    delay = min(FIRST_DELAY * 2 ** (attempts - 1), DELAY_MAX)
-    mine.update(
-        due_at=None if is_over else now + delay,
-        handed_at=None,
-        attempts=attempts,
-        trouble=GIVEN_UP if is_over else NOT_TAKEN,
-    )

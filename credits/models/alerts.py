@@ -77,7 +77,7 @@ class Alert(models.Model):
 class AlertMail(models.Model):
     """The e-mail of one alert to one person: due, handed to the mail server, and taken by it.
 
-    See Note [Announced once] for what a killed sender leaves.
+    See ``deliveries``, Note [Announced once], for what a killed sender leaves.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-from credits import announcing, charging, exports, mails
+from credits import charging, deliveries, exports, mails
 from trackers import claiming, scanning
 
 SLEEP_SECONDS = 600
@@ -64,7 +64,7 @@ EXPORT_POINTS = {
 
 MAIL_POINTS = {
     "after the file is ready, before the mail server is called": lambda: before(mails, "send"),
-    "after the mail server has answered, before the claim": lambda: before(announcing, "_claimed"),
+    "after the mail server has answered, before the claim": lambda: before(deliveries, "_claimed"),
     "after the e-mail was taken, before that is written down": lambda: after(mails, "_hand_over"),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from credits import announcing, exports
+from credits import deliveries, exports
 from credits.admin import reports
 from credits.models import ExportJob
 from tests.support import databases, pages, people
@@ -263,7 +263,7 @@ MAILS = {
         "Sent to {} on 21 Nov 2026 13:00 CET",
     ),
     "mail-postponed": (
-        {"mail_due_at": NOW, "mail_trouble": announcing.NOT_TAKEN},
+        {"mail_due_at": NOW, "mail_trouble": deliveries.NOT_TAKEN},
         "Not sent to {} yet. The mail server did not take it. Next try: 21 Nov 2026 13:00 CET",
     ),
     "mail-unknown": (
@@ -271,7 +271,7 @@ MAILS = {
         "It is not known whether it reached {}; it is not sent twice.",
     ),
     "mail-not-sent": (
-        {"mail_due_at": None, "mail_trouble": announcing.GIVEN_UP},
+        {"mail_due_at": None, "mail_trouble": deliveries.GIVEN_UP},
         "Not sent to {}. The mail server did not take it, twelve times.",
     ),
 }
