@@ -15,7 +15,6 @@ from credits.audit import Action, Actor
 from credits.models import User
 from trackers import backfills, filters, locks, requeuing
 from trackers.backfills import Plan
-from trackers.estimates import ScanEstimate
 from trackers.models import (
     Scan,
     Tracker,
@@ -204,9 +203,9 @@ def _shortened(reason: str) -> str | None:
     return cut or None
 
 
-def needs_acceptance(month: ScanEstimate, *, available: Decimal) -> bool:
-    """Tell whether a month may cost so much of what is available that somebody has to accept it."""
-    return month.credits > available * SHARE_TO_ACCEPT
+def needs_acceptance(month: Decimal, *, available: Decimal) -> bool:
+    """Tell whether a month's credits are so much of what is available that somebody accepts it."""
+    return month > available * SHARE_TO_ACCEPT
 
 
 def company_of(tracker_id: UUID) -> int:

@@ -103,7 +103,7 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         return redirect("admin:trackers_tracker_change", tracker.pk)
     with_history = "with_history" in request.POST
     month = page.month()
-    needs_tick = publishing.needs_acceptance(month, available=page.available)
+    needs_tick = publishing.needs_acceptance(month.credits, available=page.available)
     if request.method == "POST" and "show" not in request.POST:
         if needs_tick and "accepted" not in request.POST:
             page.problems.append("Tick that you accept what a month may cost.")
