@@ -70,7 +70,7 @@ QUOTE_EXAMPLE = {
     "text": "That is too expensive for us.",
     "speaker": "Carl Customer",
     "affiliation": "NON_COMPANY",
-    "start_seconds": "754.5",
+    "start_seconds": 754.5,
     "utterance_id": "u41",
 }
 LINE_EXAMPLE = {
@@ -152,7 +152,7 @@ class QuoteOutput(serializers.Serializer[Any]):
     affiliation = serializers.ChoiceField(
         source="utterance.affiliation", choices=Affiliation.choices
     )
-    start_seconds = AmountField(
+    start_seconds = serializers.FloatField(
         source="utterance.start_seconds", allow_null=True, help_text="Into the call, in seconds."
     )
     utterance_id = serializers.CharField(source="utterance.external_id")

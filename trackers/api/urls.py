@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from trackers.api import backfills, estimates, publishing, results, trackers
+from trackers.api import (
+    backfills,
+    conversations,
+    estimates,
+    ingestion,
+    publishing,
+    results,
+    trackers,
+)
 
 urlpatterns = [
     path("v1/trackers", trackers.TrackersView.as_view(), name="api_trackers"),
@@ -28,6 +36,13 @@ urlpatterns = [
         "v1/backfills/<uuid:id>/resume", backfills.ResumeView.as_view(), name="api_backfill_resume"
     ),
     path("v1/backfills/<uuid:id>/stop", backfills.StopView.as_view(), name="api_backfill_stop"),
+    path("v1/conversations", ingestion.ConversationsView.as_view(), name="api_conversations"),
+    path("v1/conversations/bulk", ingestion.BulkView.as_view(), name="api_conversations_bulk"),
+    path(
+        "v1/conversations/<uuid:id>",
+        conversations.ConversationView.as_view(),
+        name="api_conversation",
+    ),
     path("v1/results", results.ResultsView.as_view()),
     path("v1/results/lines", results.RollupView.as_view()),
     path("v1/results/<uuid:id>", results.ResultView.as_view()),
