@@ -251,7 +251,10 @@ class RollupParameters(Parameters):
     """What results are added up by, and which."""
 
     by = CodeField(
-        choices=[(by.name, by.label) for by in rollups.By], help_text="One line for each of these."
+        required=False,
+        default=rollups.By.ACCOUNT.name,
+        choices=[(by.name, by.label) for by in rollups.By],
+        help_text="One line for each of these.",
     )
     tracker = IdField(required=False, help_text="The id of one tracker.")
     since = InstantField(required=False, help_text="Found at or after this instant (RFC 3339).")
