@@ -106,9 +106,7 @@ def save(
         if not (changed or refiltered or asked_anew):
             return tracker
         was = {} if tracker_id is None else _in_words(tracker_id)
-        reasons = []
-        if asked_anew:
-            reasons.append("The question was changed.")
+        reasons = ["The question was changed."] if asked_anew else []
         if refiltered:
             before, after = filters.words(rows_before), filters.words(wanted.values())
             reasons.append(f"Filters: {before} → {after}.")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from credits.models import AuditEvent, IdempotencyRecord
 from tests.support import api, conversations, people
+from tests.support.breaking import update_refused_by
 from tests.support.conversations import record
 from trackers import erasure, erasure_requests
 from trackers.models import Conversation, IngestionTally, Scan
@@ -244,3 +245,10 @@ def test_the_list_is_narrowed(program, acme):
     assert ids(account=str(mail.account_id)) == ["b"]
     assert ids(deal=str(call.deal_id)) == ["a"]
     assert ids(until="2001-01-01T00:00:00Z") == []
+
+
+def test_an_ingestion_tally_counts_from_one(program, acme):
+    program.post("conversations", {"conversation": sent("a")})
+    tally = IngestionTally.objects.get(company=acme)
+
+    assert update_refused_by(tally, day_count=0) == "ingestion_tally_counts_from_one"
