@@ -26,6 +26,8 @@ SETTINGS: dict[str, Any] = {
         "TrackerState": "trackers.models.TrackerState",
         "BackfillState": "trackers.models.trackers.BackfillState",
         "ConversationKind": "trackers.models.ConversationKind",
+        "SentKind": "trackers.api.conversation_inputs.KINDS",
+        "SentRole": "trackers.api.conversation_inputs.ROLES",
         "PurchaseState": "billing.api.purchases.STATES",
     },
     "SERVE_INCLUDE_SCHEMA": False,

@@ -14,6 +14,8 @@ from trackers.importers.records import DURATION_SECONDS_MAX, ID_LENGTH_MAX
 BODY_BYTES_MAX = 8 * 1024 * 1024
 ITEMS_MAX = 200
 DEPTH_MAX = 10  # A record has objects in lists in an object; nothing needs more.
+KINDS = [("call", "Call"), ("email", "E-mail")]
+ROLES = [("internal", "of your company"), ("external", "of the customer")]
 
 EXAMPLE: dict[str, Any] = {
     "id": "crm-4711",
@@ -57,7 +59,7 @@ class ParticipantInput(serializers.Serializer[Any]):
     email = serializers.EmailField(
         required=False, allow_null=True, help_text="Links your own people; names never do."
     )
-    role = CodeField(choices=[("internal", "of your company"), ("external", "of the customer")])
+    role = CodeField(choices=ROLES)
 
     class Meta:
         ref_name = "ParticipantSent"
@@ -101,7 +103,7 @@ class ConversationInput(serializers.Serializer[Any]):
 
     id = TextField(max_length=ID_LENGTH_MAX, help_text="Your own id, which stays the same.")
     source = TextField(required=False, max_length=60, help_text="Where it comes from.")  # type: ignore[assignment]
-    kind = CodeField(choices=[("call", "Call"), ("email", "E-mail")])
+    kind = CodeField(choices=KINDS)
     title = TextField(required=False, max_length=500)
     started_at = InstantField(help_text="RFC 3339 with an offset.")
     duration_seconds = serializers.IntegerField(

@@ -81,8 +81,11 @@ def test_it_reads_sends_and_prices(package, committed):
     key = api.key(acme, by=tess).text
     models = found("models")
 
-    with processes.web_server(committed) as address:
-        client = found("client").AuthenticatedClient(base_url=address, token=key)
+    with (
+        processes.web_server(committed) as address,
+        found("client").AuthenticatedClient(base_url=address, token=key) as client,
+        found("client").AuthenticatedClient(base_url=address, token="tsk_no_key") as stranger,
+    ):
         balance = found("api.credits_.read_balance").sync(client=client)
         trackers = found("api.trackers.list_trackers").sync(client=client)
         sent = found("api.conversations.ingest_conversations").sync(
@@ -97,7 +100,6 @@ def test_it_reads_sends_and_prices(package, committed):
             idempotency_key="priced",
             body=models.BackfillStart(tracker=tracker.pk, dry_run=True),
         )
-        stranger = found("client").AuthenticatedClient(base_url=address, token="tsk_no_key")
         refused = found("api.credits_.read_balance").sync(client=stranger)
 
     assert isinstance(balance, models.Balance)
@@ -124,9 +126,9 @@ def test_it_reads_sends_and_prices(package, committed):
 def call(models, external_id: str):
     return models.ConversationSent(
         id=external_id,
-        kind=models.ConversationSentKind("call"),
+        kind=models.SentKind.CALL,
         started_at=timezone.now(),
         duration_seconds=300,
-        participants=[models.ParticipantSent(id="c", role=models.RoleEnum("external"))],
+        participants=[models.ParticipantSent(id="c", role=models.SentRole.EXTERNAL)],
         utterances=[models.UtteranceSent(id="u", speaker="c", start=0.0, text="Too expensive.")],
     )
