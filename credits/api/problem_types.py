@@ -72,14 +72,3 @@ CONVERSATION_ERASED = ProblemType(
     "What was erased stays erased, whatever is sent under its id. Nothing was done.",
     "Leave it out of what you send.",
 )
-REPORT_TOO_LARGE = ProblemType(
-    "report_too_large",
-    409,
-    "Too large to be sent at once",
-    "This report has 1,204,118 rows; up to 20,000 are sent at once. Ask for fewer days, or for "
-    "the whole on the page Reports.",
-    "Large reports are made in the background. People ask for them, and fetch them, behind their "
-    "login.",
-    "Ask for fewer days, or let a person make it on the page that “page” names.",
-    {"page": Extra("The page of the report.", "/admin/reports/usage/")},
-)
