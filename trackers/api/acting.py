@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ from trackers.publishing import AlreadyPublished, NotPublishable, NotPublished, 
 IF_MATCH = "If-Match"
 ANY_STATE = "*"
 NO_STATE = 0  # Of no saved tracker: they count from 1.
+# No tracker was changed a billion times; int() reads no number of thousands of digits.
+EDIT_NUMBER = re.compile(r'(?:W/)?"?([0-9]{1,9})"?', re.ASCII)
 COMPANY_POOL = "company_pool"
 
 IF_MATCH_PARAMETER = OpenApiParameter(
@@ -120,8 +123,8 @@ def seen(view: ApiView, tracker: Tracker) -> int:
         raise Problem(PRECONDITION_REQUIRED, PRECONDITION_REQUIRED.detail)
     if text == ANY_STATE:
         return tracker.edit_number
-    number = text.removeprefix("W/").strip('"')
-    return int(number) if number.isascii() and number.isdigit() else NO_STATE
+    number = EDIT_NUMBER.fullmatch(text)
+    return int(number[1]) if number else NO_STATE
 
 
 def about(view: ApiView, id: UUID) -> dict[str, str]:
