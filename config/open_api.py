@@ -20,6 +20,16 @@ SETTINGS: dict[str, Any] = {
         "byte for byte, for 30 days, and is never done twice."
     ),
     "OAS_VERSION": "3.1.0",
+    # Fields of one name whose codes differ from one kind of row to the next.
+    "ENUM_NAME_OVERRIDES": {
+        "TrackerKind": "trackers.models.TrackerKind",
+        "TrackerState": "trackers.models.TrackerState",
+        "BackfillState": "trackers.models.trackers.BackfillState",
+        "ConversationKind": "trackers.models.ConversationKind",
+        "SentKind": "trackers.api.conversation_inputs.KINDS",
+        "SentRole": "trackers.api.conversation_inputs.ROLES",
+        "PurchaseState": "billing.api.purchases.STATES",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "POSTPROCESSING_HOOKS": [

@@ -12,7 +12,16 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, import_limits, logs, look, mail, open_api
+from config import (
+    addresses,
+    api_limits,
+    embedded_postgres,
+    import_limits,
+    logs,
+    look,
+    mail,
+    open_api,
+)
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -352,20 +361,11 @@ IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = True
 # The API. A view that says nothing else is closed: ApiView opens itself to keys with a scope.
 REST_FRAMEWORK = open_api.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = open_api.SETTINGS
-# Whether a limit is reached is counted in the database (credits/rate_limits.py).
-API_REQUESTS_PER_SECOND = env.number(
-    "TALLYSTICK_API_REQUESTS_PER_SECOND",
-    3,
-    "API requests a company may make in any second; 1,000 at most.",
-    minimum=1,
-    maximum=1000,
+API_REQUESTS_PER_SECOND, API_REQUESTS_PER_DAY = api_limits.read(
+    env, "REQUESTS", "make", second=3, day=10_000
 )
-API_REQUESTS_PER_DAY = env.number(
-    "TALLYSTICK_API_REQUESTS_PER_DAY",
-    10_000,
-    "API requests a company may make in a day of UTC.",
-    minimum=1,
-    maximum=1_000_000_000,
+API_INGESTIONS_PER_SECOND, API_INGESTIONS_PER_DAY = api_limits.read(
+    env, "INGESTIONS", "send conversations with", second=10, day=100_000
 )
 
 # What waited longer for credits is skipped, visibly (trackers/sweeping.py).

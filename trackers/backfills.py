@@ -13,7 +13,7 @@ from django.db.models import Count, F, Q, Sum
 
 from credits import balances, charging
 from credits.amounts import ZERO, exact, grouped
-from credits.audit import Action
+from credits.audit import Action, Actor
 from credits.models import Reservation, UsageAction, User
 from credits.rating import Rates
 from trackers import backfill_progress, estimates, locks, trail, wakes
@@ -52,6 +52,17 @@ class NotRunning(Exception):
     """This backfill has ended already."""
 
 
+class NotAffordable(BackfillRefused):
+    """It needs more credits than are available; shorten it or set a ceiling."""
+
+    def __init__(self, *, required: Decimal, available: Decimal) -> None:
+        self.required, self.available = required, available
+        super().__init__(
+            f"Not started: this backfill needs {grouped(required)} credits and "
+            f"{grouped(available)} are available. Shorten it or set a ceiling."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A backfill as a person asked for it: conversations that start in ``from_at <= t < to_at``.
@@ -78,12 +89,16 @@ def launch(
     now: datetime,
     shown: Decimal | None = None,
     edit_number: int | None = None,
+    available: Decimal | None = None,
+    through: Actor | None = None,
 ) -> Backfill:
     """Fix the list of conversations that start in ``from_at <= t < to_at`` and begin.
 
     The ceiling is the estimate unless a lower one is given; nothing is charged above it. Scans
     that wait, failed or were skipped are taken over; those done or under way are left alone. With
-    an ``edit_number``, only if the tracker, filters included, is still what it was then.
+    an ``edit_number``, only if the tracker, filters included, is still what it was then. Whoever
+    is in a transaction already says what is ``available``, read before it. ``through`` is who acts
+    in the name of ``by``.
 
     :raises BackfillRefused: nothing was started.
     :raises CompanyClosed: nothing is read in a closed company.
@@ -91,7 +106,8 @@ def launch(
     plan = Plan(from_at=from_at, to_at=to_at, ceiling=ceiling, rates=rates, shown=shown)
     # Read before the transaction: settling holds the pool, and the list may be long.
     company = Tracker.objects.select_related("company").get(pk=tracker_id).company
-    available = balances.now(company=company).available
+    if available is None:
+        available = balances.now(company=company).available
     with transaction.atomic():
         locks.keep_open(company.pk)
         lock_of_tracker(tracker_id)
@@ -105,10 +121,20 @@ def launch(
                 "Not started: the tracker was changed after you opened this page. "
                 "Look at the new figures."
             )
-        return start(tracker=tracker, plan=plan, available=available, by=by, now=now)
+        return start(
+            tracker=tracker, plan=plan, available=available, by=by, now=now, through=through
+        )
 
 
-def start(*, tracker: Tracker, plan: Plan, available: Decimal, by: User, now: datetime) -> Backfill:
+def start(
+    *,
+    tracker: Tracker,
+    plan: Plan,
+    available: Decimal,
+    by: User,
+    now: datetime,
+    through: Actor | None = None,
+) -> Backfill:
     """Begin a backfill of a tracker that the caller's transaction has locked.
 
     :raises BackfillRefused: nothing was started; the caller's transaction has to be rolled back.
@@ -131,7 +157,7 @@ def start(*, tracker: Tracker, plan: Plan, available: Decimal, by: User, now: da
         started_at=now,
         started_by=by,
     )
-    trail.backfill(Action.STARTED, backfill, by=by)
+    trail.backfill(Action.STARTED, backfill, by=through or by)
     # The analyzer learns the corpus anew: there may be much more of it than at publication.
     TrackerVersion.objects.filter(pk=version.pk).update(calibration=None)
     _fix_list(backfill, tracker, version, now)
@@ -139,7 +165,7 @@ def start(*, tracker: Tracker, plan: Plan, available: Decimal, by: User, now: da
     return backfill
 
 
-def stop(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
+def stop(*, backfill_id: UUID, by: User, now: datetime, through: Actor | None = None) -> Backfill:
     """End a backfill: nothing is charged after this commits.
 
     A batch under way finds it stopped when it wants to write and throws its results away; the
@@ -153,12 +179,12 @@ def stop(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
         if backfill.state not in LIVE_STATES:
             raise NotRunning(NotRunning.__doc__)
         _stop(backfill, by=by, now=now, reason="Stopped by a person.")
-        trail.backfill(Action.STOPPED, backfill, by=by)
+        trail.backfill(Action.STOPPED, backfill, by=through or by)
     _free_holds(backfill)
     return backfill
 
 
-def pause(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
+def pause(*, backfill_id: UUID, by: User, now: datetime, through: Actor | None = None) -> Backfill:
     """Halt a backfill until a person resumes it: nothing of it is charged meanwhile.
 
     A batch under way finds it paused when it wants to write; its conversations are queued again,
@@ -173,12 +199,12 @@ def pause(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
         backfill.state = BackfillState.PAUSED
         backfill.paused_at, backfill.paused_by = now, by
         backfill.save(update_fields=["state", "paused_at", "paused_by"])
-        trail.backfill(Action.PAUSED, backfill, by=by)
+        trail.backfill(Action.PAUSED, backfill, by=through or by)
     _free_holds(backfill)
     return backfill
 
 
-def resume(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
+def resume(*, backfill_id: UUID, by: User, now: datetime, through: Actor | None = None) -> Backfill:
     """Go on with a backfill that a person paused or that met zero; only a person does this.
 
     :raises NotRunning: it is neither paused nor waiting for credits.
@@ -192,7 +218,7 @@ def resume(*, backfill_id: UUID, by: User, now: datetime) -> Backfill:
         backfill.state = BackfillState.RUNNING
         backfill.paused_at = backfill.paused_by = None
         backfill.save(update_fields=["state", "paused_at", "paused_by"])
-        trail.backfill(Action.RESUMED, backfill, by=by)
+        trail.backfill(Action.RESUMED, backfill, by=through or by)
         wakes.scan(version_id=backfill.version_id, backfill_id=backfill.pk, times=CHAINS_MAX)
     # One that was paused during its last batch may have nothing left to wake anybody for.
     finish_if_done(backfill_id=backfill_id, now=now)
@@ -317,10 +343,7 @@ def _agreed(
     if plan.ceiling is not None:
         ceiling = min(exact(plan.ceiling), ceiling)
     if ceiling > available:
-        raise BackfillRefused(
-            f"Not started: this backfill needs {grouped(ceiling)} credits and "
-            f"{grouped(available)} are available. Shorten it or set a ceiling."
-        )
+        raise NotAffordable(required=ceiling, available=available)
     return estimate, ceiling
 
 

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from credits import audit
-from credits.audit import Action
+from credits.audit import Action, Actor
 from credits.models import Company, User
 from trackers import changes, filters, languages, publishing, questioning
 from trackers.models import (
@@ -75,10 +75,12 @@ def save(
     question: Question,
     by: User,
     now: datetime,
+    through: Actor | None = None,
 ) -> Tracker:
     """Create a draft tracker, or change the one named as it was at ``edit_number``.
 
-    Saving what is there already changes nothing, and leaves no row in the history.
+    Saving what is there already changes nothing, and leaves no row in the history. ``through`` is
+    who acts in the name of ``by``, where that is not the person themselves.
 
     :raises NotSaved: nothing was written; a form older than another's change is among the reasons.
     :raises Tracker.DoesNotExist: the company has no such tracker.
@@ -104,9 +106,7 @@ def save(
         if not (changed or refiltered or asked_anew):
             return tracker
         was = {} if tracker_id is None else _in_words(tracker_id)
-        reasons = []
-        if asked_anew:
-            reasons.append("The question was changed.")
+        reasons = ["The question was changed."] if asked_anew else []
         if refiltered:
             before, after = filters.words(rows_before), filters.words(wanted.values())
             reasons.append(f"Filters: {before} → {after}.")
@@ -129,7 +129,7 @@ def save(
             )
         audit.record(
             action=Action.ADDED if tracker_id is None else Action.CHANGED,
-            by=by,
+            by=through or by,
             company=company,
             subject=tracker,
             before=was,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from credits import audit, zones
-from credits.audit import Action
+from credits.audit import Action, Actor
 from credits.models import User
 from trackers import publishing
 from trackers.models import Preview, Review, Tracker, TrackerState, TrackerVersion
@@ -37,8 +37,17 @@ def refusal(tracker: Tracker, *, now: datetime) -> str:
     return ""
 
 
-def discard(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) -> None:
+def discard(
+    *,
+    tracker_id: UUID,
+    edit_number: int,
+    by: User,
+    now: datetime,
+    through: Actor | None = None,
+) -> None:
     """Delete a draft with its questions, filters and tests; uses of 0 that it had stay in usage.
+
+    ``through`` is who acts in the name of ``by``.
 
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
     :raises NotDiscarded: something uses it.
@@ -49,7 +58,7 @@ def discard(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) -> N
             raise NotDiscarded(reason)
         audit.record(
             action=Action.DELETED,
-            by=by,
+            by=through or by,
             company=tracker.company_id,
             subject=tracker,
             before={"name": tracker.name, "question": _question(tracker)},

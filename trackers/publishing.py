@@ -11,7 +11,7 @@ from django.db import transaction
 
 from credits import audit, balances
 from credits.amounts import ZERO
-from credits.audit import Action
+from credits.audit import Action, Actor
 from credits.models import User
 from trackers import backfills, filters, locks, requeuing
 from trackers.backfills import Plan
@@ -24,6 +24,8 @@ from trackers.models import (
 
 REASON_REPLACED = "A new version was published."
 REASON_UNPUBLISHED = "The tracker was unpublished."
+# A month's estimate above this part of what is available has to be accepted.
+SHARE_TO_ACCEPT = Decimal("0.1")
 REASON_LENGTH_MAX = 100  # Characters, as the history's own column has.
 
 
@@ -60,13 +62,14 @@ def publish(
     by: User,
     now: datetime,
     history: Plan | None = None,
+    through: Actor | None = None,
 ) -> Tracker:
     """Begin to scan new conversations with the tracker's newest version.
 
     A version of before stops: its running backfill ends, and what it had queued of new
     conversations is queued for the new version instead. What a worker reads just then goes on in
     the same way, unless it was written before. History costs nothing until a backfill takes it;
-    with a plan for it, both happen or neither does.
+    with a plan for it, both happen or neither does. ``through`` is who acts in the name of ``by``.
 
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
     :raises AlreadyPublished: nothing to publish.
@@ -102,7 +105,7 @@ def publish(
         save(tracker, by=by, now=now)
         audit.record(
             action=Action.PUBLISHED,
-            by=by,
+            by=through or by,
             company=tracker.company_id,
             subject=tracker,
             before=before,
@@ -113,11 +116,25 @@ def publish(
                 tracker=tracker, scans=_queued(tracker), now=now, reason=REASON_REPLACED
             )
         if history is not None:
-            backfills.start(tracker=tracker, plan=history, available=available, by=by, now=now)
+            backfills.start(
+                tracker=tracker,
+                plan=history,
+                available=available,
+                by=by,
+                now=now,
+                through=through,
+            )
     return tracker
 
 
-def unpublish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) -> Tracker:
+def unpublish(
+    *,
+    tracker_id: UUID,
+    edit_number: int,
+    by: User,
+    now: datetime,
+    through: Actor | None = None,
+) -> Tracker:
     """Stop new analysis and keep the history; what waits is skipped, what runs is not charged.
 
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
@@ -127,17 +144,21 @@ def unpublish(*, tracker_id: UUID, edit_number: int, by: User, now: datetime) ->
         tracker = lock(tracker_id, edit_number)
         if tracker.state != TrackerState.PUBLISHED:
             raise NotPublished(NotPublished.__doc__)
-        take_down(tracker, by=by, now=now, reason=REASON_UNPUBLISHED)
+        take_down(tracker, by=by, now=now, reason=REASON_UNPUBLISHED, through=through)
     return tracker
 
 
-def take_down(tracker: Tracker, *, by: User, now: datetime, reason: str) -> None:
+def take_down(
+    tracker: Tracker, *, by: User, now: datetime, reason: str, through: Actor | None = None
+) -> None:
     """Unpublish a published tracker that, like its backfills, the caller's transaction locked."""
     backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=reason)
     tracker.state = TrackerState.UNPUBLISHED
     tracker.unpublished_at = now
     save(tracker, by=by, now=now)
-    audit.record(action=Action.UNPUBLISHED, by=by, company=tracker.company_id, subject=tracker)
+    audit.record(
+        action=Action.UNPUBLISHED, by=through or by, company=tracker.company_id, subject=tracker
+    )
     requeuing.retire(tracker=tracker, scans=_queued(tracker), now=now, reason=reason)
 
 
@@ -180,6 +201,11 @@ def save(tracker: Tracker, *, by: User, now: datetime, reason: str = "") -> None
 def _shortened(reason: str) -> str | None:
     cut = reason if len(reason) <= REASON_LENGTH_MAX else f"{reason[: REASON_LENGTH_MAX - 1]}…"
     return cut or None
+
+
+def needs_acceptance(month: Decimal, *, available: Decimal) -> bool:
+    """Tell whether a month's credits are so much of what is available that somebody accepts it."""
+    return month > available * SHARE_TO_ACCEPT
 
 
 def company_of(tracker_id: UUID) -> int:

@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, When
 
 from credits import audit
 from credits.audit import Action
@@ -30,6 +32,8 @@ from trackers.models import (
     TrackerVersion,
     Verdict,
 )
+
+CONFIRMED, REJECTED, JUDGED, OPEN = "confirmed", "rejected", "yes", "no"
 
 
 class NotReviewable(Exception):
@@ -111,6 +115,45 @@ def agreement(reviews: Iterable[Review]) -> Agreement:
     """Count how many findings were as people say; an unsure one never is."""
     found = [review.is_right for review in reviews]
     return Agreement(right_count=sum(found), count=len(found))
+
+
+def with_judgement(rows: QuerySet[Scan]) -> QuerySet[Any]:
+    """Say of each result what a person said of it: ``is_right``, None where nobody did.
+
+    Of an unsure result it says whether what was asked for is there.
+    """
+    said = Review.objects.filter(
+        company=OuterRef("company"),
+        tracker=OuterRef("tracker"),
+        version=OuterRef("version"),
+        conversation=OuterRef("conversation"),
+        revision=OuterRef("revision"),
+        replaced_at=None,
+    ).values("is_yes")[:1]
+    is_no = Q(verdict=Verdict.NO)
+    return rows.annotate(is_yes=Subquery(said)).annotate(
+        is_right=Case(
+            When(is_no & Q(is_yes=True), then=False),
+            When(is_no & Q(is_yes=False), then=True),
+            default=F("is_yes"),
+            output_field=BooleanField(null=True),
+        )
+    )
+
+
+def judged(rows: QuerySet[Any], which: str) -> QuerySet[Any]:
+    """Limit results with their judgement to those a person confirmed, rejected, or did not see."""
+    match which:
+        case "yes":
+            return rows.filter(is_right__isnull=False)
+        case "no":
+            return rows.filter(is_right=None)
+        case "confirmed":
+            return rows.filter(is_right=True)
+        case "rejected":
+            return rows.filter(is_right=False)
+        case _:
+            return rows
 
 
 def _judge(

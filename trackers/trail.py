@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from credits import audit
-from credits.audit import Action
+from credits.audit import Action, Actor
 from credits.models import User
 from trackers.models import Backfill
 
 
-def backfill(action: Action, backfill: Backfill, *, by: User) -> None:
-    """Write a person's act down; how far it had come is in the scans, which nobody edits."""
+def backfill(action: Action, backfill: Backfill, *, by: User | Actor) -> None:
+    """Write an act down; how far it had come is in the scans, which nobody edits."""
     figures = {
         "from": backfill.from_at,
         "to": backfill.to_at,

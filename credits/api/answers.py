@@ -136,7 +136,7 @@ def _rate_limited(error: RateLimited) -> Problem:
     wait = f"{error.retry_seconds:,} second{'' if error.retry_seconds == 1 else 's'}"
     return Problem(
         problems.RATE_LIMITED,
-        f"Your company may make {error.count_max:,} requests in {span}. Try again in {wait}.",
+        f"Your company may make {error.count_max:,} {error.noun} in {span}. Try again in {wait}.",
         headers={"Retry-After": str(error.retry_seconds)},
         limit=error.limit,
         limit_count=error.count_max,

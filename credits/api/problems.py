@@ -6,32 +6,16 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Extra(NamedTuple):
-    """A member that problems of one type have besides the common ones, and an example of it."""
-
-    meaning: str
-    example: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemType:
-    """One kind of error; ``detail`` is an example of the sentence that says what happened."""
-
-    code: str
-    status: int
-    title: str
-    detail: str
-    meaning: str
-    remedy: str
-    extras: dict[str, Extra] = field(default_factory=dict)
-
-    @property
-    def slug(self) -> str:
-        return self.code.replace("_", "-")
+from credits.api.problem_types import (
+    ACCEPTANCE_REQUIRED,
+    CONVERSATION_ERASED,
+    PRECONDITION_REQUIRED,
+    WRONG_STATE,
+    Extra,
+)
+from credits.api.problem_types import ProblemType as ProblemType
 
 
 class Problem(Exception):
@@ -344,7 +328,11 @@ TYPES = (
     IDEMPOTENCY_IN_FLIGHT,
     IDEMPOTENCY_ANSWER_EXPIRED,
     ALREADY_RECORDED,
+    WRONG_STATE,
+    ACCEPTANCE_REQUIRED,
+    CONVERSATION_ERASED,
     PRECONDITION_FAILED,
+    PRECONDITION_REQUIRED,
     PAYLOAD_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     IDEMPOTENCY_KEY_REUSED,

@@ -29,6 +29,7 @@ class JsonParser(BaseParser):
     """Reads a JSON object of a bounded size. Compressed bodies are refused: they know no bound."""
 
     media_type = "application/json"
+    bytes_max = BODY_BYTES_MAX
 
     def parse(
         self,
@@ -39,10 +40,10 @@ class JsonParser(BaseParser):
         request = (parser_context or {})["request"]
         if request.headers.get("Content-Encoding", "identity") != "identity":
             raise UnsupportedMediaType(request.headers["Content-Encoding"])
-        text = stream.read(BODY_BYTES_MAX + 1)
-        if len(text) > BODY_BYTES_MAX:
+        text = stream.read(self.bytes_max + 1)
+        if len(text) > self.bytes_max:
             raise Problem(
-                problems.PAYLOAD_TOO_LARGE, f"A body has at most {BODY_BYTES_MAX:,} bytes here."
+                problems.PAYLOAD_TOO_LARGE, f"A body has at most {self.bytes_max:,} bytes here."
             )
         try:
             found = json.loads(

@@ -124,7 +124,9 @@ def answered(
 
 def _raised(view: Any, method: str) -> list[ProblemType]:
     own = getattr(view, "raises", ())
-    return [*ALWAYS, *own, *(ON_WRITES if method == "POST" else ())]
+    if method == "GET":
+        return [*ALWAYS, *own]
+    return [*ALWAYS, *own, *getattr(view, "raises_on_writes", ()), *ON_WRITES]
 
 
 def _response(types: list[ProblemType]) -> dict[str, Any]:

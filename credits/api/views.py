@@ -40,12 +40,15 @@ class ApiView(APIView):
     """Lets in a key that works, counts the request, asks for the scope, and reads the address.
 
     ``scopes`` names the scope of each method; ``parameters`` declares those that GET takes;
-    ``raises`` the problems it may answer besides those of every operation.
+    ``raises`` the problems it may answer besides those of every operation, ``raises_on_writes``
+    those that only writes do; ``tallies`` where a method is counted, if not with the others.
     """
 
     scopes: ClassVar[dict[str, Scope]]
     parameters: ClassVar[type[reading.Parameters]] = reading.Parameters
     raises: ClassVar[tuple[problems.ProblemType, ...]] = ()
+    raises_on_writes: ClassVar[tuple[problems.ProblemType, ...]] = ()
+    tallies: ClassVar[dict[str, rate_limits.Tally]] = {}
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
     renderer_classes = (JSONRenderer,)
@@ -62,8 +65,9 @@ class ApiView(APIView):
         self.perform_authentication(request)
         if not isinstance(request.auth, ApiKey):
             raise NotAuthenticated("Send the header “Authorization: Bearer <key>”.")
-        rate_limits.count(company=request.auth.company)
         method = "GET" if request.method == "HEAD" else str(request.method)
+        tally = self.tallies.get(method, rate_limits.REQUESTS)
+        rate_limits.count(company=request.auth.company, tally=tally)
         if method not in self.scopes:
             return  # No handler either: 405, or what OPTIONS says.
         self._ask_for(self.scopes[method], request.auth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -21,31 +21,43 @@ from credits.ledger import KEY_LENGTH_MAX, IdempotencyConflict, Key
 
 HEADER = "Idempotency-Key"
 RETRY_SECONDS = 1
+CREATED = 201
+NO_CONTENT = 204
 
-PARAMETERS = [
-    OpenApiParameter(
-        HEADER,
-        str,
-        OpenApiParameter.HEADER,
-        required=True,
-        description="1 to 255 printable characters of your own choosing: new for each new "
-        "request, the same when you repeat one.",
-    ),
-    OpenApiParameter(
-        "Idempotent-Replayed",
-        str,
-        OpenApiParameter.HEADER,
-        response=[201],
-        description="“true” when this is the answer to an earlier request with the key.",
-    ),
-    OpenApiParameter(
-        "Location",
-        str,
-        OpenApiParameter.HEADER,
-        response=[201],
-        description="The address of what was made.",
-    ),
-]
+
+def parameters(status: int) -> list[OpenApiParameter]:
+    """Describe the headers of a write that answers with ``status``."""
+    described = [
+        OpenApiParameter(
+            HEADER,
+            str,
+            OpenApiParameter.HEADER,
+            required=True,
+            description="1 to 255 printable characters of your own choosing: new for each new "
+            "request, the same when you repeat one.",
+        ),
+        OpenApiParameter(
+            "Idempotent-Replayed",
+            str,
+            OpenApiParameter.HEADER,
+            response=[status],
+            description="“true” when this is the answer to an earlier request with the key.",
+        ),
+    ]
+    if status == CREATED:
+        described.append(
+            OpenApiParameter(
+                "Location",
+                str,
+                OpenApiParameter.HEADER,
+                response=[CREATED],
+                description="The address of what was made.",
+            )
+        )
+    return described
+
+
+PARAMETERS = parameters(CREATED)
 
 
 def once(
@@ -54,15 +66,20 @@ def once(
     operation: str,
     body: type[serializers.Serializer[Any]],
     act: Callable[[dict[str, Any]], Answer],
+    about: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
     """Read the body, run ``act`` on its values unless the key was used, and answer.
+
+    ``about`` is what a request says outside its body, such as the row that its address names: the
+    same key with another one is another request.
 
     :raises Problem: for a key that is missing, in use, or of another request.
     """
     text = _key(view)
     values = reading.body(body, view.request.data)
     # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
-    key = Key.of(text, body={name: _said(value) for name, value in values.items()})
+    said = {name: _said(value) for name, value in values.items()}
+    key = Key.of(text, body=said, **({"about": dict(about)} if about else {}))
     try:
         answer = idempotency.once(
             company=view.company,
@@ -87,9 +104,13 @@ def once(
             problems.IDEMPOTENCY_ANSWER_EXPIRED.detail,
             result_id=str(error.result_ref),
         ) from error
-    headers = {"Location": answer.location, "Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store"}
+    if answer.status == CREATED:
+        headers["Location"] = answer.location
     if answer.is_replay:
         headers["Idempotent-Replayed"] = "true"
+    if answer.status == NO_CONTENT:
+        return HttpResponse(status=NO_CONTENT, headers=headers)
     return HttpResponse(
         answer.text, status=answer.status, content_type="application/json", headers=headers
     )

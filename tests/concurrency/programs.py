@@ -45,7 +45,31 @@ def request_once(key: str, seconds: float, barrier, answers) -> None:
     answers.put([{"status": answer.status_code, "code": code, "body": answer.content.decode()}])
 
 
-ACTS = {"read": read_often, "request": request_once}
+def send_alike(key: str, seconds: float, barrier, answers) -> None:
+    """Send the same call as all the others, each as a request of its own."""
+    from tests.support import api
+
+    program = api.client(key)
+    call = {
+        "id": "crm-1",
+        "kind": "call",
+        "started_at": "2026-11-01T08:00:00Z",
+        "duration_seconds": 300,
+        "account": {"name": "Globex"},
+        "participants": [{"id": "p", "role": "external"}],
+        "utterances": [{"id": "u", "speaker": "p", "text": "That is too expensive."}],
+    }
+    barrier.wait()
+    answer = program.post(
+        "/api/v1/conversations",
+        {"conversation": call},
+        "application/json",
+        headers={"idempotency-key": f"from {os.getpid()}"},
+    )
+    answers.put([{"status": answer.status_code, "outcome": answer.json().get("outcome")}])
+
+
+ACTS = {"read": read_often, "request": request_once, "send": send_alike}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from config import databases
 from config.embedded_postgres import PROJECT
 from credits.models import IdempotencyRecord, RequestTally
 from tests.support import api, people
+from trackers.models import Conversation
 
 
 def run(dsn: str, act: str, key: str, *more: str, **environment: str) -> list[dict]:
@@ -87,3 +88,15 @@ def test_32_duplicates_at_once_make_one_purchase_request(committed):
     assert Purchase.objects.count() == 1
     assert IdempotencyRecord.objects.count() == 1
     assert json.loads(bodies.pop())["id"] == str(Purchase.objects.get().pk)
+
+
+def test_of_32_that_send_the_same_call_one_makes_it(committed):
+    """Each with a key of its own: no retry, but the same conversation."""
+    acme = people.company()
+    limit = {"TALLYSTICK_API_INGESTIONS_PER_SECOND": "1000"}
+
+    answers = run(committed, "send", api.key(acme).text, **limit)
+
+    found = Counter((answer["status"], answer["outcome"]) for answer in answers)
+    assert found == {(201, "CREATED"): 1, (200, "UNCHANGED"): 31}
+    assert Conversation.objects.filter(company=acme).count() == 1

@@ -347,6 +347,13 @@ READS = {
     "/api/v1/usage/<uuid:id>": "figures",
     "/api/v1/rate-card": "figures",
     "api_purchase": "figures",
+    "/api/v1/trackers/<uuid:id>/estimate": "figures",
+    "/api/v1/trackers/<uuid:id>/backfill-estimate": "figures",
+    "api_backfill": "figures",
+    "api_conversation": "a call or e-mail",
+    "/api/v1/results": "a list",
+    "/api/v1/results/lines": "results added up",
+    "/api/v1/results/<uuid:id>": "a result",
 }
 
 # Commands and tasks that write and leave no line of their own.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.test import Client
@@ -12,7 +13,8 @@ from credits.identifiers import new_id
 from credits.models import ApiKey, ExportJob
 from tests.security import seeding
 from tests.security.acting import World, act, url
-from tests.support import api, exporting
+from tests.support import api, conversations, exporting
+from trackers import backfills
 
 # Keys
 
@@ -57,6 +59,100 @@ def request_by_key(world: World, program: Client) -> Any:
         "application/json",
         headers={"idempotency-key": "order-118"},
     )
+
+
+# What a program does to trackers, in the name of the person who made its key
+
+
+def _with_key(prepare: Any) -> Any:
+    return lambda world: (api.of(world.acme, by=world.alice), prepare(world))
+
+
+def _sent(program: Client, path: str, body: Any = None, method: str = "POST") -> Any:
+    return program.generic(
+        method,
+        f"/api/v1/{path}",
+        json.dumps(body or {}),
+        "application/json",
+        headers={"idempotency-key": str(new_id()), "if-match": "*"},
+    )
+
+
+@act("api_trackers", "ADDED", prepare=_with_key(World.calls), door="API")
+def draft_by_key(world: World, made: Any) -> Any:
+    body = {"name": "Any competitor", "question": "Did the customer name a competitor?"}
+    return _sent(made[0], "trackers", body)
+
+
+@act("api_tracker", "CHANGED", prepare=_with_key(World.tracker), door="API")
+def change_by_key(world: World, made: Any) -> Any:
+    program, tracker = made
+    return _sent(program, f"trackers/{tracker.pk}", {"name": "Another"}, "PATCH")
+
+
+def _draft(world: World) -> Any:
+    world.calls()
+    return conversations.tracker(world.acme)
+
+
+@act("api_tracker_publish", "PUBLISHED", prepare=_with_key(_draft), door="API")
+def publish_by_key(world: World, made: Any) -> Any:
+    program, tracker = made
+    return _sent(program, f"trackers/{tracker.pk}/publish", {"accept_share": True})
+
+
+@act("api_tracker_unpublish", "UNPUBLISHED", prepare=_with_key(World.tracker), door="API")
+def unpublish_by_key(world: World, made: Any) -> Any:
+    program, tracker = made
+    return _sent(program, f"trackers/{tracker.pk}/unpublish")
+
+
+@act("api_backfills", "STARTED", prepare=_with_key(World.tracker), door="API")
+def start_by_key(world: World, made: Any) -> Any:
+    program, tracker = made
+    return _sent(program, "backfills", {"tracker": str(tracker.pk)})
+
+
+@act("api_backfill_pause", "PAUSED", prepare=_with_key(World.backfill), door="API")
+def pause_by_key(world: World, made: Any) -> Any:
+    program, backfill = made
+    return _sent(program, f"backfills/{backfill.pk}/pause")
+
+
+def _paused(world: World) -> Any:
+    backfill = world.backfill()
+    return backfills.pause(backfill_id=backfill.pk, by=world.alice, now=timezone.now())
+
+
+@act("api_backfill_resume", "RESUMED", prepare=_with_key(_paused), door="API")
+def resume_by_key(world: World, made: Any) -> Any:
+    program, backfill = made
+    return _sent(program, f"backfills/{backfill.pk}/resume")
+
+
+@act("api_backfill_stop", "STOPPED", prepare=_with_key(World.backfill), door="API")
+def stop_by_key(world: World, made: Any) -> Any:
+    program, backfill = made
+    return _sent(program, f"backfills/{backfill.pk}/stop")
+
+
+SENT = {
+    "id": "crm-1",
+    "kind": "email",
+    "started_at": "2026-11-01T08:00:00Z",
+    "participants": [{"id": "p", "role": "external"}],
+    "utterances": [{"id": "u", "speaker": "p", "text": "That is too expensive."}],
+}
+
+
+@act("api_conversations", "IMPORTED", prepare=_with_key(lambda world: None), door="API")
+def send_by_key(world: World, made: Any) -> Any:
+    return _sent(made[0], "conversations", {"conversation": SENT})
+
+
+@act("api_conversations_bulk", "IMPORTED", prepare=_with_key(lambda world: None), door="API")
+def send_many_by_key(world: World, made: Any) -> Any:
+    return _sent(made[0], "conversations/bulk", {"conversations": [SENT]})
 
 
 # Background exports

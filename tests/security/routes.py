@@ -19,7 +19,7 @@ from django.urls.resolvers import RoutePattern
 
 from billing.models import Purchase
 from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
-from trackers.models import Backfill, Scan, Tracker
+from trackers.models import Backfill, Conversation, Scan, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
@@ -114,6 +114,17 @@ NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/grants/<uuid:id>": CreditGrant,
     "api/v1/usage/<uuid:id>": UsageEvent,
     "api/v1/purchases/<uuid:id>": Purchase,
+    "api/v1/trackers/<uuid:id>": Tracker,
+    "api/v1/trackers/<uuid:id>/publish": Tracker,
+    "api/v1/trackers/<uuid:id>/unpublish": Tracker,
+    "api/v1/trackers/<uuid:id>/estimate": Tracker,
+    "api/v1/trackers/<uuid:id>/backfill-estimate": Tracker,
+    "api/v1/backfills/<uuid:id>": Backfill,
+    "api/v1/backfills/<uuid:id>/pause": Backfill,
+    "api/v1/backfills/<uuid:id>/resume": Backfill,
+    "api/v1/backfills/<uuid:id>/stop": Backfill,
+    "api/v1/results/<uuid:id>": Scan,
+    "api/v1/conversations/<uuid:id>": Conversation,
 }
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,

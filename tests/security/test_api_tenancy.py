@@ -21,6 +21,7 @@ from credits.api.views import ApiView, PageView
 from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
 from tests.security import seeding
 from tests.support import api, people
+from trackers.models import Backfill, Conversation, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
@@ -32,6 +33,20 @@ ROWS = {
     "/api/v1/grants/<uuid:id>": CreditGrant,
     "/api/v1/usage/<uuid:id>": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
+    "/api/v1/trackers/<uuid:id>": Tracker,
+    "/api/v1/trackers/<uuid:id>/estimate": Tracker,
+    "/api/v1/trackers/<uuid:id>/backfill-estimate": Tracker,
+    "/api/v1/backfills/<uuid:id>": Backfill,
+    "/api/v1/results/<uuid:id>": Scan,
+    "/api/v1/conversations/<uuid:id>": Conversation,
+}
+# Acts on a row: what they take is sent to each of them.
+ACTS_ON = {
+    "/api/v1/trackers/<uuid:id>/publish": Tracker,
+    "/api/v1/trackers/<uuid:id>/unpublish": Tracker,
+    "/api/v1/backfills/<uuid:id>/pause": Backfill,
+    "/api/v1/backfills/<uuid:id>/resume": Backfill,
+    "/api/v1/backfills/<uuid:id>/stop": Backfill,
 }
 # Named by a place in one's own ledger: the other's places are one's own, or none.
 BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}
@@ -67,7 +82,7 @@ def addresses(company) -> dict[str, str]:
     """Return every address, naming rows of the company."""
     found = {}
     for address in views():
-        model = (ROWS | BY_PLACE).get(address)
+        model = (ROWS | ACTS_ON | BY_PLACE).get(address)
         if model is None:
             assert "<" not in address, f"{address} names a row: say of which model, in ROWS."
             found[address] = address
@@ -145,7 +160,7 @@ def test_every_address_stands_on_the_base_that_knows_the_company():
     assert all(issubclass(view, ApiView) for view in views().values())
     assert sum(issubclass(view, PageView) for view in views().values()) >= 4
     assert len(views()) >= 10
-    assert set(views()) >= set(ROWS) | set(BY_PLACE)
+    assert set(views()) >= set(ROWS) | set(ACTS_ON) | set(BY_PLACE)
 
 
 def test_a_key_never_meets_another_company_s_rows(companies, watch):
@@ -174,7 +189,8 @@ def test_the_same_walk_meets_one_s_own_rows(companies, watch):
     walk.everywhere(acme)
 
     met = {place.split("?")[0].rsplit("/v1/")[1].split("/")[0] for place in walk.met[OWN]}
-    assert met >= {"grants", "usage", "purchases"}
+    assert met >= {"grants", "usage", "purchases", "trackers", "backfills", "results"}
+    assert "conversations" in met
 
 
 @pytest.mark.parametrize("address", ROWS)
@@ -188,6 +204,30 @@ def test_another_company_s_row_answers_like_none(companies, address):
 
     assert theirs.status_code == nobody_s.status_code == 404
     assert shape(theirs) == shape(nobody_s)
+
+
+@pytest.mark.parametrize("address", [*ACTS_ON, "/api/v1/trackers/<uuid:id>"])
+def test_no_key_acts_on_another_company_s_row(companies, address):
+    acme, beta = companies
+    program = api.of(acme, by=api.admin(acme))
+    row = (ROWS | ACTS_ON)[address].objects.filter(company=beta).first()
+    before = contents(beta)
+    method = "POST" if address in ACTS_ON else "DELETE"
+
+    def act(id):
+        return program.generic(
+            method,
+            address.replace("<uuid:id>", str(id)),
+            "{}",
+            "application/json",
+            headers={"idempotency-key": f"act {id}", "if-match": "*"},
+        )
+
+    theirs, nobody_s = act(row.pk), act(NOBODY)
+
+    assert theirs.status_code == nobody_s.status_code == 404
+    assert shape(theirs) == shape(nobody_s)
+    assert contents(beta) == before
 
 
 def test_no_key_approves_or_fulfils_a_purchase(companies, watch):
@@ -225,7 +265,8 @@ def test_a_place_in_the_ledger_is_always_a_place_in_one_s_own(companies):
 
 def test_a_cursor_of_another_company_shows_one_s_own_rows_only(companies):
     acme, beta = companies
-    for url in ("grants", "ledger", "usage", "purchases"):
+    lists = ("trackers", "backfills", "results", "conversations")
+    for url in ("grants", "ledger", "usage", "purchases", *lists):
         page = api.of(beta).get(f"/api/v1/{url}", {"limit": 1}).json()
         if page["next_cursor"] is None:
             continue

@@ -11,6 +11,7 @@ TRAIL = {"credits_auditevent", "credits_audittext"}
 UNWATCHED = {
     "credits_jobrun",
     "credits_requesttally",
+    "trackers_ingestiontally",
     "credits_usageday",
     "credits_usagesum",
 }

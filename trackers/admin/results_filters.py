@@ -5,37 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import TextFilter
 
-from trackers.models import Review, Scan, Verdict
-
-CONFIRMED, REJECTED, JUDGED, OPEN = "confirmed", "rejected", "yes", "no"
-
-
-def with_judgement(rows: QuerySet[Scan]) -> QuerySet[Any]:
-    """Say of each result what a person said of it: ``is_right``, None where nobody did.
-
-    Of an unsure result it says whether what was asked for is there.
-    """
-    said = Review.objects.filter(
-        company=OuterRef("company"),
-        tracker=OuterRef("tracker"),
-        version=OuterRef("version"),
-        conversation=OuterRef("conversation"),
-        revision=OuterRef("revision"),
-        replaced_at=None,
-    ).values("is_yes")[:1]
-    is_no = Q(verdict=Verdict.NO)
-    return rows.annotate(is_yes=Subquery(said)).annotate(
-        is_right=Case(
-            When(is_no & Q(is_yes=True), then=False),
-            When(is_no & Q(is_yes=False), then=True),
-            default=F("is_yes"),
-            output_field=BooleanField(null=True),
-        )
-    )
+from trackers import reviewing
+from trackers.reviewing import CONFIRMED, JUDGED, OPEN, REJECTED
 
 
 class NamedFilter(TextFilter):
@@ -75,14 +50,4 @@ class JudgedFilter(SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "yes":
-                return queryset.filter(is_right__isnull=False)
-            case "no":
-                return queryset.filter(is_right=None)
-            case "confirmed":
-                return queryset.filter(is_right=True)
-            case "rejected":
-                return queryset.filter(is_right=False)
-            case _:
-                return queryset
+        return reviewing.judged(queryset, self.value() or "")

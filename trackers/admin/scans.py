@@ -25,9 +25,9 @@ from trackers.admin.results_filters import (
     AccountFilter,
     DealFilter,
     JudgedFilter,
-    with_judgement,
 )
 from trackers.models import AnswerType, Quote, Scan, ScanState, Utterance, Verdict
+from trackers.reviewing import with_judgement
 
 TURNS_AROUND = 3
 RELATED_LOOKUPS = ("conversation__account__id__exact", "conversation__deal__id__exact")

@@ -34,8 +34,6 @@ from trackers.estimates import MonthlyEstimate, ScanEstimate
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
 from trackers.publishing import AlreadyPublished, NotPublishable, NotPublished, StaleForm
 
-# A month's estimate above this part of what is available has to be ticked.
-SHARE_TO_ACCEPT = Decimal("0.1")
 LOOK_AGAIN = "These are the figures for what you entered. Look at them, then confirm."
 FIGURES_LAST = timedelta(minutes=15)
 TOO_OLD = "The figures were more than 15 minutes old. These are those of now; confirm them again."
@@ -105,7 +103,7 @@ def publish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRes
         return redirect("admin:trackers_tracker_change", tracker.pk)
     with_history = "with_history" in request.POST
     month = page.month()
-    needs_tick = month.credits > page.available * SHARE_TO_ACCEPT
+    needs_tick = publishing.needs_acceptance(month.credits, available=page.available)
     if request.method == "POST" and "show" not in request.POST:
         if needs_tick and "accepted" not in request.POST:
             page.problems.append("Tick that you accept what a month may cost.")

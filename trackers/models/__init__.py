@@ -17,6 +17,7 @@ from trackers.models.previews import (
     Review,
 )
 from trackers.models.scans import Confidence, Quote, Scan, ScanState, Verdict
+from trackers.models.tallies import IngestionTally
 from trackers.models.trackers import (
     FREE_KINDS,
     AnswerType,
@@ -50,6 +51,7 @@ __all__ = [
     "ImportFile",
     "ImportFormat",
     "ImportUpload",
+    "IngestionTally",
     "Narrowing",
     "Part",
     "Participant",

@@ -1,0 +1,170 @@
+"""Backfills by key: priced first, never above what was allowed, stopped at will (SPEC §5, §8)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from credits import balances
+from credits.models import AuditEvent
+from tests.support import api, conversations, people
+from trackers import scanning
+from trackers.models import Backfill
+
+
+@pytest.fixture
+def backfill(program, tracker):
+    answer = program.post("backfills", {"tracker": str(tracker.pk)})
+    return Backfill.objects.get(pk=answer.json()["backfill"]["id"])
+
+
+def test_a_dry_run_prices_and_starts_nothing(program, tracker):
+    answer = program.client.post(
+        "/api/v1/backfills",
+        {"tracker": str(tracker.pk), "dry_run": True, "ceiling": "2"},
+        "application/json",
+    )
+
+    shown = answer.json()
+    assert answer.status_code == 200
+    assert (shown["estimate"]["credits"], shown["ceiling"]) == ("3.0", "2.0")
+    assert (shown["dry_run"], shown["backfill"]) == (True, None)
+    assert not Backfill.objects.exists()
+
+
+def test_a_backfill_starts_in_the_name_of_who_made_the_key(program, tracker, tess):
+    answer = program.post("backfills", {"tracker": str(tracker.pk), "ceiling": "2.5"})
+
+    made = Backfill.objects.get()
+    shown = answer.json()["backfill"]
+    assert answer.status_code == 201
+    assert answer["Location"] == f"/api/v1/backfills/{made.pk}"
+    assert (shown["state"], shown["conversations"], shown["waiting"]) == ("RUNNING", 6, 6)
+    assert (shown["estimate"], shown["ceiling"], shown["charged"]) == ("3.0", "2.5", "0.0")
+    assert shown["started_by"] == str(tess.public_id)
+    line = AuditEvent.objects.get(action="STARTED")
+    assert (line.actor_kind, line.door) == ("API_KEY", "API")
+
+
+def test_a_retry_starts_no_second_one(program, tracker):
+    body = {"tracker": str(tracker.pk)}
+
+    first = program.post("backfills", body, key="once")
+    again = program.post("backfills", body, key="once")
+
+    assert again.content == first.content
+    assert Backfill.objects.count() == 1
+
+
+def test_more_than_max_credits_is_refused_before_any_work(program, tracker):
+    answer = program.post("backfills", {"tracker": str(tracker.pk), "max_credits": "2.9"})
+
+    problem = api.problem(answer)
+    assert (answer.status_code, problem["code"]) == (422, "max_credits_exceeded")
+    assert (problem["required"], problem["max_credits"]) == ("3.0", "2.9")
+    assert not Backfill.objects.exists()
+
+
+def test_a_ceiling_within_max_credits_is_enough(program, tracker):
+    answer = program.post(
+        "backfills", {"tracker": str(tracker.pk), "max_credits": "2.9", "ceiling": "2.9"}
+    )
+
+    assert answer.status_code == 201
+    assert Backfill.objects.get().ceiling == Decimal("2.9")
+
+
+def test_more_than_is_available_is_refused_with_402(program, tracker, acme):
+    beta = people.company("Beta")
+    people.credits_for(beta, "1")
+    alice = people.alice(beta)
+    conversations.ingest(beta, *(conversations.record(f"{n}") for n in range(4)))
+    theirs = conversations.published(beta, alice)
+    client = api.of(beta, by=alice)
+
+    answer = client.post(
+        "/api/v1/backfills",
+        {"tracker": str(theirs.pk)},
+        "application/json",
+        headers={"idempotency-key": "k"},
+    )
+
+    problem = api.problem(answer)
+    assert (answer.status_code, problem["code"]) == (402, "insufficient_credits")
+    assert (problem["required"], problem["available"]) == ("2.0", "1.0")
+    assert (problem["shortfall"], problem["limit_source"]) == ("1.0", "company_pool")
+    assert "Retry-After" not in answer.headers
+    assert not Backfill.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        ({"from_at": "2199-01-01T00:00:00Z", "to_at": "2199-01-02T00:00:00Z"}, 409, "no conv"),
+        ({"from_at": "2026-02-01T00:00:00Z", "to_at": "2026-01-01T00:00:00Z"}, 409, "after"),
+        ({"ceiling": "-1"}, 409, "below 0"),
+        ({"ceiling": "1e3"}, 400, "ceiling"),
+        ({"colour": "red"}, 400, "colour"),
+    ],
+)
+def test_what_cannot_be_is_refused(program, tracker, body, status, word):
+    answer = program.post("backfills", {"tracker": str(tracker.pk)} | body)
+
+    assert answer.status_code == status
+    assert word in api.problem(answer)["detail"]
+    assert not Backfill.objects.exists()
+
+
+def test_it_is_paused_resumed_and_stopped(program, backfill):
+    path = f"backfills/{backfill.pk}"
+
+    paused = program.post(f"{path}/pause")
+    paused_again = program.post(f"{path}/pause")
+    resumed = program.post(f"{path}/resume")
+    stopped = program.post(f"{path}/stop")
+    stopped_again = program.post(f"{path}/stop")
+
+    assert [answer.json().get("state") for answer in (paused, resumed, stopped)] == [
+        *("PAUSED", "RUNNING", "STOPPED"),
+    ]
+    assert stopped.json()["skipped"] == 6
+    assert api.problem(paused_again)["code"] == "wrong_state"
+    assert api.problem(stopped_again)["code"] == "wrong_state"
+    actions = ("PAUSED", "RESUMED", "STOPPED")
+    lines = AuditEvent.objects.filter(action__in=actions).values_list("action", "actor_kind")
+    assert sorted(lines) == [(action, "API_KEY") for action in actions]
+
+
+def test_its_progress_is_what_was_read_and_charged(program, backfill, acme):
+    scanning.run_batch(version_id=backfill.version_id, backfill_id=backfill.pk, clock=timezone.now)
+
+    one = program.get(f"backfills/{backfill.pk}").json()
+    (listed,) = program.get("backfills", tracker=str(backfill.tracker_id)).json()["items"]
+
+    assert (one["done"], one["percent"], one["charged"]) == (6, 100, "3.0")
+    assert listed == {name: value for name, value in one.items() if name != "seconds_left"}
+    assert balances.now(company=acme).available == 97
+    assert program.get("backfills", state="PAUSED").json()["items"] == []
+
+
+def test_another_company_s_backfill_is_not_there(program, acme, tracker):
+    beta = people.company("Beta")
+    people.credits_for(beta, "10")
+    alice = people.alice(beta)
+    conversations.ingest(beta, conversations.record("theirs"))
+    theirs = conversations.published(beta, alice)
+    made = api.of(beta, by=alice).post(
+        "/api/v1/backfills",
+        {"tracker": str(theirs.pk)},
+        "application/json",
+        headers={"idempotency-key": "k"},
+    )
+    path = f"backfills/{made.json()['backfill']['id']}"
+
+    answers = [program.get(path), *(program.post(f"{path}/{v}") for v in ("pause", "stop"))]
+
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert Backfill.objects.get().state == "RUNNING"
+    assert program.get("backfills", tracker=str(theirs.pk)).json()["items"] == []
