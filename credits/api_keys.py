@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from credits import audit, roles
+from credits import audit, limits, roles
 from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
@@ -226,6 +226,7 @@ def rotate(
             before={"works_until": was},
             after={"works_until": old.expires_at, "successor": _start(made.key)},
         )
+        limits.follow(old=old, new=made.key)
     return made
 
 
