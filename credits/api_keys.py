@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -24,7 +25,7 @@ from credits import audit, limits, roles
 from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
-from credits.models import ApiKey, Company, Integration, Scope, User
+from credits.models import ApiKey, Company, Integration, LimitWindow, Scope, User
 from credits.models.api_keys import PREFIX_LENGTH
 from credits.roles import Act
 
@@ -101,6 +102,14 @@ class NewKey:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class KeyLimit:
+    """How many credits a key may use in each local day or month; hard."""
+
+    credits: Decimal
+    window: str = LimitWindow.MONTH
+
+
 @sensitive_variables("secret", "text")
 def refuse_maker(*, company: Company, by: User) -> None:
     """Check that a person may make keys of a company, as its page does.
@@ -129,12 +138,13 @@ def create(
     key_id: UUID | None = None,
     replaces: ApiKey | None = None,
     through: audit.Actor | None = None,
+    limit: KeyLimit | None = None,
 ) -> NewKey:
     """Make a key for a company; the answer is the only place where its text stands.
 
     Without ``expires_at`` it works until revoked, without ``networks`` from everywhere. The same
     ``key_id`` again makes no second key. ``through`` is who makes it in the name of ``by``, where
-    that is not the person themselves.
+    that is not the person themselves. ``limit`` is set together with the key.
 
     :raises KeyWithoutScope: no key was made.
     :raises UnknownScope: no key was made.
@@ -144,6 +154,8 @@ def create(
     :raises ScopeNeedsPerson: no key was made.
     :raises CompanyClosed: no key was made.
     :raises KeyExpiresInThePast: no key was made.
+    :raises LimitRefused: no key was made.
+    :raises TooManyLimits: no key was made.
     :raises AlreadyMade: the id was used before.
     """
     if company.closed_at is not None:
@@ -175,6 +187,15 @@ def create(
         with transaction.atomic():
             key.save(force_insert=True)
             _record(key, by=by, through=through)
+            if limit is not None:
+                limits.set(
+                    company=company,
+                    subject=limits.of_key(key),
+                    window=limit.window,
+                    credits=limit.credits,
+                    by=by,
+                    through=through,
+                )
     except IntegrityError as error:
         if ApiKey.objects.filter(pk=key.pk).exists():
             raise AlreadyMade(AlreadyMade.__doc__) from error

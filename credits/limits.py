@@ -8,6 +8,7 @@ that only alerts lets it happen and says so. Rows and sums are the ledger's (``0
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from credits import amounts, audit, balances, companies, ledger, limit_windows
@@ -136,9 +137,9 @@ def set(  # noqa: A001 - callers read limits.set(…)
 ) -> SpendingLimit:
     """Let a subject use so many credits in each local day or month, and return its limit.
 
-    A subject has one limit of each window: setting it again changes what it allows. What was used
-    in the window before counts, and what is held now. ``through`` is who sets it where that is no
-    person.
+    A subject has one limit of each window: setting it again changes what it allows, or nothing
+    where it allows that already. What was used in the window before counts, and what is held now.
+    ``through`` is who sets it where that is no person.
 
     :raises LimitRefused: nothing was set.
     :raises TooManyLimits: nothing was set.
@@ -158,7 +159,9 @@ def set(  # noqa: A001 - callers read limits.set(…)
     with transaction.atomic():
         # Locked, so that of two at once the second says in its line what the first one set.
         Company.objects.select_for_update(no_key=True).get(pk=company.pk)
-        old = _in_force(company, subject, window)
+        old = set_before(company=company, subject=subject, window=window)
+        if old is not None and (old.credits, old.is_hard) == (allowed, is_hard):
+            return old
         limit = SpendingLimit(
             id=new_id() if old is None else old.pk,
             company=company,
@@ -230,6 +233,46 @@ def standing(*, company: Company, limits: QuerySet[SpendingLimit] | None = None)
             "subject", "name", "window", "pk"
         )
     ]
+
+
+def used_so_far(*, company: Company, subject: Subject, window: str) -> Decimal:
+    """Return what a limit would count that were set now, in credits; what is due is settled."""
+    span = LimitWindow(window)
+    instant = balances.now(company=company).instant
+    starts_at, ends_at = limit_windows.boundaries(span, ZoneInfo(company.time_zone), instant)[:2]
+    key, integration = subject.api_key, subject.integration
+    row = {
+        "company_id": company.pk,
+        "feature_type": subject.feature_type,
+        "feature_ref": subject.feature_ref,
+        "integration_id": integration and integration.pk,
+        "api_key_id": key and key.pk,
+        "api_key_refs": [] if key is None else _family(key),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ledger_used_within("
+            "jsonb_populate_record(NULL::credits_spendinglimit, %s::jsonb), %s, %s)",
+            [json.dumps(row, default=str), starts_at, ends_at],
+        )
+        return amounts.exact(cursor.fetchone()[0])
+
+
+def set_before(*, company: Company, subject: Subject, window: str) -> SpendingLimit | None:
+    """Return the limit that setting one for the subject would change; None where it has none."""
+    return _in_force(company, subject, LimitWindow(window))
+
+
+def subject_of(limit: SpendingLimit) -> Subject:
+    """Return what a limit is about."""
+    return Subject(
+        LimitSubject(limit.subject),
+        limit.name,
+        limit.feature_type,
+        limit.feature_ref,
+        limit.integration,
+        limit.api_key,
+    )
 
 
 def rooms(limit_ids: Collection[UUID]) -> dict[UUID, Decimal | None]:

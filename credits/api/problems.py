@@ -15,6 +15,7 @@ class Extra(NamedTuple):
 
     meaning: str
     example: Any
+    is_always_there: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,13 +271,28 @@ INSUFFICIENT_CREDITS = ProblemType(
     "This needs 12.4 credits and 3.1 are available.",
     "The request would cost more credits than can be spent. Nothing was done and nothing was "
     "charged. There is no Retry-After: trying again alone does not help.",
-    "Ask for less, or ask an admin of your company for more credits.",
+    "Ask for less, or ask an admin of your company for more credits or a higher limit. A limit "
+    "begins anew when its day or month ends.",
     {
         "required": Extra("What the request needs.", "12.4"),
         "available": Extra("What can be spent now.", "3.1"),
         "shortfall": Extra("What is missing.", "9.3"),
         "limit_source": Extra(
-            "What stopped it: the company's pool, or the limit of that name.", "company_pool"
+            "What stopped it: company_pool, or a limit of the company, the feature, the tracker, "
+            "the integration or the api_key.",
+            "company_pool",
+        ),
+        "limit": Extra(
+            "The limit that stopped it, where it was one: what it allows in its window, and when "
+            "the window ends. “available” is what it leaves until then.",
+            {
+                "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b19",
+                "name": "Nightly export",
+                "window": "DAY",
+                "credits": "10.0",
+                "window_ends_at": "2026-11-22T00:00:00Z",
+            },
+            is_always_there=False,
         ),
     },
 )

@@ -308,9 +308,9 @@ def halted_in_words(backfill: Backfill, *, now: datetime) -> str:
 def limited_in_words(backfill: Backfill, *, now: datetime) -> str:
     """Say which limit a backfill met, and when it goes on; empty while it met none."""
     met = waiting.for_a_limit(now=now).filter(backfill=backfill).order_by("due_at").first()
-    limit = met and SpendingLimit.objects.filter(pk=met.limit_ref).first()
-    if not met or not limit:
+    if met is None or met.limit_ref is None:
         return ""
+    limit = SpendingLimit.objects.get(pk=met.limit_ref)
     anew = shown.instant_in_words(met.due_at, backfill.company)
     return (
         f"It met the limit of {limits.in_words(limit)}. It goes on by itself on {anew}, or when "
