@@ -264,6 +264,14 @@ ALREADY_RECORDED = ProblemType(
         )
     },
 )
+ALREADY_ENDED = ProblemType(
+    "already_ended",
+    409,
+    "This has ended already",
+    "This limit was ended before; set it again if it is needed.",
+    "What the address names ended before this request, by another one or by a person.",
+    "Read it to see when it ended.",
+)
 INSUFFICIENT_CREDITS = ProblemType(
     "insufficient_credits",
     402,
@@ -360,6 +368,7 @@ TYPES = (
     IDEMPOTENCY_IN_FLIGHT,
     IDEMPOTENCY_ANSWER_EXPIRED,
     ALREADY_RECORDED,
+    ALREADY_ENDED,
     PRECONDITION_FAILED,
     PAYLOAD_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,

@@ -54,15 +54,19 @@ def once(
     operation: str,
     body: type[serializers.Serializer[Any]],
     act: Callable[[dict[str, Any]], Answer],
+    about: str = "",
 ) -> HttpResponse:
     """Read the body, run ``act`` on its values unless the key was used, and answer.
+
+    ``about`` names the row that the address is of: a key is for one body and one row.
 
     :raises Problem: for a key that is missing, in use, or of another request.
     """
     text = _key(view)
     values = reading.body(body, view.request.data)
     # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
-    key = Key.of(text, body={name: _said(value) for name, value in values.items()})
+    said = {name: _said(value) for name, value in values.items()}
+    key = Key.of(text, body=said, **({"about": about} if about else {}))
     try:
         answer = idempotency.once(
             company=view.company,

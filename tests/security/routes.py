@@ -18,7 +18,15 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from billing.models import Purchase
-from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
+from credits.models import (
+    Company,
+    CreditGrant,
+    LedgerEntry,
+    Membership,
+    SpendingLimit,
+    UsageEvent,
+    User,
+)
 from trackers.models import Backfill, Scan, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
@@ -114,6 +122,8 @@ NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/grants/<uuid:id>": CreditGrant,
     "api/v1/usage/<uuid:id>": UsageEvent,
     "api/v1/purchases/<uuid:id>": Purchase,
+    "api/v1/limits/<uuid:id>": SpendingLimit,
+    "api/v1/limits/<uuid:id>/end": SpendingLimit,
 }
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,

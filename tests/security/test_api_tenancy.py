@@ -18,7 +18,13 @@ from django.utils import timezone
 from billing import purchases
 from billing.models import Purchase
 from credits.api.views import ApiView, PageView
-from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
+from credits.models import (
+    CreditGrant,
+    IdempotencyRecord,
+    LedgerEntry,
+    SpendingLimit,
+    UsageEvent,
+)
 from tests.security import seeding
 from tests.support import api, people
 
@@ -32,6 +38,8 @@ ROWS = {
     "/api/v1/grants/<uuid:id>": CreditGrant,
     "/api/v1/usage/<uuid:id>": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
+    "/api/v1/limits/<uuid:id>": SpendingLimit,
+    "/api/v1/limits/<uuid:id>/end": SpendingLimit,
 }
 # Named by a place in one's own ledger: the other's places are one's own, or none.
 BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}

@@ -25,8 +25,6 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 # Scopes of doors that are not open yet: a key may have them, no operation asks for them.
 TO_COME = {
-    Scope.LIMITS_READ,
-    Scope.LIMITS_WRITE,
     Scope.TRACKERS_READ,
     Scope.TRACKERS_WRITE,
     Scope.RESULTS_READ,
