@@ -17,7 +17,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from credits import amounts, audit, balances, companies, ledger, limit_windows
 from credits.amounts import ZERO
@@ -179,7 +179,11 @@ def set(  # noqa: A001 - callers read limits.set(…)
 
 
 def end(
-    *, limit: SpendingLimit, by: User | None, through: audit.Actor | None = None
+    *,
+    limit: SpendingLimit,
+    by: User | None,
+    through: audit.Actor | None = None,
+    reason: str = "",
 ) -> SpendingLimit:
     """End a limit: from now on it refuses and counts nothing.
 
@@ -195,6 +199,7 @@ def end(
             company=now.company_id,
             subject=audit.named(now, now.name),
             before=_said(now.credits, now.is_hard, now.window),
+            reason=reason,
         )
         answer = ledger.call("ledger_end_limit", limit.company_id, limit.pk, by and by.pk)
         if answer.outcome != "OK":
@@ -210,12 +215,6 @@ def follow(*, old: ApiKey, new: ApiKey) -> None:
 
 def in_force(*, company: Company) -> QuerySet[SpendingLimit]:
     return SpendingLimit.objects.filter(company=company, ended_at=None)
-
-
-def about_key(key: ApiKey) -> Q:
-    """Match the limits that a key's use counts against by name: its own and its integration's."""
-    mine = Q(api_key_refs__contains=[key.pk])
-    return mine | Q(integration=key.integration_id) if key.integration_id else mine
 
 
 def standing(*, company: Company, limits: QuerySet[SpendingLimit] | None = None) -> list[Standing]:

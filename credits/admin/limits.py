@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -156,7 +156,10 @@ class SpendingLimitAdmin(ReadOnlyAdmin):
 
 def of_key(key: ApiKey) -> list[dict[str, Any]]:
     """Return the limits that a key's use counts against by name, for the key's page."""
-    rows = limits.in_force(company=key.company).filter(limits.about_key(key))
+    mine = Q(api_key_refs__contains=[key.pk])
+    if key.integration_id is not None:
+        mine |= Q(integration=key.integration_id)
+    rows = limits.in_force(company=key.company).filter(mine)
     return [
         {
             "limit": one.limit,

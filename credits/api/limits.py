@@ -59,6 +59,8 @@ SET_EXAMPLE = {
     "credits": "500",
 }
 
+END_EXAMPLE = {"reason": "The export runs once a week from now on"}
+
 
 class LimitParameters(pages.PageParameters):
     """Which limits."""
@@ -89,7 +91,11 @@ class LimitInput(serializers.Serializer[Any]):
 
 
 class EndInput(serializers.Serializer[Any]):
-    """Nothing."""
+    """Why a limit ends."""
+
+    reason = TextField(
+        required=False, default="", max_length=500, help_text="Kept in the audit trail."
+    )
 
     class Meta:
         ref_name = "LimitEnd"
@@ -259,7 +265,7 @@ class LimitEndView(ApiView):
         summary="End a limit",
         request=EndInput,
         parameters=writes.PARAMETERS,
-        examples=[OpenApiExample("end", value={}, request_only=True)],
+        examples=[OpenApiExample("end", value=END_EXAMPLE, request_only=True)],
         responses={201: schema.answered(LimitOutput, "The limit, ended.", limit=ENDED_EXAMPLE)},
     )
     def post(self, request: Request, id: UUID) -> HttpResponse:
@@ -272,12 +278,13 @@ class LimitEndView(ApiView):
             operation="limits.end",
             about=str(id),
             body=EndInput,
-            act=lambda values: self._end(limit),
+            act=lambda values: self._end(limit, values["reason"]),
         )
 
-    def _end(self, limit: SpendingLimit) -> Answer:
+    def _end(self, limit: SpendingLimit, reason: str) -> Answer:
         try:
-            return _answer(self, 201, limits.end(limit=limit, by=None, through=_actor(self)))
+            ended = limits.end(limit=limit, by=None, through=_actor(self), reason=reason)
+            return _answer(self, 201, ended)
         except limits.AlreadyEnded as error:
             raise Problem(problems.ALREADY_ENDED, str(error)) from error
 

@@ -167,6 +167,12 @@ def program(busy):
         "application/json",
         headers={"idempotency-key": "1"},
     )
+    program.post(
+        "/api/v1/limits",
+        {"subject": "COMPANY", "window": "DAY", "credits": "9"},
+        "application/json",
+        headers={"idempotency-key": "1"},
+    )
     return program
 
 
@@ -176,6 +182,7 @@ def test_every_answer_is_what_the_document_says(document, program, busy):
         "/api/v1/ledger/{sequence}": {"sequence": 2},
         "/api/v1/usage/{id}": {"id": busy.usage_events.get().pk},
         "/api/v1/purchases/{id}": {"id": busy.purchases.get().pk},
+        "/api/v1/limits/{id}": {"id": busy.limits.get().pk},
     }
     asked = 0
     for name, operation in operations(document).items():
@@ -189,7 +196,7 @@ def test_every_answer_is_what_the_document_says(document, program, busy):
         shapes = named(document, schema).get("oneOf", [schema])
         assert set(answer.json()) in [set(named(document, one)["properties"]) for one in shapes]
         asked += 1
-    assert asked == 10
+    assert asked == 12
 
 
 def test_sums_are_what_the_document_says(document, program):
