@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from credits import ledger, zones
 from credits.ledger import Outcome
-from credits.models import Company, LimitUse, LimitWindow
+from credits.models import Company, LimitUse, LimitWindow, SpendingLimit
 
 DAYS_AHEAD = 35
 MONTHS_AHEAD = 3
@@ -71,6 +71,16 @@ def with_use(rows: QuerySet[Any], instant: datetime) -> QuerySet[Any]:
         now_starts_at=Subquery(uses.values("starts_at")[:1]),
         now_ends_at=Subquery(uses.values("ends_at")[:1]),
     )
+
+
+def reached(*, company: Company, instant: datetime) -> list[Any]:
+    """Return the limits in force that leave nothing at an instant, hard ones first.
+
+    Not those of 0 credits, which were never meant to leave anything.
+    """
+    rows = SpendingLimit.objects.filter(company=company, ended_at=None, credits__gt=0)
+    found = with_use(rows, instant).filter(now_used__gte=F("credits"))
+    return list(found.order_by("-is_hard", "now_ends_at", "pk"))
 
 
 def is_unprepared(limit: Any, company: Company) -> bool:
