@@ -110,7 +110,6 @@ class KeyLimit:
     window: str = LimitWindow.MONTH
 
 
-@sensitive_variables("secret", "text")
 def refuse_maker(*, company: Company, by: User) -> None:
     """Check that a person may make keys of a company, as its page does.
 
@@ -125,6 +124,7 @@ def refuse_maker(*, company: Company, by: User) -> None:
         raise MakerRefused(MakerRefused.__doc__)
 
 
+@sensitive_variables("secret")
 def create(
     *,
     company: Company,
@@ -183,23 +183,7 @@ def create(
     # Two at once may both see 99 and end with 101: the limit guards against a script gone wild.
     if live(company=company, now=now).count() >= LIVE_KEYS_MAX:
         raise TooManyKeys(TooManyKeys.__doc__)
-    try:
-        with transaction.atomic():
-            key.save(force_insert=True)
-            _record(key, by=by, through=through)
-            if limit is not None:
-                limits.set(
-                    company=company,
-                    subject=limits.of_key(key),
-                    window=limit.window,
-                    credits=limit.credits,
-                    by=by,
-                    through=through,
-                )
-    except IntegrityError as error:
-        if ApiKey.objects.filter(pk=key.pk).exists():
-            raise AlreadyMade(AlreadyMade.__doc__) from error
-        raise
+    _save(key, limit=limit, by=by, through=through)
     return NewKey(key=key, text=f"tsk_{key.prefix}_{secret}")
 
 
@@ -310,24 +294,42 @@ def live(*, company: Company, now: datetime) -> QuerySet[ApiKey]:
     )
 
 
-def _record(key: ApiKey, *, by: User | None, through: audit.Actor | None) -> None:
-    """Write a new key down: what it may do, and in whose name if that is not who made it."""
-    named = None if through is None else by
-    audit.record(
-        action=Action.ADDED,
-        by=through or by,
-        company=key.company_id,
-        subject=audit.named(key, key.name),
-        after={
-            "starts_with": _start(key),
-            "scopes": key.scopes,
-            "networks": key.networks,
-            "works_until": key.expires_at,
-            "integration": key.integration and key.integration.name,
-            "in_the_name_of": named and named.get_full_name(),
-        },
-        about=named,
-    )
+def _save(
+    key: ApiKey, *, limit: KeyLimit | None, by: User | None, through: audit.Actor | None
+) -> None:
+    """Write a new key, its limit, and what it may do in whose name: all of it, or nothing."""
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+            named = None if through is None else by
+            audit.record(
+                action=Action.ADDED,
+                by=through or by,
+                company=key.company_id,
+                subject=audit.named(key, key.name),
+                after={
+                    "starts_with": _start(key),
+                    "scopes": key.scopes,
+                    "networks": key.networks,
+                    "works_until": key.expires_at,
+                    "integration": key.integration and key.integration.name,
+                    "in_the_name_of": named and named.get_full_name(),
+                },
+                about=named,
+            )
+            if limit is not None:
+                limits.set(
+                    company=key.company,
+                    subject=limits.of_key(key),
+                    window=limit.window,
+                    credits=limit.credits,
+                    by=by,
+                    through=through,
+                )
+    except IntegrityError as error:
+        if ApiKey.objects.filter(pk=key.pk).exists():
+            raise AlreadyMade(AlreadyMade.__doc__) from error
+        raise
 
 
 def _record_revoked(key: ApiKey, by: User | None) -> None:

@@ -347,6 +347,7 @@ READS = {
     "/api/v1/usage/<uuid:id>": "figures",
     "/api/v1/rate-card": "figures",
     "api_purchase": "figures",
+    "api_limit": "figures",
 }
 
 # Commands and tasks that write and leave no line of their own.
