@@ -99,7 +99,10 @@ GROUPS = (
     ),
     Group(
         "Integrations",
-        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
+        (
+            _list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),
+            _list("Limits", "speed", "credits_spendinglimit", Act.VIEW_LIMITS),
+        ),
     ),
     Group(
         "Vendor",

@@ -14,17 +14,18 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from credits import audit, roles
+from credits import audit, limits, roles
 from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
-from credits.models import ApiKey, Company, Integration, Scope, User
+from credits.models import ApiKey, Company, Integration, LimitWindow, Scope, User
 from credits.models.api_keys import PREFIX_LENGTH
 from credits.roles import Act
 
@@ -101,7 +102,14 @@ class NewKey:
     text: str = field(repr=False)
 
 
-@sensitive_variables("secret", "text")
+@dataclass(frozen=True, slots=True)
+class KeyLimit:
+    """How many credits a key may use in each local day or month; hard."""
+
+    credits: Decimal
+    window: str = LimitWindow.MONTH
+
+
 def refuse_maker(*, company: Company, by: User) -> None:
     """Check that a person may make keys of a company, as its page does.
 
@@ -116,6 +124,7 @@ def refuse_maker(*, company: Company, by: User) -> None:
         raise MakerRefused(MakerRefused.__doc__)
 
 
+@sensitive_variables("secret")
 def create(
     *,
     company: Company,
@@ -129,12 +138,13 @@ def create(
     key_id: UUID | None = None,
     replaces: ApiKey | None = None,
     through: audit.Actor | None = None,
+    limit: KeyLimit | None = None,
 ) -> NewKey:
     """Make a key for a company; the answer is the only place where its text stands.
 
     Without ``expires_at`` it works until revoked, without ``networks`` from everywhere. The same
     ``key_id`` again makes no second key. ``through`` is who makes it in the name of ``by``, where
-    that is not the person themselves.
+    that is not the person themselves. ``limit`` is set together with the key.
 
     :raises KeyWithoutScope: no key was made.
     :raises UnknownScope: no key was made.
@@ -144,6 +154,8 @@ def create(
     :raises ScopeNeedsPerson: no key was made.
     :raises CompanyClosed: no key was made.
     :raises KeyExpiresInThePast: no key was made.
+    :raises LimitRefused: no key was made.
+    :raises TooManyLimits: no key was made.
     :raises AlreadyMade: the id was used before.
     """
     if company.closed_at is not None:
@@ -171,14 +183,7 @@ def create(
     # Two at once may both see 99 and end with 101: the limit guards against a script gone wild.
     if live(company=company, now=now).count() >= LIVE_KEYS_MAX:
         raise TooManyKeys(TooManyKeys.__doc__)
-    try:
-        with transaction.atomic():
-            key.save(force_insert=True)
-            _record(key, by=by, through=through)
-    except IntegrityError as error:
-        if ApiKey.objects.filter(pk=key.pk).exists():
-            raise AlreadyMade(AlreadyMade.__doc__) from error
-        raise
+    _save(key, limit=limit, by=by, through=through)
     return NewKey(key=key, text=f"tsk_{key.prefix}_{secret}")
 
 
@@ -226,6 +231,7 @@ def rotate(
             before={"works_until": was},
             after={"works_until": old.expires_at, "successor": _start(made.key)},
         )
+        limits.follow(old=old, new=made.key)
     return made
 
 
@@ -288,24 +294,42 @@ def live(*, company: Company, now: datetime) -> QuerySet[ApiKey]:
     )
 
 
-def _record(key: ApiKey, *, by: User | None, through: audit.Actor | None) -> None:
-    """Write a new key down: what it may do, and in whose name if that is not who made it."""
-    named = None if through is None else by
-    audit.record(
-        action=Action.ADDED,
-        by=through or by,
-        company=key.company_id,
-        subject=audit.named(key, key.name),
-        after={
-            "starts_with": _start(key),
-            "scopes": key.scopes,
-            "networks": key.networks,
-            "works_until": key.expires_at,
-            "integration": key.integration and key.integration.name,
-            "in_the_name_of": named and named.get_full_name(),
-        },
-        about=named,
-    )
+def _save(
+    key: ApiKey, *, limit: KeyLimit | None, by: User | None, through: audit.Actor | None
+) -> None:
+    """Write a new key, its limit, and what it may do in whose name: all of it, or nothing."""
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+            named = None if through is None else by
+            audit.record(
+                action=Action.ADDED,
+                by=through or by,
+                company=key.company_id,
+                subject=audit.named(key, key.name),
+                after={
+                    "starts_with": _start(key),
+                    "scopes": key.scopes,
+                    "networks": key.networks,
+                    "works_until": key.expires_at,
+                    "integration": key.integration and key.integration.name,
+                    "in_the_name_of": named and named.get_full_name(),
+                },
+                about=named,
+            )
+            if limit is not None:
+                limits.set(
+                    company=key.company,
+                    subject=limits.of_key(key),
+                    window=limit.window,
+                    credits=limit.credits,
+                    by=by,
+                    through=through,
+                )
+    except IntegrityError as error:
+        if ApiKey.objects.filter(pk=key.pk).exists():
+            raise AlreadyMade(AlreadyMade.__doc__) from error
+        raise
 
 
 def _record_revoked(key: ApiKey, by: User | None) -> None:

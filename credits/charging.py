@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from credits import balances, companies, ledger, rating
+from credits import balances, companies, ledger, limit_windows, limits, rating
 from credits.amounts import ZERO
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key, Outcome, Use
@@ -90,20 +90,24 @@ def charge(
     the same request again returns the first event and charges nothing.
 
     :raises InsufficientCredits: nothing was charged.
+    :raises LimitReached: an InsufficientCredits that names the limit; nothing was charged.
     :raises IdempotencyConflict: the key was used with another body.
     :raises CompanyClosed: nothing is used in a closed company.
     """
     usage_id = usage_id or new_id()
     price = ZERO if is_free else rating.price(work, rates)
-    answer = ledger.charge(
-        company_id=company.pk,
-        actor_ref=_ref(by),
-        usage_id=usage_id,
-        amount=price,
-        use=use,
-        work=work,
-        rate_card_id=rates.card_id,
-        key=key,
+    answer = limit_windows.admitted(
+        company,
+        lambda: ledger.charge(
+            company_id=company.pk,
+            actor_ref=_ref(by),
+            usage_id=usage_id,
+            amount=price,
+            use=use,
+            work=work,
+            rate_card_id=rates.card_id,
+            key=key,
+        ),
     )
     companies.refuse_closed(company, answer)
     _refuse(answer, price)
@@ -128,6 +132,7 @@ def reserve(
     again returns the first reservation, whatever became of it.
 
     :raises InsufficientCredits: nothing was held.
+    :raises LimitReached: an InsufficientCredits that names the limit; nothing was held.
     :raises IdempotencyConflict: the key was used with another body.
     :raises ValueError: if the amount is not above 0 or the lease is longer than an hour.
     :raises CompanyClosed: nothing is held in a closed company.
@@ -137,15 +142,18 @@ def reserve(
     if not timedelta(0) < lease <= LEASE_MAX:
         raise ValueError(f"A lease lasts up to {LEASE_MAX}, not {lease}.")
     reservation_id = new_id()
-    answer = ledger.reserve(
-        company_id=company.pk,
-        actor_ref=_ref(by),
-        reservation_id=reservation_id,
-        amount=amount,
-        lease=lease,
-        use=use,
-        rate_card_id=rates.card_id,
-        key=key,
+    answer = limit_windows.admitted(
+        company,
+        lambda: ledger.reserve(
+            company_id=company.pk,
+            actor_ref=_ref(by),
+            reservation_id=reservation_id,
+            amount=amount,
+            lease=lease,
+            use=use,
+            rate_card_id=rates.card_id,
+            key=key,
+        ),
     )
     companies.refuse_closed(company, answer)
     _refuse(answer, amount)
@@ -237,6 +245,7 @@ def extend(*, reservation: Reservation, lease: timedelta = LEASE_DEFAULT) -> Res
 
 
 def _refuse(answer: Outcome, required: Decimal) -> None:
+    limits.refuse_limited(answer)
     if answer.outcome == "INSUFFICIENT":
         raise InsufficientCredits(required=required, available=answer.available)
     if answer.outcome == "CONFLICT":

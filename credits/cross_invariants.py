@@ -80,4 +80,30 @@ CROSS_RULES = (
          WHERE c.kind = 'VOIDED' AND g.voided_at IS DISTINCT FROM c.created_at
             OR c.kind = 'CANCELLED' AND g.cancelled_at IS DISTINCT FROM c.created_at""",
     ),
+    # A limit's sums are those of the rows, its windows follow each other, and the pool knows it.
+    (
+        "LIMIT",
+        """SELECT w.company_id, 'limit ' || one.id, format('counts %s from %s, uses add up to %s',
+               w.used, w.starts_at, ledger_used_within(one, w.starts_at, w.ends_at))
+          FROM credits_limituse w JOIN credits_spendinglimit one ON one.id = w.limit_id
+         WHERE one.ended_at IS NULL
+           AND w.used <> ledger_used_within(one, w.starts_at, w.ends_at)""",
+    ),
+    (
+        "LIMIT",
+        """SELECT company_id, 'limit ' || limit_id, format('a window ends at %s, the next starts'
+               ' at %s', before_ends, starts_at)
+          FROM (SELECT company_id, limit_id, starts_at, lag(ends_at) OVER (
+                           PARTITION BY limit_id ORDER BY starts_at) AS before_ends
+                  FROM credits_limituse) w
+         WHERE before_ends <> starts_at""",
+    ),
+    (
+        "LIMIT",
+        """SELECT p.company_id, 'pool', format('counts %s limits, %s are in force',
+               p.limit_count, count(one.id))
+          FROM credits_creditpool p LEFT JOIN credits_spendinglimit one
+               ON one.company_id = p.company_id AND one.ended_at IS NULL
+         GROUP BY p.company_id, p.limit_count HAVING p.limit_count <> count(one.id)""",
+    ),
 )

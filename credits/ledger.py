@@ -174,7 +174,7 @@ def issue(
     created_by_id: int | None,
     key: Key | None,
 ) -> Outcome:
-    return _call(
+    return call(
         "ledger_issue",
         company_id,
         actor_ref,
@@ -203,7 +203,7 @@ def charge(
     key: Key | None,
 ) -> Outcome:
     done = _work(work, rate_card_id)
-    return _call("ledger_charge", company_id, actor_ref, usage_id, amount, use, done, key)
+    return call("ledger_charge", company_id, actor_ref, usage_id, amount, use, done, key)
 
 
 def reserve(
@@ -217,7 +217,7 @@ def reserve(
     rate_card_id: int,
     key: Key | None,
 ) -> Outcome:
-    return _call(
+    return call(
         "ledger_reserve",
         company_id,
         actor_ref,
@@ -241,23 +241,23 @@ def capture(
     rate_card_id: int,
 ) -> Outcome:
     done = _work(work, rate_card_id)
-    return _call("ledger_capture", company_id, actor_ref, reservation_id, usage_id, amount, done)
+    return call("ledger_capture", company_id, actor_ref, reservation_id, usage_id, amount, done)
 
 
 def release(*, company_id: int, actor_ref: UUID | None, reservation_id: UUID) -> Outcome:
-    return _call("ledger_release", company_id, actor_ref, reservation_id)
+    return call("ledger_release", company_id, actor_ref, reservation_id)
 
 
 def extend(*, company_id: int, reservation_id: UUID, lease: timedelta) -> Outcome:
-    return _call("ledger_extend", company_id, reservation_id, lease)
+    return call("ledger_extend", company_id, reservation_id, lease)
 
 
 def settle(*, company_id: int) -> Outcome:
-    return _call("ledger_settle", company_id)
+    return call("ledger_settle", company_id)
 
 
 def read(*, company_id: int) -> Outcome:
-    return _call("ledger_read", company_id)
+    return call("ledger_read", company_id)
 
 
 def open_pool(*, company_id: int) -> None:
@@ -266,11 +266,11 @@ def open_pool(*, company_id: int) -> None:
 
 
 def cancel(*, company_id: int, grant_id: UUID, signature: Signature, key: Key | None) -> Outcome:
-    return _call("ledger_cancel", company_id, signature.actor_ref, grant_id, signature, key)
+    return call("ledger_cancel", company_id, signature.actor_ref, grant_id, signature, key)
 
 
 def void(*, company_id: int, grant_id: UUID, signature: Signature, key: Key | None) -> Outcome:
-    return _call("ledger_void", company_id, signature.actor_ref, grant_id, signature, key)
+    return call("ledger_void", company_id, signature.actor_ref, grant_id, signature, key)
 
 
 def voidable(*, company_id: int, grant_id: UUID) -> Voidable:
@@ -288,7 +288,7 @@ def adjust_up(
     signature: Signature,
     key: Key | None,
 ) -> Outcome:
-    return _call(
+    return call(
         "ledger_adjust_up",
         company_id,
         signature.actor_ref,
@@ -309,7 +309,7 @@ def adjust_down(
     signature: Signature,
     key: Key | None,
 ) -> Outcome:
-    return _call(
+    return call(
         "ledger_adjust_down", company_id, signature.actor_ref, grant_id, amount, signature, key
     )
 
@@ -325,7 +325,7 @@ def refund(
     priority: int,
     key: Key | None,
 ) -> Outcome:
-    return _call(
+    return call(
         "ledger_refund",
         company_id,
         signature.actor_ref,
@@ -361,7 +361,7 @@ def _work(work: Work, rate_card_id: int) -> _Work:
     return _Work(rate_card_id, work.calls, work.emails, work.web_searches, work.request_count)
 
 
-def _call(function: str, *arguments: Any) -> Outcome:
+def call(function: str, *arguments: Any) -> Outcome:
     """Run one operation in one statement."""
     return Outcome(*_rows(function, *arguments)[0])
 

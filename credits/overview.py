@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,7 @@ from credits import (
     demand,
     expirations,
     first_steps,
+    limit_windows,
     metering,
     outlooks,
     snapshots,
@@ -142,6 +144,7 @@ class Overview:
     next_expiry: Expiry | None
     held_jobs: int
     waiting: Waiting
+    limits_reached: tuple[Any, ...]
     advice: Advice
     outlook: Outlook
     grants: tuple[HeldGrant, ...]
@@ -217,6 +220,9 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
             next_expiry=_next_expiry(held),
             held_jobs=pool.held_jobs,
             waiting=waiting,
+            limits_reached=tuple(
+                limit_windows.reached(company=company, instant=instant) if pool.limit_count else ()
+            ),
             advice=advice.together(
                 one.read(getattr(pool, name)) for name, one in asked_advice.items()
             ),

@@ -42,6 +42,8 @@ class Act(StrEnum):
     APPROVE_PURCHASES = "approve purchases"
     EDIT_CONTRACTS = "set contracts and seats"
     MANAGE_KEYS = "make, replace and revoke API keys"
+    VIEW_LIMITS = "see limits and how much of them is used"
+    SET_LIMITS = "set and end limits"
 
 
 class Standing(StrEnum):
@@ -69,6 +71,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_BILLING,
     Act.REQUEST_CREDITS,
     Act.VIEW_AUDIT,
+    Act.VIEW_LIMITS,
 }
 
 MATRIX: dict[Standing, frozenset[Act]] = {
@@ -85,8 +88,8 @@ MATRIX: dict[Standing, frozenset[Act]] = {
         Act.EDIT_CONTRACTS,
     },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
-    # Keys are what sets a tech admin apart; the vendor makes none that act as a company.
-    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS},
+    # Keys and limits are what sets a tech admin apart; the vendor makes none that act as a company.
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS, Act.SET_LIMITS},
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }

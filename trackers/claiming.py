@@ -18,6 +18,7 @@ from credits.amounts import ZERO
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.ledger import InsufficientCredits, Use
+from credits.limits import LimitReached
 from credits.models import Company, FeatureType, Reservation, UsageAction
 from credits.rating import Rates, Work
 from trackers import backfills, filters, requeuing
@@ -33,7 +34,7 @@ from trackers.models import (
 
 BATCH_SIZE_MAX = 100  # One usage event covers at most this many conversations.
 LEASE = timedelta(minutes=5)
-RESERVE_TRIES_MAX = 3
+RESERVE_TRIES_MAX = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,10 @@ def hold_credits(batch: Batch) -> None:
     """Reserve the batch's price; what cannot itself be paid leaves the batch and waits.
 
     Cheaper conversations go on, oldest first. A backfill that meets zero waits until a person
-    resumes it. A batch that costs nothing reserves nothing.
+    resumes it. What a limit leaves no room for, of a backfill too, waits until the limit begins
+    anew or is raised. A batch that costs nothing reserves nothing.
     """
+    met: InsufficientCredits | None = None
     for _ in range(RESERVE_TRIES_MAX):
         if batch.price == 0:
             return
@@ -147,7 +150,8 @@ def hold_credits(batch: Batch) -> None:
                 company=batch.company, amount=batch.price, use=batch.use, rates=batch.rates
             )
         except InsufficientCredits as refusal:
-            _leave_waiting(batch, _payable(batch.items, refusal.available))
+            met = refusal
+            _leave_waiting(batch, _payable(batch.items, refusal.available), met)
             continue
         except CompanyClosed:
             # Closed since the claim: nothing is read; the sweep skips what is handed back.
@@ -156,7 +160,8 @@ def hold_credits(batch: Batch) -> None:
             return
         still_leased(batch).update(reservation_ref=batch.reservation.pk)
         return
-    _leave_waiting(batch, [item for item in batch.items if item.price == 0])
+    assert met is not None
+    _leave_waiting(batch, [item for item in batch.items if item.price == 0], met)
 
 
 def hand_back(batch: Batch, scan_ids: Collection[UUID], *, counts_as_attempt: bool) -> None:
@@ -177,11 +182,11 @@ def heartbeat(batch: Batch, *, now: datetime) -> None:
 
 def still_leased(batch: Batch) -> QuerySet[Scan]:
     """Return the batch's scans that are still leased to it."""
-    return Scan.objects.filter(
-        pk__in=[item.scan_id for item in batch.items],
-        lease_token=batch.token,
-        state=ScanState.RUNNING,
-    )
+    return _leased(batch, [item.scan_id for item in batch.items])
+
+
+def _leased(batch: Batch, scan_ids: Collection[UUID]) -> QuerySet[Scan]:
+    return Scan.objects.filter(pk__in=scan_ids, lease_token=batch.token, state=ScanState.RUNNING)
 
 
 def _due(version_id: UUID, backfill_id: UUID | None, now: datetime) -> QuerySet[Scan]:
@@ -259,21 +264,27 @@ def _lease(items: list[Item], token: UUID, now: datetime) -> None:
             lease_token=token,
             leased_until=now + LEASE,
             reservation_ref=None,
+            limit_ref=None,
             attempts=F("attempts") + 1,
             price=price,
         )
 
 
-def _leave_waiting(batch: Batch, stay: list[Item]) -> None:
+def _leave_waiting(batch: Batch, stay: list[Item], met: InsufficientCredits) -> None:
     """Take what cannot be paid out of the batch; waiting is no attempt."""
     staying = {item.scan_id for item in stay}
     leaving = [item.scan_id for item in batch.items if item.scan_id not in staying]
-    is_live = batch.backfill_id is None
-    state = ScanState.WAITING if is_live else ScanState.PENDING
-    still_leased(batch).filter(pk__in=leaving).update(**_unleased(state, counts_as_attempt=False))
     batch.items = stay
-    if leaving and batch.backfill_id is not None:
-        backfills.wait_at_zero(backfill_id=batch.backfill_id)
+    if isinstance(met, LimitReached):
+        fields = _unleased(ScanState.PENDING, counts_as_attempt=False)
+        fields |= {"due_at": met.until, "limit_ref": met.limit.pk}
+    else:
+        is_live = batch.backfill_id is None
+        state = ScanState.WAITING if is_live else ScanState.PENDING
+        fields = _unleased(state, counts_as_attempt=False)
+        if leaving and batch.backfill_id is not None:
+            backfills.wait_at_zero(backfill_id=batch.backfill_id)
+    _leased(batch, leaving).update(**fields)
 
 
 def _unleased(state: ScanState, *, counts_as_attempt: bool) -> dict[str, object]:

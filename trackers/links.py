@@ -1,6 +1,6 @@
-"""What the credits page asks us: where features are opened, what they found, what our teams are
-called, and how far a company has come (settings ``CREDIT_FEATURE_LINKS``, ``CREDIT_RESULTS``,
-``CREDIT_TEAM_NAMES``, ``CREDIT_FIRST_STEPS``).
+"""What the pages of credits ask us: which features there are and where they are opened, what they
+found, what our teams are called, and how far a company has come (settings ``CREDIT_FEATURES``,
+``CREDIT_FEATURE_LINKS``, ``CREDIT_RESULTS``, ``CREDIT_TEAM_NAMES``, ``CREDIT_FIRST_STEPS``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from django.db.models import Count, Exists
 from django.urls import reverse
 
 from credits.first_steps import AskedStep
+from credits.limit_subjects import NamedFeature
 from credits.models import Company, FeatureType
 from trackers.models import (
     Backfill,
@@ -37,6 +38,12 @@ def feature_url(
     if usage_ref is not None:
         return f"{reverse('admin:trackers_scan_changelist')}?usage_event__id__exact={usage_ref}"
     return reverse("admin:trackers_tracker_change", args=[feature_ref])
+
+
+def features(*, company: Company) -> list[NamedFeature]:
+    """Return the trackers of a company, which may be limited."""
+    rows = Tracker.objects.filter(company=company).order_by("name").values_list("pk", "name")
+    return [NamedFeature(FeatureType.TRACKER, pk, name) for pk, name in rows]
 
 
 def team_names(*, company: Company) -> dict[UUID, str]:

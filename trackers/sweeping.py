@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from credits import balances, charging
+from credits import balances, charging, limits
 from credits.models import Company, Reservation
 from credits.shown import counted
 from trackers import backfills, locks, requeuing, waiting, wakes
@@ -48,7 +48,7 @@ def sweep(*, now: datetime) -> Swept:
     return Swept(
         recovered=recover(now=now),
         skipped=skip_unwanted(now=now) + skip_long_waiting(now=now),
-        resumed=resume_waiting(now=now),
+        resumed=resume_waiting(now=now) + resume_limited(now=now),
         woken=wake_due(now=now),
     )
 
@@ -127,6 +127,24 @@ def resume_waiting(*, now: datetime) -> int:
     resumed = 0
     for company in Company.objects.filter(Exists(catching_up)).order_by("pk"):
         resumed += _resume(company, now)
+    return resumed
+
+
+def resume_limited(*, now: datetime) -> int:
+    """Queue again what met a limit that has room before its window ends: it was raised or ended,
+    or credits came back to it. As much as fits, trackers in turn, the oldest first within each.
+    """
+    resumed = 0
+    postponed = waiting.for_a_limit(now=now)
+    refs = postponed.order_by().values_list("limit_ref", flat=True).distinct()
+    for limit_id, room in limits.rooms({ref for ref in refs if ref is not None}).items():
+        mine = postponed.filter(limit_ref=limit_id)
+        if room is not None:
+            queued = waiting.oldest_of_each(waiting.payable(mine, room), at_most=RESUME_MAX)
+            ids = [row.scan_id for row in waiting.in_turn(queued, room)]
+        else:
+            ids = list(mine.order_by("pk").values_list("pk", flat=True)[:RESUME_MAX])
+        resumed += waiting.for_a_limit(now=now).filter(pk__in=ids).update(due_at=now)
     return resumed
 
 

@@ -252,6 +252,11 @@ def rows_of(scans: QuerySet[Scan]) -> list[Row]:
     ]
 
 
+def for_a_limit(*, now: datetime) -> QuerySet[Scan]:
+    """Return what met a limit, of any company, and waits until it begins anew or has room."""
+    return Scan.objects.filter(state=ScanState.PENDING, limit_ref__isnull=False, due_at__gt=now)
+
+
 def _waiting(company: Company, tracker_ids: Collection[UUID]) -> QuerySet[Scan]:
     scans = Scan.objects.filter(company=company, state=ScanState.WAITING)
     return scans.filter(tracker__in=tracker_ids) if tracker_ids else scans

@@ -9,6 +9,7 @@ from credits.admin import (
     grants,
     jobs,
     ledger,
+    limits,
     people,
     rates,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "grants",
     "jobs",
     "ledger",
+    "limits",
     "people",
     "rates",
 ]

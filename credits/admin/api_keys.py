@@ -24,13 +24,15 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from credits import api_keys, shown
+from credits import api_keys, limits, shown
+from credits.admin.acting import amount_field
+from credits.admin.limits import of_key as limits_of_key
 from credits.admin.scoped import CompanyScopedAdmin
-from credits.api_keys import NewKey
+from credits.api_keys import KeyLimit, NewKey
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
 from credits.identifiers import new_id
-from credits.models import ApiKey, Company, Integration, Scope, User
+from credits.models import ApiKey, Company, Integration, LimitWindow, Scope, User
 from credits.roles import Act
 
 # What makes no key says why on the form.
@@ -39,6 +41,7 @@ REFUSALS = (
     api_keys.TooManyNetworks,
     api_keys.TooManyKeys,
     api_keys.AlreadyMade,
+    limits.TooManyLimits,
     CompanyClosed,
 )
 OVERLAP_HOURS_DEFAULT = api_keys.OVERLAP_DEFAULT // timedelta(hours=1)
@@ -92,6 +95,22 @@ class KeyForm(forms.Form):
         help_text="Its name stands in the usage report.",
     )
 
+    limit = amount_field(
+        "May use at most, in credits",
+        required=False,
+        may_be_zero=True,
+        help_text="Of what costs credits, such as 500 or 12.5. Empty: without a limit of its own. "
+        "The page “Limits” changes it later.",
+    )
+    limit_window = forms.ChoiceField(
+        label="In",
+        choices=[(LimitWindow.DAY, "each day"), (LimitWindow.MONTH, "each month")],
+        initial=LimitWindow.MONTH,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="For the number above.",
+    )
+
     def __init__(self, data: Any = None, *, company: Company) -> None:
         super().__init__(data, initial={"id": new_id()})
         mine = Integration.objects.filter(company=company).order_by("name")
@@ -100,6 +119,12 @@ class KeyForm(forms.Form):
         field.queryset = mine
         if not mine.exists():
             del self.fields["integration"]
+
+    @property
+    def key_limit(self) -> KeyLimit | None:
+        allowed = self.cleaned_data["limit"]
+        window = self.cleaned_data["limit_window"] or LimitWindow.MONTH
+        return None if allowed is None else KeyLimit(allowed, window)
 
     @property
     def network_lines(self) -> list[str]:
@@ -159,6 +184,7 @@ class ApiKeyAdmin(CompanyScopedAdmin):
             "key": key,
             "works": api_keys.is_usable(key, now=timezone.now()),
             "has_successor": _successor(key) is not None,
+            "limits": limits_of_key(key),
             "show_history": False,
         }
         return super().render_change_form(request, context, *args, **kwargs)
@@ -230,6 +256,7 @@ def add(page: ApiKeyAdmin, request: HttpRequest) -> HttpResponse:
                 expires_at=now + timedelta(days=life) if life else None,
                 networks=form.network_lines,
                 key_id=values["id"],
+                limit=form.key_limit,
             )
         except (api_keys.NotANetwork, api_keys.TooManyNetworks) as refusal:
             form.add_error("networks", str(refusal))

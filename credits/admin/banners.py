@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from django.http import HttpRequest
 
-from credits import alerts, shown
+from credits import alerts, limits, shown
 from credits.amounts import grouped
 from credits.current_company import Scope, scope_of
 from credits.forecasts import Forecast
@@ -42,6 +42,7 @@ def of(request: HttpRequest, found: Overview, forecast: Forecast | None) -> Bann
     banner = (
         closed(found.company)
         or _with_decision(scope, found, at_zero(found, is_vendor=scope.is_vendor))
+        or limit_reached(scope, found)
         or before_zero(scope, found, forecast)
     )
     if banner is not None and banner.key and request.session.get(SESSION_KEY) == banner.key:
@@ -88,6 +89,32 @@ def before_zero(scope: Scope, found: Overview, forecast: Forecast | None) -> Ban
         link="See what to narrow",
         # Credits that are added change the total: what comes then is worth saying anew.
         key=f"{found.company.pk}:used-{reached}:{grouped(found.total)}",
+    )
+
+
+def limit_reached(scope: Scope, found: Overview) -> Banner | None:
+    """Say which limit leaves nothing and until when, to those who see limits; None for none."""
+    if not found.limits_reached or not scope.may(Act.VIEW_LIMITS):
+        return None
+    first, more = found.limits_reached[0], len(found.limits_reached) - 1
+    anew = shown.instant_in_words(first.now_ends_at, found.company)
+    parts = [f"The limit of {limits.in_words(first)} is reached."]
+    if first.is_hard:
+        parts.append(f"What needs more waits or is refused until {anew}.")
+    else:
+        used = grouped(first.now_used)
+        parts.append(f"{used} credits are used. It only tells; nothing is refused.")
+    if more:
+        parts.append(f"So {'is' if more == 1 else 'are'} {more} more.")
+    return Banner(
+        status="limit-reached",
+        level="warning",
+        icon="warning",
+        text=" ".join(parts),
+        url=shown.page_address("admin:credits_spendinglimit_changelist"),
+        link="See the limits",
+        # Said anew in the next window.
+        key=f"{found.company.pk}:limit:{first.pk}:{first.now_ends_at:%Y%m%d%H%M}",
     )
 
 

@@ -13,10 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from rest_framework import exceptions
 
-from credits import origins
+from credits import amounts, limits, origins
 from credits.api import problems
-from credits.api.fields import shortened
+from credits.api.fields import instant_text, shortened
 from credits.api.problems import Problem
+from credits.ledger import InsufficientCredits
+from credits.limits import LimitReached
 from credits.rate_limits import PER_DAY, RateLimited
 
 logger = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 PREFIX = "/api/"
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+POOL = "company_pool"
 CHALLENGE = 'Bearer realm="Tallystick"'
 
 
@@ -89,8 +92,8 @@ def _problem(error: Exception, view: Any) -> Problem | None:
     match error:
         case Problem():
             return error
-        case RateLimited():
-            return _rate_limited(error)
+        case RateLimited() | InsufficientCredits():
+            return _refused(error)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Problem(
                 problems.UNAUTHORIZED, str(error.detail), headers={"WWW-Authenticate": CHALLENGE}
@@ -118,6 +121,35 @@ def _problem(error: Exception, view: Any) -> Problem | None:
                 headers={"Retry-After": str(RETRY_SECONDS)},
             )
     return None
+
+
+def _refused(error: RateLimited | InsufficientCredits) -> Problem:
+    return _rate_limited(error) if isinstance(error, RateLimited) else out_of_credits(error)
+
+
+def out_of_credits(error: InsufficientCredits) -> Problem:
+    """Say what was needed and what stopped it: the pool, or the limit with its figures."""
+    extras: dict[str, Any] = {
+        "required": amounts.text(error.required),
+        "available": amounts.text(error.available),
+        "shortfall": amounts.text(error.shortfall),
+        "limit_source": POOL,
+    }
+    if isinstance(error, LimitReached):
+        extras["limit_source"] = limits.source_of(error.limit)
+        extras["limit"] = {
+            "id": str(error.limit.pk),
+            "name": error.limit.name,
+            "window": error.limit.window,
+            "credits": amounts.text(error.limit.credits),
+            "window_ends_at": instant_text(error.until),
+        }
+        return Problem(problems.INSUFFICIENT_CREDITS, str(error), **extras)
+    detail = (
+        f"This needs {amounts.grouped(error.required)} credits and "
+        f"{amounts.grouped(error.available)} are available."
+    )
+    return Problem(problems.INSUFFICIENT_CREDITS, detail, **extras)
 
 
 def _not_read(headers: Mapping[str, str]) -> str:

@@ -1,34 +1,8 @@
-"""What a problem type is, and those about acts that are refused as things stand."""
+"""The problems about acts that are refused as things stand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-
-class Extra(NamedTuple):
-    """A member that problems of one type have besides the common ones, and an example of it."""
-
-    meaning: str
-    example: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemType:
-    """One kind of error; ``detail`` is an example of the sentence that says what happened."""
-
-    code: str
-    status: int
-    title: str
-    detail: str
-    meaning: str
-    remedy: str
-    extras: dict[str, Extra] = field(default_factory=dict)
-
-    @property
-    def slug(self) -> str:
-        return self.code.replace("_", "-")
-
+from credits.api.problem_kinds import Extra, ProblemType
 
 PRECONDITION_REQUIRED = ProblemType(
     "precondition_required",

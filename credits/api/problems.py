@@ -6,37 +6,18 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
 
+from credits.api.problem_kinds import Extra
+
+# Callers find what is raised beside the errors there are.
+from credits.api.problem_kinds import Problem as Problem
+from credits.api.problem_kinds import ProblemType as ProblemType
 from credits.api.problem_types import (
     ACCEPTANCE_REQUIRED,
     CONVERSATION_ERASED,
     PRECONDITION_REQUIRED,
     WRONG_STATE,
-    Extra,
 )
-from credits.api.problem_types import ProblemType as ProblemType
-
-
-class Problem(Exception):
-    """A request that is answered with a problem of a type; ``detail`` says what and what now."""
-
-    def __init__(
-        self,
-        problem_type: ProblemType,
-        detail: str,
-        *,
-        status: int | None = None,
-        headers: dict[str, str] | None = None,
-        **extras: Any,
-    ) -> None:
-        self.type = problem_type
-        self.detail = detail
-        self.status = status or problem_type.status
-        self.headers = headers or {}
-        self.extras = extras
-        super().__init__(detail)
-
 
 _ERRORS = Extra(
     "Each thing that is wrong: its name, and one sentence.",
@@ -247,6 +228,14 @@ ALREADY_RECORDED = ProblemType(
         )
     },
 )
+ALREADY_ENDED = ProblemType(
+    "already_ended",
+    409,
+    "This has ended already",
+    "This limit was ended before; set it again if it is needed.",
+    "What the address names ended before this request, by another one or by a person.",
+    "Read it to see when it ended.",
+)
 INSUFFICIENT_CREDITS = ProblemType(
     "insufficient_credits",
     402,
@@ -254,13 +243,28 @@ INSUFFICIENT_CREDITS = ProblemType(
     "This needs 12.4 credits and 3.1 are available.",
     "The request would cost more credits than can be spent. Nothing was done and nothing was "
     "charged. There is no Retry-After: trying again alone does not help.",
-    "Ask for less, or ask an admin of your company for more credits.",
+    "Ask for less, or ask an admin of your company for more credits or a higher limit. A limit "
+    "begins anew when its day or month ends.",
     {
         "required": Extra("What the request needs.", "12.4"),
         "available": Extra("What can be spent now.", "3.1"),
         "shortfall": Extra("What is missing.", "9.3"),
         "limit_source": Extra(
-            "What stopped it: the company's pool, or the limit of that name.", "company_pool"
+            "What stopped it: company_pool, or a limit of the company, the feature, the tracker, "
+            "the integration or the api_key.",
+            "company_pool",
+        ),
+        "limit": Extra(
+            "The limit that stopped it, where it was one: what it allows in its window, and when "
+            "the window ends. “available” is what it leaves until then.",
+            {
+                "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b19",
+                "name": "Nightly export",
+                "window": "DAY",
+                "credits": "10.0",
+                "window_ends_at": "2026-11-22T00:00:00Z",
+            },
+            is_always_there=False,
         ),
     },
 )
@@ -331,6 +335,7 @@ TYPES = (
     WRONG_STATE,
     ACCEPTANCE_REQUIRED,
     CONVERSATION_ERASED,
+    ALREADY_ENDED,
     PRECONDITION_FAILED,
     PRECONDITION_REQUIRED,
     PAYLOAD_TOO_LARGE,

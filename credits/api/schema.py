@@ -104,7 +104,7 @@ def example(problem_type: ProblemType) -> dict[str, Any]:
         "code": problem_type.code,
         "request_id": EXAMPLE_REQUEST_ID,
         "instance": f"/requests/{EXAMPLE_REQUEST_ID}",
-    } | {name: extra.example for name, extra in problem_type.extras.items()}
+    } | {name: one.example for name, one in problem_type.extras.items() if one.is_always_there}
 
 
 def answered(

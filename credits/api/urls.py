@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from credits.api import balance, documentation, grants, ledger, rate_card, usage
+from credits.api import balance, documentation, grants, ledger, limits, rate_card, usage
 
 urlpatterns = [
     path("schema.json", documentation.SchemaView.as_view(), name="api_schema"),
@@ -16,6 +16,9 @@ urlpatterns = [
     path("v1/ledger/<int:sequence>", ledger.LedgerEntryView.as_view()),
     path("v1/usage", usage.UsageView.as_view()),
     path("v1/usage/<uuid:id>", usage.UsageEventView.as_view()),
+    path("v1/limits", limits.LimitsView.as_view()),
+    path("v1/limits/<uuid:id>", limits.LimitView.as_view(), name="api_limit"),
+    path("v1/limits/<uuid:id>/end", limits.LimitEndView.as_view()),
     path("v1/rate-card", rate_card.RateCardView.as_view()),
 ]
 problem_urlpatterns = [

@@ -16,6 +16,7 @@ from credits.models.entries import (
 from credits.models.exports import ExportFormat, ExportJob, ExportState
 from credits.models.integrations import Integration, IntegrationKind
 from credits.models.jobs import JobRun
+from credits.models.limits import LimitSubject, LimitUse, LimitWindow, SpendingLimit
 from credits.models.people import Company, Membership, Role, SignInLink, User
 from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source, WrittenByTheLedger
 from credits.models.rates import Rate, RateCard, RateItem
@@ -63,6 +64,9 @@ __all__ = [
     "IntegrationKind",
     "JobRun",
     "LedgerEntry",
+    "LimitSubject",
+    "LimitUse",
+    "LimitWindow",
     "Membership",
     "Operation",
     "Rate",
@@ -75,6 +79,7 @@ __all__ = [
     "Scope",
     "SignInLink",
     "Source",
+    "SpendingLimit",
     "UsageAction",
     "UsageDay",
     "UsageEvent",

@@ -49,6 +49,8 @@ class CreditPool(WrittenByTheLedgerModel):
     next_due_at = models.DateTimeField(null=True)
     last_occurred_at = models.DateTimeField(null=True)
     last_hash = models.BinaryField(max_length=32, default=GENESIS_HASH)
+    # How many limits are in force: a company without any pays nothing for looking at them.
+    limit_count = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [

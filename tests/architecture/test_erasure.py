@@ -46,6 +46,7 @@ REASONS = {
     "credits.alertmail": "why a mail was not sent, in the product's words",
     "credits.apikey": "names of keys",
     "credits.integration": "names of integrations",
+    "credits.spendinglimit": "names of features, integrations and keys",
     "credits.ratecard": "notes on prices",
     "billing.allocation": "zones",
     "billing.allocationline": "names of seat types",

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import uuid
 from collections import Counter
+from decimal import Decimal
 
 import django
 
@@ -43,6 +44,35 @@ def charge_often(company_id: int, requests: int, barrier, answers) -> None:
     answers.put(dict(told))
 
 
+def hold_often(company_id: int, requests: int, barrier, answers) -> None:
+    """Hold 1 credit at a time; capture all of it, capture half, or let it go, in turn."""
+    from credits import charging, rating
+    from credits.ledger import InsufficientCredits, Use
+    from credits.models import Company
+    from credits.rating import Rates, Work
+
+    company = Company.objects.get(pk=company_id)
+    half = Decimal("0.5")
+    rates = Rates(card_id=1, amounts=dict.fromkeys(rating.RateItem.values, half))
+    use = Use("ASK", "Ask anything", uuid.uuid4(), "API_REQUEST")
+    told: Counter[str] = Counter()
+    barrier.wait()
+    for turn in range(requests):
+        try:
+            held = charging.reserve(company=company, amount=2 * half, use=use, rates=rates)
+        except InsufficientCredits as refusal:
+            told[type(refusal).__name__] += 1
+            continue
+        if turn % 3 == 2:
+            charging.release(reservation=held)
+            told["released"] += 1
+        else:
+            halves = 2 - turn % 3
+            charging.capture(reservation=held, work=Work(long_calls=halves), rates=rates)
+            told["halves"] += halves
+    answers.put(dict(told))
+
+
 def most_waiters(processes) -> int:
     """Watch ``pg_stat_activity`` until the processes end; return the most seen waiting at once."""
     from django.db import connection
@@ -63,13 +93,15 @@ def main() -> None:
     parser.add_argument("company_id", type=int)
     parser.add_argument("--processes", type=int, default=32)
     parser.add_argument("--requests", type=int, default=40)
+    parser.add_argument("--hold", action="store_true")
     options = parser.parse_args()
     django.setup()
     context = multiprocessing.get_context("fork")
     barrier, answers = context.Barrier(options.processes), context.SimpleQueue()
     processes = [
         context.Process(
-            target=charge_often, args=(options.company_id, options.requests, barrier, answers)
+            target=hold_often if options.hold else charge_often,
+            args=(options.company_id, options.requests, barrier, answers),
         )
         for _ in range(options.processes)
     ]

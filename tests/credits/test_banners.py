@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from credits import charging
+from credits import charging, limits
 from credits.ledger import Use
 from credits.rating import Work
 from tests.support import conversations, pages, people
@@ -134,3 +134,46 @@ def test_once_there_are_credits_it_leads_to_the_decision_about_what_waits(acme, 
     assert banners(signed_in(people.vic(acme), acme)) == [("waiting", "warning")]
     use(acme, 100)
     assert "Decide what happens to it" not in pages.read(page.get(PAGE)).text
+
+
+def limit(company, credits, **changes):
+    return limits.set(
+        company=company,
+        subject=limits.of_feature("ASK"),
+        window="MONTH",
+        credits=Decimal(credits),
+        by=None,
+        **changes,
+    )
+
+
+def test_a_limit_that_leaves_nothing_is_named(acme, page):
+    limit(acme, "30")
+    assert banners(page) == []
+
+    use(acme, 30)
+
+    assert banners(page) == [("limit-reached", "warning")]
+    text = page.get(PAGE).content.decode()
+    assert "The limit of 30.0 credits a month for AI Ask Anything is reached." in text
+    assert "What needs more waits or is refused until" in text
+    assert banners(signed_in(people.vic(acme), acme)) == []
+
+
+def test_a_limit_that_only_tells_tells(acme, page):
+    limit(acme, "30", is_hard=False)
+
+    use(acme, 35)
+
+    assert banners(page) == [("limit-reached", "warning")]
+    text = page.get(PAGE).content.decode()
+    assert "35.0 credits are used. It only tells; nothing is refused." in text
+
+
+def test_an_ended_limit_and_one_of_nothing_are_not_spoken_of(acme, page):
+    ended = limit(acme, "30")
+    use(acme, 30)
+    limits.end(limit=ended, by=None)
+    limit(acme, "0")
+
+    assert banners(page) == []

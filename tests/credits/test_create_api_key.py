@@ -53,6 +53,8 @@ def test_as_json_it_says_what_the_key_is(acme):
         "company": acme.slug,
         "name": "Laptop",
         "scopes": ["balance:read", "purchases:request"],
+        "limit": None,
+        "limit_window": None,
         "networks": ["203.0.113.9/32"],
         "expires_at": key.expires_at.isoformat(),
     }

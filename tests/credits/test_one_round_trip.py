@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection, transaction
 
-from credits import balances, charging, expirations, reconciliation
+from credits import balances, charging, expirations, limits, reconciliation
 from tests.support import statement
 
 ASK_THE_SERVER = ("Query", "Sync")  # A statement by the simple protocol, or by the extended one.
@@ -75,6 +75,25 @@ def test_a_capture_is_one_round_trip(acme, sent):
     assert "ledger_capture" in trips[0]
     assert balances.now(company=acme).remaining == Decimal("8.500")
     assert reconciliation.check() == []
+
+
+@pytest.fixture
+def limited(acme):
+    """Acme with limits that both would have to be asked."""
+    for subject in (limits.of_company(acme), limits.of_feature("ASK")):
+        for window in ("DAY", "MONTH"):
+            limits.set(company=acme, subject=subject, window=window, credits=Decimal("5"), by=None)
+    return acme
+
+
+def test_with_limits_each_is_one_round_trip_too(limited, sent):
+    with sent() as trips:
+        statement.charge(limited, "1")
+        reservation = statement.reserve(limited, "2")
+        statement.capture(reservation, "1.5")
+
+    assert len(trips) == 3
+    assert {one.used for one in limits.standing(company=limited)} == {Decimal("2.500")}
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ from itertools import zip_longest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from credits import balances, charging, companies, expirations, grants, reconciliation
+from credits import balances, charging, companies, expirations, grants, limits, reconciliation
 from credits.ledger import InsufficientCredits, Use
 from credits.models import (
     CreditGrant,
     LedgerEntry,
+    LimitWindow,
     RateItem,
     Reservation,
     Source,
@@ -93,6 +94,15 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
         self.clock.set(START)
         slug = f"machine-{uuid.uuid4().hex[:12]}"
         self.company = companies.open_company(name="Machine", slug=slug, time_zone="UTC")
+        # Far too high to refuse anything: what they count is checked in the end.
+        for window in LimitWindow:
+            limits.set(
+                company=self.company,
+                subject=limits.of_feature("ASK"),
+                window=window,
+                credits=Decimal(1_000_000),
+                by=None,
+            )
         self.model = ReferenceLedger(START)
         self.reservations = []
         self.uses = []

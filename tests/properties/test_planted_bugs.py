@@ -18,6 +18,24 @@ from tests.support.planting import plant
 # Function, the text in its body, the bug put in its place, and what must notice: comparisons with
 # the reference by name, or a constraint.
 BUGS = {
+    "a limit keeps what a capture left of its hold": (
+        "ledger_capture",
+        "IF context.is_limited AND p_amount < reservation.amount THEN",
+        "IF false THEN",
+        "LIMIT company",
+    ),
+    "a limit has a refund back in the window of the refund": (
+        "ledger_refund",
+        "PERFORM ledger_count(context, charge.used, charge.admitted_at, -refund.amount);",
+        "PERFORM ledger_count(context, charge.used, context.instant, -refund.amount);",
+        "LIMIT company|limit_use_is_never_below_zero",
+    ),
+    "a limit keeps what was held and lapsed or was released": (
+        "ledger_close_reservation",
+        "IF context.is_limited THEN",
+        "IF false THEN",
+        "LIMIT company",
+    ),
     "a lapsed hold can still be captured": (
         "ledger_settle_due",
         "state = 'OPEN' AND lapses_at <= context.instant",

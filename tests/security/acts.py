@@ -354,6 +354,7 @@ READS = {
     "/api/v1/results": "a list",
     "/api/v1/results/lines": "results added up",
     "/api/v1/results/<uuid:id>": "a result",
+    "api_limit": "figures",
 }
 
 # Commands and tasks that write and leave no line of their own.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from django.test import Client
 from django.utils import timezone
 
-from credits import api_keys, exports
+from credits import api_keys, exports, limits
 from credits.identifiers import new_id
-from credits.models import ApiKey, ExportJob
+from credits.models import ApiKey, ExportJob, SpendingLimit
 from tests.security import seeding
-from tests.security.acting import World, act, url
+from tests.security.acting import World, act, agreed, seen, url
 from tests.support import api, conversations, exporting
 from trackers import backfills
 
@@ -153,6 +154,65 @@ def send_by_key(world: World, made: Any) -> Any:
 @act("api_conversations_bulk", "IMPORTED", prepare=_with_key(lambda world: None), door="API")
 def send_many_by_key(world: World, made: Any) -> Any:
     return _sent(made[0], "conversations/bulk", {"conversations": [SENT]})
+
+
+# Limits
+
+
+def _limited(world: World) -> SpendingLimit:
+    return limits.set(
+        company=world.acme,
+        subject=limits.of_company(world.acme),
+        window="DAY",
+        credits=Decimal(10),
+        by=world.alice,
+    )
+
+
+@act("admin:credits_spendinglimit_add", "ADDED")
+def set_limit(world: World, _: Any) -> Any:
+    form = {"subject": "FEATURE:ASK", "window": "MONTH", "credits": "500"}
+    return agreed(world.as_alice, url("credits_spendinglimit_add"), **form)
+
+
+@act("admin:credits_spendinglimit_set", "CHANGED", prepare=_limited)
+def change_limit(world: World, limit: SpendingLimit) -> Any:
+    return agreed(world.as_alice, url("credits_spendinglimit_set", limit.pk), credits="20")
+
+
+@act("admin:credits_spendinglimit_end", "CANCELLED", prepare=_limited)
+def end_limit(world: World, limit: SpendingLimit) -> Any:
+    return seen(world.as_alice, url("credits_spendinglimit_end", limit.pk))
+
+
+def _program(world: World) -> Client:
+    return api.of(world.acme, by=world.alice)
+
+
+@act("/api/v1/limits", "ADDED", prepare=_program, door="API")
+def set_limit_by_key(world: World, program: Client) -> Any:
+    return program.post(
+        "/api/v1/limits",
+        {"subject": "FEATURE", "ref": "ASK", "window": "DAY", "credits": "500"},
+        "application/json",
+        headers={"idempotency-key": "limit-1"},
+    )
+
+
+@act(
+    "/api/v1/limits/<uuid:id>/end",
+    "CANCELLED",
+    prepare=lambda world: (_program(world), _limited(world)),
+    door="API",
+)
+def end_limit_by_key(world: World, prepared: Any) -> Any:
+    program, limit = prepared
+    return program.post(
+        f"/api/v1/limits/{limit.pk}/end",
+        {},
+        "application/json",
+        headers={"idempotency-key": "limit-2"},
+    )
 
 
 # Background exports

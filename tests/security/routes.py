@@ -18,7 +18,15 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
 from billing.models import Purchase
-from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
+from credits.models import (
+    Company,
+    CreditGrant,
+    LedgerEntry,
+    Membership,
+    SpendingLimit,
+    UsageEvent,
+    User,
+)
 from trackers.models import Backfill, Conversation, Scan, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
@@ -125,6 +133,8 @@ NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/backfills/<uuid:id>/stop": Backfill,
     "api/v1/results/<uuid:id>": Scan,
     "api/v1/conversations/<uuid:id>": Conversation,
+    "api/v1/limits/<uuid:id>": SpendingLimit,
+    "api/v1/limits/<uuid:id>/end": SpendingLimit,
 }
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing import allocations, purchases, seats, voiding
 from billing.models import TopUp
-from credits import api_keys, audit, charging, exports, origins, zones
+from credits import api_keys, audit, charging, exports, limits, origins, zones
 from credits.ledger import Key, Use
 from credits.models import (
     Alert,
@@ -97,6 +97,14 @@ def seed(name: str, *, canary: str) -> Company:
         started_by=alice,
         ended_at=now,
     )
+    for window in ("DAY", "MONTH"):
+        limits.set(
+            company=company,
+            subject=limits.of_tracker(tracker.pk, name=f"{canary} limited"),
+            window=window,
+            credits=Decimal(1000),
+            by=alice,
+        )
     _try(tracker, alice)
     words = Tracker.objects.create(company=company, name=f"{canary} words", kind="KEYWORD")
     TrackerVersion.objects.create(

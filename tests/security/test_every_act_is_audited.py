@@ -165,6 +165,7 @@ def test_every_command_leaves_a_line_or_has_a_reason_not_to():
         "erase_personal_data",
         "import_accounts",
         "import_conversations",
+        "limits",
         "sign_in_link",
     }
 

@@ -41,6 +41,8 @@ see the audit trail                           x x x x -
 see the contract, allocations and purchases   x x x x -
 request more credits                          - - x x -
 make, replace and revoke API keys             - - x - -
+see limits and how much of them is used       x x x x -
+set and end limits                            - - x - -
 change, publish and backfill trackers         - - x x -
 see scheduled jobs                            x x - - -
 see companies and people                      x x - - -
@@ -144,6 +146,12 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:credits_apikey_add",
         "admin:credits_apikey_rotate",
         "admin:credits_apikey_revoke",
+    ),
+    Act.VIEW_LIMITS: lists("credits", "spendinglimit"),
+    Act.SET_LIMITS: (
+        "admin:credits_spendinglimit_add",
+        "admin:credits_spendinglimit_set",
+        "admin:credits_spendinglimit_end",
     ),
     Act.SELL_CREDITS: (
         "admin:billing_purchase_add",

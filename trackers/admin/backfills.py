@@ -16,13 +16,14 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from credits import balances, rating, shown
+from credits import balances, limits, rating, shown
 from credits.admin.scoped import ReadOnlyAdmin, ScopedRelatedFilter
 from credits.amounts import grouped, text
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
+from credits.models import SpendingLimit
 from credits.roles import Act
-from trackers import backfill_progress, backfills
+from trackers import backfill_progress, backfills, waiting
 from trackers.admin import trackers_shown
 from trackers.backfill_progress import Progress
 from trackers.backfills import NotRunning
@@ -230,7 +231,7 @@ def resume(model_admin: Any, request: HttpRequest, backfill_id: UUID) -> HttpRes
         backfill,
         "resume",
         is_halted=backfill.state in backfills.RESUMABLE_STATES,
-        halted=halted_in_words(backfill),
+        halted=halted_in_words(backfill, now=timezone.now()),
         needs=shown.amount(needs, metric="still_needs"),
         available=shown.amount(available, metric="available"),
         is_short=needs > available,
@@ -265,7 +266,7 @@ def report(backfill: Backfill, *, now: datetime) -> dict[str, Any]:
         "percent": counted.percent,
         "figures": figures,
         "time_left": _span_in_words(left),
-        "halted": halted_in_words(backfill),
+        "halted": halted_in_words(backfill, now=now),
         "ended": ended_in_words(backfill),
     }
 
@@ -292,14 +293,29 @@ def range_in_words(backfill: Backfill) -> str:
     return f"{first} – {shown.day(shown.last_day_before(backfill.to_at, zone))}"
 
 
-def halted_in_words(backfill: Backfill) -> str:
+def halted_in_words(backfill: Backfill, *, now: datetime) -> str:
     """Say why a backfill does not go on though it has not ended; empty for any other."""
+    if backfill.state == BackfillState.RUNNING:
+        return limited_in_words(backfill, now=now)
     if backfill.state == BackfillState.WAITING:
         return "It met zero. It goes on when somebody resumes it, not by itself."
     if backfill.paused_at is None or backfill.paused_by is None:
         return ""
     at = shown.instant_in_words(backfill.paused_at, backfill.company)
     return f"Paused on {at} by {backfill.paused_by.get_short_name()}. Nothing is charged meanwhile."
+
+
+def limited_in_words(backfill: Backfill, *, now: datetime) -> str:
+    """Say which limit a backfill met, and when it goes on; empty while it met none."""
+    met = waiting.for_a_limit(now=now).filter(backfill=backfill).order_by("due_at").first()
+    if met is None or met.limit_ref is None:
+        return ""
+    limit = SpendingLimit.objects.get(pk=met.limit_ref)
+    anew = shown.instant_in_words(met.due_at, backfill.company)
+    return (
+        f"It met the limit of {limits.in_words(limit)}. It goes on by itself on {anew}, or when "
+        "the limit is raised."
+    )
 
 
 def ended_in_words(backfill: Backfill) -> str:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -211,7 +211,8 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     @display(description="State", ordering="state")
     def shown_state(self, obj: Any) -> SafeString:
         badge = trackers_shown.state(obj.state, obj.get_state_display())
-        return badge + trackers_shown.waiting_badge(obj.figures.waiting)
+        limited = trackers_shown.limited_badge(obj.figures.limited)
+        return badge + trackers_shown.waiting_badge(obj.figures.waiting) + limited
 
     @display(description="Question")
     def asks(self, obj: Any) -> str:
@@ -301,7 +302,11 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
     rates = rating.rates_at(now)
     version = publishing.next_version(tracker)
     draft = publishing.draft_version(tracker)
-    waiting = Scan.objects.filter(tracker=tracker, state=ScanState.WAITING).count()
+    scans = Scan.objects.filter(tracker=tracker)
+    limited = Q(state=ScanState.PENDING, limit_ref__isnull=False, due_at__gt=now)
+    waits = scans.filter(limited | Q(state=ScanState.WAITING)).aggregate(
+        credits=Count("pk", filter=Q(state=ScanState.WAITING)), limit=Count("pk", filter=limited)
+    )
     under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
     is_published = tracker.state == TrackerState.PUBLISHED
     available = balances.now(company=tracker.company).available
@@ -309,7 +314,8 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
         "tracker": tracker,
         "may_act": may_act,
         "state": trackers_shown.state(tracker.state, tracker.get_state_display()),
-        "waiting": trackers_shown.waiting_badge(waiting),
+        "waiting": trackers_shown.waiting_badge(waits["credits"])
+        + trackers_shown.limited_badge(waits["limit"]),
         "published_at": tracker.published_at
         and shown.instant(tracker.published_at, tracker.company),
         "versions": [

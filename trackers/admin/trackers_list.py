@@ -35,6 +35,7 @@ class Figures:
     found: int
     unsure: int
     waiting: int
+    limited: int
 
 
 class TrackerChangeList(ChangeList):
@@ -72,9 +73,10 @@ def figures_of(trackers: list[Tracker], *, now: datetime) -> dict[UUID, Figures]
                 used[use.feature.ref] += use.credits
         done |= Q(company=company, finished_at__gte=zones.start_of_day(first, zone))
     done &= Q(state=ScanState.DONE)
+    limited = Q(state=ScanState.PENDING, limit_ref__isnull=False, due_at__gt=now)
     scans = {
         row["tracker"]: row
-        for row in Scan.objects.filter(done | Q(state=ScanState.WAITING), tracker__in=ids)
+        for row in Scan.objects.filter(done | limited | Q(state=ScanState.WAITING), tracker__in=ids)
         .order_by()
         .values("tracker")
         .annotate(
@@ -82,6 +84,7 @@ def figures_of(trackers: list[Tracker], *, now: datetime) -> dict[UUID, Figures]
             found=Count("pk", filter=done & Q(verdict=Verdict.YES)),
             unsure=Count("pk", filter=done & Q(verdict=Verdict.UNSURE)),
             waiting=Count("pk", filter=Q(state=ScanState.WAITING)),
+            limited=Count("pk", filter=limited),
         )
     }
     asked = [(one, version) for one in trackers if (version := version_shown(one)) is not None]
@@ -94,6 +97,7 @@ def figures_of(trackers: list[Tracker], *, now: datetime) -> dict[UUID, Figures]
             found=scans[pk]["found"] if pk in scans else 0,
             unsure=scans[pk]["unsure"] if pk in scans else 0,
             waiting=scans[pk]["waiting"] if pk in scans else 0,
+            limited=scans[pk]["limited"] if pk in scans else 0,
         )
         for pk in ids
     }

@@ -55,6 +55,18 @@ def waiting_badge(count: int) -> SafeString:
     )
 
 
+def limited_badge(count: int) -> SafeString:
+    """Show that conversations of a tracker met a limit; nothing when none did."""
+    if not count:
+        return SafeString("")
+    return format_html(
+        ' <span class="credits-badge credits-badge-warning" data-status="LIMITED"'
+        ' data-metric="limited" data-value="{}">Waiting for a limit ({})</span>',
+        count,
+        f"{count:,}",
+    )
+
+
 def kinds(tracker: Tracker) -> str:
     """Say what a tracker reads; its language is said with the filters."""
     if tracker.include_calls and tracker.include_emails:

@@ -45,6 +45,7 @@ class Scan(models.Model):
     DONE if and only if it names the usage event that charged it, in the same transaction (I9).
     While RUNNING it is leased by ``lease_token`` until ``leased_until``. ``team`` and
     ``conversation_started_at`` are the conversation's, kept here for claiming in order.
+    One that met a limit is PENDING with ``limit_ref``, and due when the limit begins anew.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -63,6 +64,7 @@ class Scan(models.Model):
     lease_token = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
     reservation_ref = models.UUIDField(null=True)
+    limit_ref = models.UUIDField(null=True)
     price = AmountField(null=True)
     usage_event = TenantKey(UsageEvent, null=True, related_name="scans")
     verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True)
@@ -138,6 +140,13 @@ class Scan(models.Model):
                 "conversation_started_at",
                 condition=Q(state=ScanState.WAITING),
                 name="scan_waiting_for_credits",
+            ),
+            # The sweep: what met a limit that may have room again before its window ends.
+            models.Index(
+                "limit_ref",
+                "due_at",
+                condition=Q(state=ScanState.PENDING, limit_ref__isnull=False),
+                name="scan_waiting_for_a_limit",
             ),
             # A backfill's progress, counted by state.
             models.Index(

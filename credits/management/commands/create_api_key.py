@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from credits import api_keys, audit, origins
+from credits import amounts, api_keys, audit, limits, origins
+from credits.api_keys import KeyLimit
 from credits.companies import CompanyClosed
-from credits.models import AuditActor, Company, Integration, Scope, User
+from credits.models import AuditActor, Company, Integration, LimitWindow, Scope, User
 
 REFUSALS = (
     api_keys.NotANetwork,
@@ -21,6 +23,8 @@ REFUSALS = (
     api_keys.UnknownScope,
     api_keys.ScopeNeedsPerson,
     api_keys.MakerRefused,
+    limits.LimitRefused,
+    limits.TooManyLimits,
     CompanyClosed,
 )
 
@@ -35,7 +39,8 @@ class Command(BaseCommand):
         "  manage.py create_api_key --company acme --name 'Nightly export' --scope usage:read\n"
         "  KEY=$(manage.py create_api_key --company acme --name laptop --scope balance:read)\n"
         "  manage.py create_api_key --company acme --name crm --scope balance:read \\\n"
-        "    --scope ledger:read --expires-days 90 --network 203.0.113.0/24 --json"
+        "    --scope ledger:read --expires-days 90 --network 203.0.113.0/24 --json\n"
+        "  manage.py create_api_key --company acme --name asker --scope ask --limit 500"
     )
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
@@ -65,6 +70,15 @@ class Command(BaseCommand):
             metavar="ADDRESS",
             help="address or network it may call from; may be given several times",
         )
+        parser.add_argument(
+            "--limit", metavar="N", help="credits it may use at most; without it, no limit"
+        )
+        parser.add_argument(
+            "--limit-window",
+            choices=LimitWindow.values,
+            default=LimitWindow.MONTH,
+            help="in which time, for --limit: a local day or month (MONTH)",
+        )
         parser.add_argument("--integration", metavar="NAME", help="of which integration it is")
         parser.add_argument("--by", metavar="EMAIL", help="the tech admin in whose name it acts")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,6 +92,7 @@ class Command(BaseCommand):
             )
         if not 0 < len(options["name"]) <= 200:
             raise CommandError("A key's name has 1 to 200 characters.", returncode=2)
+        limit = _limit(options["limit"], options["limit_window"])
         try:
             by = _person(options["by"])
             if by is not None:
@@ -93,6 +108,7 @@ class Command(BaseCommand):
                     expires_at=None if days is None else now + timedelta(days=days),
                     networks=options["network"],
                     through=audit.Actor(AuditActor.SYSTEM, name=origin.who),
+                    limit=limit,
                 )
         except REFUSALS as refusal:
             raise CommandError(str(refusal), returncode=2) from refusal
@@ -108,6 +124,8 @@ class Command(BaseCommand):
                         "scopes": made.key.scopes,
                         "networks": made.key.networks,
                         "expires_at": expires_at and expires_at.isoformat(),
+                        "limit": limit and amounts.text(limit.credits),
+                        "limit_window": limit and limit.window,
                     }
                 )
             )
@@ -120,6 +138,17 @@ def _company(slug: str) -> Company:
     if company is None:
         raise CommandError(f"There is no company “{slug}”.", returncode=2)
     return company
+
+
+def _limit(text: str | None, window: str) -> KeyLimit | None:
+    if text is None:
+        return None
+    try:
+        return KeyLimit(amounts.exact(Decimal(text)), window)
+    except (InvalidOperation, amounts.InexactAmount) as error:
+        raise CommandError(
+            f"--limit is a number with at most three decimal places, not “{text}”.", returncode=2
+        ) from error
 
 
 def _person(email: str | None) -> User | None:

@@ -1,0 +1,1 @@
+-- What these acts were before is in the files that the migration names.

@@ -1,0 +1,14 @@
+DROP TRIGGER credits_spendinglimit_is_guarded ON credits_spendinglimit;
+DROP TRIGGER credits_limituse_is_guarded ON credits_limituse;
+DROP TRIGGER credits_spendinglimit_is_never_truncated ON credits_spendinglimit;
+DROP TRIGGER credits_limituse_is_never_truncated ON credits_limituse;
+DROP FUNCTION ledger_guard_limit;
+DROP FUNCTION ledger_prepare_windows;
+DROP FUNCTION ledger_limits_follow;
+DROP FUNCTION ledger_end_limit;
+DROP FUNCTION ledger_set_limit;
+DROP FUNCTION ledger_count;
+DROP FUNCTION ledger_limit_refusal;
+DROP FUNCTION ledger_used_within;
+DROP FUNCTION ledger_limit_covers;
+ALTER TYPE ledger_context DROP ATTRIBUTE is_limited;
