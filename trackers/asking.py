@@ -31,6 +31,7 @@ from trackers.periods import Span
 from trackers.requesters import Feature, Requester
 
 OPERATION = "ask"
+ATTEMPTS_MAX = 3
 
 
 class EmptyQuestion(ValueError):
@@ -94,12 +95,21 @@ def ask(
     with charged_requests.claimed(requester=requester, operation=OPERATION, key=key) as claim:
         if claim is not None and claim.result_ref is not None:
             return _replayed(requester, claim.result_ref)
-        selection = entities.selection(entity=entity, period=period, requester=requester, now=now)
-        row = _row(requester, question, entity, period, selection, now)
-        first = _reusable(requester, question, entity, period, selection)
-        if first is not None:
-            return _reuse(row, first, requester, selection, claim)
-        return _answer(row, requester, selection, claim, max_credits)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            selection = entities.selection(
+                entity=entity, period=period, requester=requester, now=now
+            )
+            row = _row(requester, question, entity, period, selection, now)
+            first = _reusable(requester, question, entity, period, selection)
+            try:
+                if first is not None:
+                    return _reuse(row, first, requester, selection, claim)
+                return _answer(row, requester, selection, claim, max_credits)
+            except TextErased:
+                # What was erased is no longer selected: what is left is asked again.
+                if attempt == ATTEMPTS_MAX:
+                    raise
+    raise AssertionError("The last attempt returns or raises.")
 
 
 def feature_of(entity_type: EntityType) -> Feature:
