@@ -11,7 +11,7 @@ from django.db import transaction
 
 from credits import balances, charging, rating
 from credits.amounts import ZERO
-from credits.idempotency import Claim
+from credits.idempotency import AnswerExpired, Claim
 from credits.identifiers import new_id
 from credits.ledger import Key
 from credits.models import FeatureType, UsageAction
@@ -84,6 +84,7 @@ def ask(
     :raises InsufficientCredits: nothing was done.
     :raises InFlight: another request with the key is under way.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises AnswerExpired: the key was used, and its answer is erased.
     :raises TextErased: nothing was charged.
     :raises CompanyClosed: nothing is asked in a closed company.
     """
@@ -298,6 +299,8 @@ def _told(row: AskRequest, remaining: Decimal) -> AskRequest:
 
 def _replayed(requester: Requester, pk: UUID) -> AskRequest:
     row = AskRequest.objects.get(company=requester.company, pk=pk)
+    if row.erased_at is not None:
+        raise AnswerExpired(row.pk)
     row.is_replay = True
     if row.remaining is None:  # Its process died between charging and telling.
         row.remaining = balances.now(company=requester.company).available
