@@ -65,6 +65,13 @@ GROUPS = (
         ),
     ),
     Group(
+        "Briefs",
+        (
+            _list("Briefs", "summarize", "trackers_brief", Act.VIEW_BRIEFS),
+            _list("Brief runs", "article", "trackers_briefrun", Act.VIEW_BRIEFS),
+        ),
+    ),
+    Group(
         "Conversations",
         (
             _list("Conversations", "forum", "trackers_conversation", Act.VIEW_CONVERSATIONS),

@@ -29,6 +29,8 @@ class Act(StrEnum):
     IMPORT_CONVERSATIONS = "import conversations"
     ERASE_CONVERSATIONS = "erase conversations and set their retention"
     VIEW_RESULTS = "see results"
+    VIEW_BRIEFS = "see briefs and what they said"
+    EDIT_BRIEFS = "change, publish and run briefs"
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
@@ -55,7 +57,7 @@ class Standing(StrEnum):
 
 
 _READ = frozenset(act for act in Act if act.name.startswith("VIEW_"))
-_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS})
+_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS, Act.VIEW_BRIEFS})
 _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_LEDGER,
     Act.EXPORT_REPORTS,
@@ -63,6 +65,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_RATES,
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
+    Act.EDIT_BRIEFS,
     Act.VIEW_CONVERSATIONS,
     Act.IMPORT_CONVERSATIONS,
     Act.ERASE_CONVERSATIONS,
