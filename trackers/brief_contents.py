@@ -17,10 +17,8 @@ from django.db.models import Count, F, QuerySet
 
 from credits import shown
 from credits.models import Company
-from trackers import analyzers, vectors, web_search
-from trackers.analyzers.base import Affiliation as TextAffiliation
-from trackers.analyzers.base import ConversationText, TrackerQuestion, UtteranceText
-from trackers.analyzers.base import Kind as TextKind
+from trackers import analyzers, texts, web_search
+from trackers.analyzers.base import ConversationText
 from trackers.entities import Entity, Selection
 from trackers.models import (
     Affiliation,
@@ -34,15 +32,14 @@ from trackers.models import (
     ScanState,
     Tracker,
     TrackerState,
-    Utterance,
     Verdict,
 )
 from trackers.web_search import WebPage
 
 PASSAGES_MAX = 5
 QUOTED = (
-    "Quoted, not answered: these passages resemble the question. The built-in analyzer does not "
-    "understand negation, sarcasm or who agreed to what."
+    "Quoted, not answered: these passages resemble the question. The built-in analyser does not "
+    "write answers, and does not understand negation, sarcasm or who agreed to what."
 )
 NAMES_MAX = 8
 DEALS_MAX = 8
@@ -191,37 +188,23 @@ def reader(selection: Selection) -> Callable[[str], Content]:
         if not selection.ids:
             return Content(("No calls or e-mails of this period to read.",))
         if not loaded:
-            loaded.update(_texts(selection.revisions))
+            loaded.update(texts.whole({pk: selection.revisions[pk] for pk in selection.ids}))
         analyzer = analyzers.in_use()
-        calibration = analyzer.calibrate((), ())
-        asked = TrackerQuestion("brief", question)
-        found: list[tuple[float, int, Passage]] = []
-        for pk, text in loaded.items():
-            finding = analyzer.evaluate(text, [asked], calibration)[0]
-            for rank, one in enumerate(finding.evidence):
-                passage = Passage(pk, int(one.utterance_id), one.start, one.end)
-                found.append((-finding.score, rank, passage))
-        best = sorted(found, key=lambda one: one[:2])[:PASSAGES_MAX]
-        return Content((QUOTED,), tuple(one for _, _, one in best), analyzer=analyzer.name)
+        answer = analyzer.ask(question, list(loaded.values()))
+        ids = {text.id: pk for pk, text in loaded.items()}
+        passages = tuple(
+            Passage(
+                ids[one.conversation_id],
+                int(one.evidence.utterance_id),
+                one.evidence.start,
+                one.evidence.end,
+            )
+            for one in answer.citations[:PASSAGES_MAX]
+        )
+        # An analyzer that writes nothing of its own repeats its quotes in its text.
+        is_quoting = bool(passages) and not analyzer.generative
+        said = (QUOTED,) if is_quoting else tuple(filter(None, answer.text.splitlines()))
+        name = f"{analyzer.name} {analyzer.version}"[:100]
+        return Content(said, passages, analyzer=name)
 
     return read
-
-
-def _texts(revisions: dict[UUID, int]) -> dict[UUID, ConversationText]:
-    said: dict[UUID, list[UtteranceText]] = {pk: [] for pk in revisions}
-    rows = (
-        Utterance.objects.filter(conversation__in=revisions, revision__in=set(revisions.values()))
-        .order_by("conversation", "revision", "position")
-        .values_list("conversation_id", "revision", "pk", "affiliation", "text")
-    )
-    for pk, revision, utterance, affiliation, text in rows:
-        if revisions[pk] == revision:
-            said[pk].append(UtteranceText(str(utterance), TextAffiliation(affiliation), text))
-    found = Conversation.objects.filter(pk__in=revisions).values_list(
-        "pk", "external_id", "kind", "language"
-    )
-    texts = {
-        pk: ConversationText(external_id, TextKind(kind), tuple(said[pk]), language)
-        for pk, external_id, kind, language in found
-    }
-    return vectors.attached(texts, revisions)

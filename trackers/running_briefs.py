@@ -141,7 +141,10 @@ def run(
             charged_requests.refuse_above(plan.credits, max_credits)
             row = _begin(requester, brief, entity, period.name, plan, claim, now)
             section_work.do(row, requester=requester, plan=plan, entity=entity)
-        row.remaining = balances.now(company=requester.company).available
+        if row.remaining is None:
+            # Kept, so that a retry is told the same.
+            row.remaining = balances.now(company=requester.company).available
+            row.save(update_fields=["remaining"])
     return row
 
 

@@ -15,7 +15,7 @@ from trackers.requesters import Requester
 from trackers.web_search import WebPage, WebSearchFailed
 
 RISKS = Section(SectionKind.CONVERSATIONS, "Open risks", "What are the open risks?")
-PRICES = Section(SectionKind.CONVERSATIONS, "Prices", "What was said about the price?")
+PRICES = Section(SectionKind.CONVERSATIONS, "Prices", "What is too expensive?")
 NEWS = Section(SectionKind.WEB, "News", "news")
 ALL = Span(Period.ALL_CONVERSATIONS)
 

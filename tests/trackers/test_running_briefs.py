@@ -1,4 +1,4 @@
-"""A run of a brief: its price is held first, each section is its own charge, a failed one is free."""
+"""A run holds its price first; each section is its own charge, and a failed one is free."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_each_open_ended_section_is_its_own_capture(acme, alice):
     ]
     assert Reservation.objects.filter(state="CAPTURED").count() == 2
     assert (run.credits, run.remaining) == (Decimal(4), Decimal(16))
-    assert reconciliation.check(company=acme) == []
+    assert reconciliation.check(company_id=acme.pk) == []
 
 
 @pytest.mark.usefixtures("calls")
@@ -183,9 +183,7 @@ def test_a_person_runs_20_briefs_a_day_by_hand(acme, alice):
 
     assert support.run(support.by_hand(bob, acme), brief).credits == Decimal(0)
     assert BriefRun.objects.filter(started_by=alice).count() == 20
-    assert running_briefs.left_today(
-        requester=support.by_hand(bob, acme), now=timezone.now()
-    ) == 19
+    assert running_briefs.left_today(requester=support.by_hand(bob, acme), now=timezone.now()) == 19
 
 
 @pytest.mark.usefixtures("calls")
@@ -379,7 +377,7 @@ def test_the_facts_are_counted_and_not_invented(acme, alice):
 
     started = timezone.localtime(timezone.now() - people.days(30))
     assert run.facts[0] == "Read: 3 calls and 0 e-mails."
-    assert run.facts[1].startswith("Last contact: ") and f"{started:%Y}" in run.facts[1]
+    assert run.facts[1] == f"Last contact: {started.day} {started:%b %Y}, by call."
     assert run.facts[2:] == [
         "Their side: Carl Customer.",
         "Ours: Rita Rep.",
@@ -395,6 +393,6 @@ def test_an_open_ended_section_quotes_what_was_said_and_labels_it(acme, alice):
 
     (result,) = run.results.all()
     assert result.text[0].startswith("Quoted, not answered")
-    assert result.analyzer == analyzers.in_use().name
+    assert result.analyzer.split()[0] == analyzers.in_use().name
     assert "That is too expensive for us." in [one.quote for one in result.citations.all()]
     assert BriefResult.objects.count() == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
@@ -133,11 +132,10 @@ class BriefRun(models.Model):
     ``usage_ref`` is the use of 0 of a run without a section that is metered by itself. Not
     finished after a while, its process died. Erased, facts and texts hold no words.
 
-    ``remaining`` and ``is_replay`` are no columns: what is left after a run, as its caller is
-    told, and whether its key had been used before.
+    ``remaining`` is what its caller was told is left. ``is_replay`` is no column: whether the key
+    of a request had been used before.
     """
 
-    remaining: Decimal | None = None
     is_replay: bool = False
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -159,6 +157,7 @@ class BriefRun(models.Model):
     facts = ArrayField(models.TextField(), default=list)
     estimate = AmountField()
     credits = AmountField(default=ZERO)
+    remaining = AmountField(null=True)
     usage_ref = models.UUIDField(null=True)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(
