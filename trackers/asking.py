@@ -9,8 +9,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credits import balances, charging, rating
+from credits import audit, balances, charging, rating
 from credits.amounts import ZERO
+from credits.audit import Action
 from credits.idempotency import AnswerExpired, Claim
 from credits.identifiers import new_id
 from credits.ledger import Key
@@ -175,6 +176,14 @@ def _answer(
         row.credits, row.usage_ref = charge.credits, charge.usage_id
         row.save(force_insert=True)
         _cite(row, answer)
+        if requester.is_free and requester.user is not None:
+            audit.record(
+                action=Action.STARTED,
+                by=requester.user,
+                company=row.company_id,
+                subject=audit.named(row, f"about {_ARTICLES[EntityType(row.entity_type)]}"),
+                after={"calls": row.calls, "e-mails": row.emails},
+            )
         if claim is not None:
             claim.remember(row.pk, now=row.asked_at)
         return row

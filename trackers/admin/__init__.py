@@ -1,7 +1,10 @@
 """The admin pages of trackers; importing this registers them."""
 
 from trackers.admin import (
+    asks,
     backfills,
+    brief_runs,
+    briefs,
     conversations,
     imports,
     people,
@@ -11,7 +14,10 @@ from trackers.admin import (
 )
 
 __all__ = [
+    "asks",
     "backfills",
+    "brief_runs",
+    "briefs",
     "conversations",
     "imports",
     "people",

@@ -23,6 +23,7 @@ from credits.models import Company
 from credits.roles import Act
 from trackers import briefs
 from trackers.admin.briefs_acts import Discard, Publish, Unpublish
+from trackers.admin.briefs_run import Run
 from trackers.briefs import NotSaved, Section, Template
 from trackers.models import SECTIONS_MAX, Brief, BriefSection, EntityType, SectionKind
 
@@ -198,7 +199,7 @@ class BriefAdmin(CompanyScopedAdmin):
         )
 
     def get_urls(self) -> list[Any]:
-        acts = {"publish": Publish, "unpublish": Unpublish, "discard": Discard}
+        acts = {"run": Run, "publish": Publish, "unpublish": Unpublish, "discard": Discard}
         return [*self.pages_of_row("pk", acting.pages_of_row(acts)), *super().get_urls()]
 
     def get_form(
