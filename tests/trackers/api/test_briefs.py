@@ -145,7 +145,7 @@ def test_without_enough_credits_for_the_whole_brief_nothing_is_done(acme, alice,
 def test_briefs_are_listed_with_their_sections(acme, alice, program, brief):
     support.brief(acme, alice, RISKS, name="Draft", published=False)
 
-    everything = program.get("/api/v1/briefs").json()["items"]
+    everything = program.get("/api/v1/briefs", {"order": "oldest"}).json()["items"]
     published = program.get("/api/v1/briefs", {"is_published": "true"}).json()["items"]
 
     assert [one["name"] for one in everything] == ["Account review", "Draft"]
