@@ -56,7 +56,7 @@ def brief(*, company: Company, by: User, now: datetime) -> None:
     )
     for template, rows in ((review, CustomerAccount.objects), (handover, Deal.objects)):
         most = (
-            rows.filter(company=company)  # type: ignore[attr-defined]
+            rows.filter(company=company)
             .annotate(count=Count("conversations"))
             .order_by("-count", "name", "pk")
             .first()
