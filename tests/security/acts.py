@@ -20,7 +20,13 @@ from credits.admin import reports
 from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
-from tests.security import acts_of_billing, acts_of_intake, acts_of_programs, acts_of_trackers
+from tests.security import (
+    acts_of_billing,
+    acts_of_briefs,
+    acts_of_intake,
+    acts_of_programs,
+    acts_of_trackers,
+)
 from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
@@ -32,6 +38,7 @@ __all__ = [
     "ACTS",
     "World",
     "acts_of_billing",
+    "acts_of_briefs",
     "acts_of_intake",
     "acts_of_programs",
     "acts_of_trackers",
@@ -349,6 +356,10 @@ READS = {
     "/api/v1/usage/<uuid:id>": "figures",
     "/api/v1/rate-card": "figures",
     "api_purchase": "figures",
+    "/api/v1/briefs": "what briefs consist of",
+    "/api/v1/briefs/<uuid:id>": "what a brief consists of",
+    "/api/v1/briefs/<uuid:id>/runs": "uses credits; the ledger states it",
+    "api_brief_run": "what a brief said",
 }
 
 # Commands and tasks that write and leave no line of their own.
