@@ -184,6 +184,8 @@ MIDDLEWARE = [
     "credits.origins.OriginMiddleware",
     # Outside all that follow: what they answer below /api/ becomes a problem there.
     "credits.api.answers.ApiMiddleware",
+    # The same below /v2/, in the shape that clients of those addresses know.
+    "trackers.api.gong.answers.GongMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -1,0 +1,14 @@
+"""The addresses of the API that existing clients know, below /v2/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from trackers.api.gong import calls, trackers, users
+
+urlpatterns = [
+    path("users", users.UsersView.as_view()),
+    path("settings/trackers", trackers.TrackersView.as_view()),
+    path("calls/extensive", calls.ExtensiveView.as_view()),
+    path("calls/transcript", calls.TranscriptView.as_view()),
+]
