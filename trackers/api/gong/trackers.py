@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
-from django.db.models import Max, Prefetch, QuerySet
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -64,9 +64,10 @@ def members_by_login(company: Company) -> dict[Any, Any]:
 def _trackers(company: Company) -> QuerySet[Tracker]:
     versions = TrackerVersion.objects.order_by("-number")
     filters = TrackerFilter.objects.select_related("team", "member").order_by("pk")
+    changes = Tracker.history.filter(id=OuterRef("pk")).order_by("-history_date")
     return (
         Tracker.objects.filter(company=company)
-        .annotate(changed_at=Max("history__history_date"))
+        .annotate(changed_at=Subquery(changes.values("history_date")[:1]))
         .select_related("current_version")
         .prefetch_related(Prefetch("versions", versions), Prefetch("filters", filters))
         .order_by("pk")

@@ -15,6 +15,7 @@ from credits.api.fields import FlagField, instant_text
 from credits.models import Scope
 from trackers.api.gong import numbers, records
 from trackers.api.gong.views import GongView
+from trackers.erasure_requests import is_removed
 from trackers.models import TeamMember
 
 TIMED_VERSION = 7  # Of a UUID, whose first 48 bits are the milliseconds since 1970.
@@ -55,7 +56,7 @@ def _user(member: TeamMember) -> dict[str, Any]:
         "id": numbers.of(member.pk),
         "emailAddress": member.email,
         **_made(member.pk),
-        "active": login is None or login.is_active,
+        "active": not is_removed(member) and (login is None or login.is_active),
         "emailAliases": [],
         "trustedEmailAddress": member.email,
         "firstName": first,
