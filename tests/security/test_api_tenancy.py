@@ -33,6 +33,17 @@ ROWS = {
     "/api/v1/usage/<uuid:id>": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
 }
+# Reads whose body says which rows; every other body asks for a purchase.
+BODIES = {
+    "/v2/calls/extensive": {
+        "filter": {},
+        "contentSelector": {
+            "context": "Extended",
+            "exposedFields": {"parties": True, "content": {"trackers": True}},
+        },
+    },
+    "/v2/calls/transcript": {"filter": {}},
+}
 # Named by a place in one's own ledger: the other's places are one's own, or none.
 BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}
 
@@ -58,7 +69,7 @@ def views(patterns=None, prefix="/") -> dict[str, type[ApiView]]:
         address = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             found |= views(pattern.url_patterns, address)
-        elif isinstance(pattern, URLPattern) and address.startswith("/api/v"):
+        elif isinstance(pattern, URLPattern) and address.startswith(("/api/v", "/v2/")):
             found[address] = pattern.callback.cls
     return found
 
@@ -131,7 +142,7 @@ class Walk:
         """Ask for every address × method, and for every filter with the company's ids."""
         for address, url in addresses(company).items():
             for method in METHODS:
-                self.ask(method, url, {"amount": "1", "order_reference": f"Order {self.asked}"})
+                self.ask(method, url, BODIES.get(address) or self._order())
             view = views()[address]
             for name in view.parameters().fields if issubclass(view, ApiView) else ():
                 for value in ids_of(company):
@@ -139,6 +150,9 @@ class Walk:
             for name in ("company", "company_id", "slug"):
                 for value in (company.pk, company.slug):
                     self.ask("GET", f"{url}?{name}={value}")
+
+    def _order(self) -> dict:
+        return {"amount": "1", "order_reference": f"Order {self.asked}"}
 
 
 def test_every_address_stands_on_the_base_that_knows_the_company():
@@ -173,8 +187,9 @@ def test_the_same_walk_meets_one_s_own_rows(companies, watch):
 
     walk.everywhere(acme)
 
-    met = {place.split("?")[0].rsplit("/v1/")[1].split("/")[0] for place in walk.met[OWN]}
-    assert met >= {"grants", "usage", "purchases"}
+    met = {re.split(r"/v\d/", place.split("?")[0])[1] for place in walk.met[OWN]}
+    assert {address.split("/")[0] for address in met} >= {"grants", "usage", "purchases"}
+    assert met >= {"users", "settings/trackers", "calls/extensive", "calls/transcript"}
 
 
 @pytest.mark.parametrize("address", ROWS)
