@@ -337,6 +337,7 @@ CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_ADVICE = ["trackers.advice.suggested"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_PLANNED = ["trackers.demand.planned_per_day"]
+CREDIT_EXPLAINERS = ["trackers.explaining.sources"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [
     "credits.reports.usage.CreditUsageReport",

@@ -240,9 +240,7 @@ def _explained(
     )
 
 
-def lines_of(
-    event: UsageEvent, rates: dict[str, Decimal], work: Work | None
-) -> tuple[Line, ...]:
+def lines_of(event: UsageEvent, rates: dict[str, Decimal], work: Work | None) -> tuple[Line, ...]:
     """Return the price of a use line by line; nothing where its items are not known for sure.
 
     A use keeps how many calls and e-mails were read, not how many of them were long or had no

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -91,4 +91,4 @@ def _page(request: HttpRequest, found: Explanation, title: str) -> HttpResponse:
             for one in found.drawdowns
         ],
     }
-    return render(request, "admin/credits/explanation.html", context)
+    return TemplateResponse(request, "admin/credits/explanation.html", context)

@@ -220,9 +220,7 @@ class ExplanationOutput(serializers.Serializer[Any]):
         allow_null=True, help_text="What the entry paid for; of a refund, what was refunded."
     )
     arithmetic = serializers.CharField(help_text="The price as a sum.")
-    lines = LineOutput(
-        many=True, help_text="Empty where the items are no longer known one by one."
-    )
+    lines = LineOutput(many=True, help_text="Empty where the items are no longer known one by one.")
     rate_card = CardOutput(allow_null=True)
     reservation = ReservationOutput(allow_null=True)
     lots = LotOutput(many=True, help_text="Their sum is the entry's amount.")
@@ -372,5 +370,3 @@ def _correction(found: Explanation) -> dict[str, Any] | None:
         "made_at": made.created_at,
         "person_id": None if made.by is None else made.by.public_id,
     }
-
-

@@ -31,6 +31,7 @@ REQUESTS_MIN = 150
 ROWS = {
     "/api/v1/grants/<uuid:id>": CreditGrant,
     "/api/v1/usage/<uuid:id>": UsageEvent,
+    "/api/v1/usage/<uuid:id>/explanation": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
 }
 # Reads whose body says which rows; every other body asks for a purchase.
@@ -45,7 +46,10 @@ BODIES = {
     "/v2/calls/transcript": {"filter": {}},
 }
 # Named by a place in one's own ledger: the other's places are one's own, or none.
-BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}
+BY_PLACE = {
+    "/api/v1/ledger/<int:sequence>": LedgerEntry,
+    "/api/v1/ledger/<int:sequence>/explanation": LedgerEntry,
+}
 
 
 @pytest.fixture

@@ -176,7 +176,9 @@ def test_every_answer_is_what_the_document_says(document, program, busy):
     own = {
         "/api/v1/grants/{id}": {"id": busy.grants.get().pk},
         "/api/v1/ledger/{sequence}": {"sequence": 2},
+        "/api/v1/ledger/{sequence}/explanation": {"sequence": 2},
         "/api/v1/usage/{id}": {"id": busy.usage_events.get().pk},
+        "/api/v1/usage/{id}/explanation": {"id": busy.usage_events.get().pk},
         "/api/v1/purchases/{id}": {"id": busy.purchases.get().pk},
     }
     asked = 0
