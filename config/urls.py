@@ -12,5 +12,6 @@ urlpatterns = [
     path("api/", include("credits.api.urls")),
     path("api/", include("billing.api.urls")),
     path("v2/", include("trackers.api.gong.urls")),
+    path("api/", include("trackers.api.urls")),
     path("docs/problems/", include(credits.api.urls.problem_urlpatterns)),
 ]
