@@ -3,6 +3,8 @@
 from trackers.admin import (
     asks,
     backfills,
+    brief_runs,
+    briefs,
     conversations,
     imports,
     people,
@@ -14,6 +16,8 @@ from trackers.admin import (
 __all__ = [
     "asks",
     "backfills",
+    "brief_runs",
+    "briefs",
     "conversations",
     "imports",
     "people",
