@@ -116,7 +116,8 @@ def _of_price(found: Explanation) -> Iterator[str]:
     if not found.lines:
         yield "Which of its calls were long, and what had no text, is no longer known."
     rates = ", ".join(f"{item} {amounts.text(rate)}" for item, rate in sorted(found.rates.items()))
-    yield f"Rate card {found.card.pk}, in force from {_at(found, found.card.effective_at)}: {rates}."
+    since = _at(found, found.card.effective_at)
+    yield f"Rate card {found.card.pk}, in force from {since}: {rates}."
 
 
 def _of_reservation(found: Explanation) -> Iterator[str]:

@@ -234,8 +234,8 @@ def _explained(
         correction=_correction(company, entry),
         corrected=corrected,
         corrections=_corrections(company, entry, event),
-        api_key=_named(ApiKey, company, event and event.api_key_ref),
-        integration=_named(Integration, company, event and event.integration_ref),
+        api_key=None if event is None else _api_key(company, event.api_key_ref),
+        integration=None if event is None else _integration(company, event.integration_ref),
         sources=sources,
     )
 
@@ -368,8 +368,12 @@ def _corrections(
     return tuple(rows.order_by("sequence"))
 
 
-def _named(model: type, company: Company, ref: UUID | None) -> object | None:  # type: ignore[type-arg]
-    return None if ref is None else model.objects.filter(company=company, pk=ref).first()
+def _api_key(company: Company, ref: UUID | None) -> ApiKey | None:
+    return ApiKey.objects.filter(company=company, pk=ref).first() if ref else None
+
+
+def _integration(company: Company, ref: UUID | None) -> Integration | None:
+    return Integration.objects.filter(company=company, pk=ref).first() if ref else None
 
 
 def _sources(event: UsageEvent, with_words: bool) -> Sources:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q, QuerySet
 from django.urls import reverse
 
 from credits import rating
 from credits.explanations import Piece, Sources
-from credits.models import FeatureType, RateItem, UsageEvent
+from credits.models import FeatureType, RateItem, UsageAction, UsageEvent
 from credits.rating import LONG_CALL_SECONDS, Work
 from trackers import entities
 from trackers.entities import Entity
-from trackers.models import AskRequest, Conversation, ConversationKind, EntityType, Quote, Scan
+from trackers.models import (
+    AskCitation,
+    AskRequest,
+    BriefCitation,
+    BriefResult,
+    Conversation,
+    ConversationKind,
+    EntityType,
+    Quote,
+    Scan,
+    SectionKind,
+)
 from trackers.periods import Period, Span
 from trackers.requesters import Requester
 
@@ -28,7 +40,7 @@ def sources(event: UsageEvent, *, with_words: bool) -> Sources | None:
         return _of_tracker(event, with_words)
     if event.feature_type == FeatureType.ASK:
         return _of_ask(event, with_words)
-    return None
+    return _of_brief(event, with_words)
 
 
 def _of_tracker(event: UsageEvent, with_words: bool) -> Sources | None:
@@ -88,29 +100,53 @@ def _of_ask(event: UsageEvent, with_words: bool) -> Sources | None:
     row = AskRequest.objects.filter(company=event.company_id, usage_ref=event.pk).first()
     if row is None:
         return None
-    quotes: dict[Conversation, list[str]] = {}
-    for one in row.citations.select_related("conversation", "utterance").order_by("rank"):
-        quotes.setdefault(one.conversation, []).append(one.quote)
+    cited = row.citations.select_related("conversation", "utterance").order_by("rank")
     return Sources(
         work=_recounted(row),
         question=row.question if with_words else "",
         answer=row.answer if with_words else "",
-        pieces=tuple(
-            Piece(
-                conversation_id=call.pk,
-                kind=call.kind,
-                started_at=call.started_at,
-                title=call.title if with_words else "",
-                quotes=tuple(said) if with_words else (),
-                url=reverse(_ADDRESS, args=[call.pk]),
-            )
-            for call, said in quotes.items()
-        ),
+        pieces=_cited(cited, with_words),
+    )
+
+
+def _of_brief(event: UsageEvent, with_words: bool) -> Sources | None:
+    """Return what one section of a run read, which is charged on its own."""
+    mine = BriefResult.objects.filter(company=event.company_id, usage_ref=event.pk)
+    result = mine.select_related("run").first()
+    if result is None:
+        return None
+    cited = result.citations.select_related("conversation", "utterance").order_by("rank")
+    work = Work(web_searches=event.web_searches)
+    if result.kind == SectionKind.CONVERSATIONS:
+        work = _tally(Conversation.objects.filter(pk__in=result.run.conversation_ids))
+    return Sources(
+        work=work,
+        question=result.question if with_words else "",
+        answer=" ".join(result.text) if with_words else "",
+        pieces=_cited(cited, with_words),
+    )
+
+
+def _cited(cited: Iterable[AskCitation | BriefCitation], with_words: bool) -> tuple[Piece, ...]:
+    """Return the conversations cited, each once, the best one first."""
+    quotes: dict[Conversation, list[str]] = {}
+    for one in cited:
+        quotes.setdefault(one.conversation, []).append(one.quote)
+    return tuple(
+        Piece(
+            conversation_id=call.pk,
+            kind=call.kind,
+            started_at=call.started_at,
+            title=call.title if with_words else "",
+            quotes=tuple(said) if with_words else (),
+            url=reverse(_ADDRESS, args=[call.pk]),
+        )
+        for call, said in quotes.items()
     )
 
 
 def _recounted(row: AskRequest) -> Work | None:
-    """Tally what the question is about anew; whoever asks compares it with what was charged.
+    """Tally what a question is about anew; whoever asks compares it with what was charged.
 
     Calls and e-mails may have come, changed or been erased since.
     """
@@ -121,7 +157,17 @@ def _recounted(row: AskRequest) -> Work | None:
     found = entities.selection(
         entity=Entity(type=EntityType(row.entity_type), id=about, name=""),
         period=Span(Period.CUSTOM_RANGE, since, row.until),
-        requester=Requester(company=row.company, action=row.action),  # type: ignore[arg-type]
+        requester=Requester(company=row.company, action=UsageAction(row.action)),
         now=row.asked_at,
     )
     return found.work
+
+
+def _tally(rows: QuerySet[Conversation]) -> Work:
+    """Tally conversations as they are now, both sides of them."""
+    item = rating.item_of(
+        kind="kind",
+        duration_seconds="duration_seconds",
+        has_text=Q(company_text_count__gt=0) | Q(non_company_text_count__gt=0),
+    )
+    return Work.of_items(dict(Counter(rows.annotate(item=item).values_list("item", flat=True))))

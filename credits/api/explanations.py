@@ -146,7 +146,7 @@ class LotOutput(serializers.Serializer[Any]):
     """How much of one grant the entry moved, and the grant's terms."""
 
     grant_id = IdField()
-    source = serializers.ChoiceField(choices=Source.choices)
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
     amount = AmountField(help_text="With the entry's sign.")
     effective_at = InstantField()
     expires_at = InstantField(allow_null=True)

@@ -19,7 +19,7 @@ from credits.api.answers import RETRY_SECONDS
 from credits.api.fields import CodeField, InstantField, instant_text
 from credits.api.problems import Problem
 from credits.ledger import Key
-from trackers import asking, entities
+from trackers import asking, entities, running_briefs
 from trackers.api import charged
 from trackers.api.gong import numbers
 from trackers.api.gong.views import GongView
@@ -129,6 +129,8 @@ def refused() -> Iterator[None]:
             yield
     except (asking.EmptyQuestion, asking.LongQuestion) as error:
         raise _wrong("question", str(error)) from error
+    except running_briefs.BriefRefused as error:
+        raise _wrong("briefName", str(error)) from error
     except asking.TextErased as error:
         raise Problem(
             problems.UNAVAILABLE, str(error), headers={"Retry-After": str(RETRY_SECONDS)}
