@@ -37,6 +37,7 @@ from credits.models import (
 )
 from credits.rating import Rates, Work, price
 
+CALLS_TOLD_MAX = 200  # Above it the ways to divide calls are not tried one by one.
 OF_RESERVATIONS = (Cause.CAPTURE, Cause.RELEASE, Cause.LAPSE)
 
 
@@ -233,7 +234,7 @@ def _explained(
         grant=None if entry is None else entry.grant,
         correction=_correction(company, entry),
         corrected=corrected,
-        corrections=_corrections(company, entry, event),
+        corrections=_corrections(company, entry),
         api_key=None if event is None else _api_key(company, event.api_key_ref),
         integration=None if event is None else _integration(company, event.integration_ref),
         sources=sources,
@@ -268,6 +269,8 @@ def _tallies(event: UsageEvent, rates: Rates) -> list[Work]:
             free_calls=event.calls, free_emails=event.emails, web_searches=event.web_searches
         )
         return [free] if price(free, rates) == ZERO else []
+    if event.calls > CALLS_TOLD_MAX:
+        return []
     for long, short in product(range(event.calls + 1), repeat=2):
         if long + short > event.calls:
             continue
@@ -356,14 +359,11 @@ def _correction(company: Company, entry: LedgerEntry | None) -> Correction | Non
     return mine.filter(entry=entry).first() or mine.filter(pk=entry.cause_ref).first()
 
 
-def _corrections(
-    company: Company, entry: LedgerEntry | None, event: UsageEvent | None
-) -> tuple[LedgerEntry, ...]:
+def _corrections(company: Company, entry: LedgerEntry | None) -> tuple[LedgerEntry, ...]:
     """Return what corrected the entry; of a refund, all that corrected the charge it refunds."""
-    charge = event.entry_id if event is not None else None
-    sequence = None if entry is None else entry.corrects_sequence or entry.sequence
-    if charge is None and sequence is None:
+    if entry is None:
         return ()
+    sequence = entry.corrects_sequence or entry.sequence
     rows = LedgerEntry.objects.filter(company=company, corrects_sequence=sequence)
     return tuple(rows.order_by("sequence"))
 

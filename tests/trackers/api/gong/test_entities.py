@@ -123,7 +123,7 @@ def test_a_repeated_request_is_charged_again_unless_it_brings_its_key(rich):
 
 
 def test_head_is_refused_for_it_would_be_charged(rich):
-    answer = asking.of(rich).head(f"{ASK}?question=x")
+    answer = asking.of(rich).head(ASK, QUESTION)
 
     assert answer.status_code == 405
     assert not UsageEvent.objects.exists()
