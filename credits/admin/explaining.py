@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -39,10 +39,10 @@ def entry_page(request: HttpRequest, company_slug: str, sequence: int) -> HttpRe
     return _page(request, found, f"Entry #{sequence} explained")
 
 
-@require_safe
-@never_cache
 def usage_page(page: Any, request: HttpRequest, pk: UUID) -> HttpResponse:
     """Explain a use; 404 for one of a company not in scope."""
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET", "HEAD"])
     if not page.has_view_permission(request):
         raise PermissionDenied
     row = page.get_queryset(request).filter(pk=pk).select_related("company").first()
