@@ -21,6 +21,7 @@ from credits.api.views import ApiView, PageView
 from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
 from tests.security import seeding
 from tests.support import api, people
+from trackers.models import AskRequest
 
 pytestmark = pytest.mark.django_db
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
@@ -33,6 +34,7 @@ ROWS = {
     "/api/v1/usage/<uuid:id>": UsageEvent,
     "/api/v1/usage/<uuid:id>/explanation": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
+    "/api/v1/ask/<uuid:id>": AskRequest,
 }
 # Reads whose body says which rows; every other body asks for a purchase.
 BODIES = {

@@ -19,12 +19,13 @@ from credits.models import Company
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import conversations, dumping, people, uploads
+from tests.support import asks, conversations, dumping, people, uploads
 from tests.support.conversations import record
-from trackers import scanning
-from trackers.models import Quote, Scan, Tracker
+from trackers import entities, scanning
+from trackers.models import EntityType, Quote, Scan, Tracker
 
 PLACES = (
+    "asked",
     "id",
     "source",
     "title",
@@ -86,6 +87,7 @@ def leave_words_everywhere(acme: Company, words: dict[str, str], tracker: Tracke
     scan = Scan.objects.get(conversation__external_id=f"crm:{words['id']}", state="DONE")
     Scan.objects.filter(pk=scan.pk).update(answer=f"Because of {words['answered']}.")
     assert Quote.objects.filter(scan=scan).exists()
+    ask_about(acme, words)
     tracker.refresh_from_db()
     tracker.examples = [*tracker.examples, f"That is too expensive for {words['quoted']}"]
     tracker.save()
@@ -105,6 +107,18 @@ def leave_words_everywhere(acme: Company, words: dict[str, str], tracker: Tracke
         content=json.dumps({"id": words["id"], "text": words["said"]}).encode(),
         name=f"{words['customer']}.jsonl",
     )
+
+
+def ask_about(acme: Company, words: dict[str, str]) -> None:
+    """Ask about the customer, so that question, answer and citation say words of theirs.
+
+    It goes with what it cites.
+    """
+    address = f"{words['customer']}@globex.example"
+    person = entities.find(company=acme, entity_type=EntityType.CONTACT, id=address)
+    cited = asks.ask(acme, f"Too expensive for {words['asked']}?", entity=person)
+    assert words["quoted"] in cited.answer
+    assert cited.citations.exists()
 
 
 def reports(company: Company) -> dict[str, bytes]:

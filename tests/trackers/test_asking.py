@@ -140,7 +140,7 @@ def test_it_is_refused_where_it_cannot_be_paid(acme):
     for _ in range(5):
         asks.ask(acme)
 
-    with pytest.raises(InsufficientCredits, match=r"needs 1.600 credits and 0.400 are available"):
+    with pytest.raises(InsufficientCredits, match=r"needs 1.6 credits and 0.4 are available"):
         asks.ask(acme)
 
     assert AskRequest.objects.count() == 6
@@ -148,7 +148,7 @@ def test_it_is_refused_where_it_cannot_be_paid(acme):
 
 
 def test_above_the_maximum_nothing_is_done(acme):
-    with pytest.raises(AboveMaximum, match=r"This needs 1.600 credits and max_credits is 1.599"):
+    with pytest.raises(AboveMaximum, match=r"This needs 1.6 credits and max_credits is 1.599"):
         asks.ask(acme, max_credits=Decimal("1.599"))
 
     assert not Reservation.objects.exists()
