@@ -122,8 +122,9 @@ def state(run: Any) -> SafeString:
 
 def _facts(request: HttpRequest, run: BriefRun) -> list[tuple[str, object]]:
     company = run.company
-    since = shown.instant(run.since, company) if run.since else "the beginning"
-    who = run.started_by.get_full_name() if run.started_by else ""
+    since = shown.instant_in_words(run.since, company) if run.since else "the beginning"
+    until = shown.instant_in_words(run.until, company)
+    who = f", {run.started_by.get_full_name()}" if run.started_by else ""
     return reading.facts(
         [
             ("Brief", shown.link_if_allowed(request, run.brief)),
@@ -131,9 +132,9 @@ def _facts(request: HttpRequest, run: BriefRun) -> list[tuple[str, object]]:
             (run.get_entity_type_display(), shown.link_if_allowed(request, run.entity_row)),
             (
                 "Period",
-                f"{run.get_period_display()}: {since} – {shown.instant(run.until, company)}",
+                f"{run.get_period_display()}: {since} – {until}",
             ),
-            ("Started", f"{shown.instant(run.started_at, company)}, {who}"),
+            ("Started", f"{shown.instant_in_words(run.started_at, company)}{who}"),
             ("Through", run.get_action_display()),
             ("Credits", shown.amount(run.credits, metric="run-credits")),
             ("Held at first", shown.amount(run.estimate, metric="run-estimate")),
