@@ -339,7 +339,7 @@ COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 # What else names a person who is removed: what it is called, and what is called with the user.
 PERSON_REMOVAL = [("team members made unknown", "trackers.erasure.forget_person")]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
-CREDIT_ADVICE = ["trackers.advice.suggested"]
+CREDIT_ADVICE = ["trackers.advice.suggested", "trackers.reuse.spared"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_PLANNED = ["trackers.demand.planned_per_day"]
 CREDIT_EXPLAINERS = ["trackers.explaining.sources"]

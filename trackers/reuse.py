@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Subquery, Sum
+from django.db.models.functions import Coalesce, Now
 
 from credits import audit
+from credits.advice import Advice, AskedAdvice
+from credits.amounts import ZERO, AmountField
 from credits.audit import Action
 from credits.models import Company, UsageAction, User
 from trackers import locks
@@ -19,6 +22,7 @@ from trackers.models import AnswerReuse, AskCitation, AskRequest
 from trackers.periods import Span
 from trackers.requesters import Requester
 
+SPARED_FOR = timedelta(days=30)
 CHARGED = [UsageAction.API_REQUEST, UsageAction.MCP_REQUEST]
 
 
@@ -102,6 +106,16 @@ def saved(*, company: Company, since: datetime | None = None) -> Decimal:
         rows = rows.filter(asked_at__gte=since)
     total: Decimal = rows.aggregate(saved=Sum("saved", default=Decimal(0)))["saved"]
     return total
+
+
+def spared(*, company: Company) -> AskedAdvice:
+    """Ask for what reuse saved in the last 30 days, for the credits page (``CREDIT_ADVICE``)."""
+    rows = AskRequest.objects.filter(
+        company=company, action=UsageAction.REUSED, asked_at__gte=Now() - SPARED_FOR
+    )
+    total = rows.order_by().values("company").annotate(spared=Sum("saved")).values("spared")
+    value = Coalesce(Subquery(total), ZERO, output_field=AmountField())
+    return AskedAdvice(value, lambda amount: Advice(reused=amount))
 
 
 def _said(instant: datetime | None) -> str:

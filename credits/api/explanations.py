@@ -18,7 +18,6 @@ from credits.api.usage import UsageOutput
 from credits.api.views import ApiView, not_found
 from credits.explanations import Explanation
 from credits.models import (
-    CorrectionKind,
     RateItem,
     ReservationState,
     Scope,
@@ -159,7 +158,7 @@ class CorrectionOutput(serializers.Serializer[Any]):
     """The act of a person that wrote the entry."""
 
     id = IdField()
-    kind = serializers.ChoiceField(choices=CorrectionKind.choices)
+    kind = serializers.CharField(help_text="CANCELLED, VOIDED, REFUNDED or ADJUSTED.")
     reason = serializers.CharField()
     made_at = InstantField()
     person_id = IdField(allow_null=True)

@@ -346,6 +346,8 @@ READS = {
     "problems": "explains errors",
     "problem": "explains an error",
     "/api/v1/balance": "figures",
+    "/api/v1/ask": "a use of credits, which the ledger states itself",
+    "api_ask": "an answer",
     "/api/v1/grants": "figures",
     "/api/v1/grants/<uuid:id>": "figures",
     "/api/v1/ledger": "figures",
@@ -360,6 +362,7 @@ READS = {
 COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
     "list_settings": "prints",
+    "benchmark_ask": "works in a database of its own, which it removes",
     "benchmark_trackers": "works in a database of its own, which it removes",
     "demo": "makes companies up in an empty database; their people's acts leave their own lines",
 }

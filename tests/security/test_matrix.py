@@ -92,7 +92,6 @@ PLACES: dict[Act, tuple[str, ...]] = {
         *lists("credits", *LEDGER),
         "admin:ledger_entry",
         "admin:ledger_explanation",
-        "admin:credits_usageevent_explanation",
     ),
     Act.EXPORT_REPORTS: (
         *lists("credits", "exportjob"),

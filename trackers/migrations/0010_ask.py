@@ -13,6 +13,7 @@ import credits.identifiers
 import credits.tenancy
 import trackers.periods
 from credits.identifiers import new_id
+from credits.statistics import keep_no_statistics
 from credits.tenancy import CompositeKey, add_composite_keys
 
 KEYS = (
@@ -25,6 +26,11 @@ KEYS = (
     CompositeKey("trackers_askcitation", "ask_id", "trackers_askrequest"),
     CompositeKey("trackers_askcitation", "conversation_id", "trackers_conversation"),
     CompositeKey("trackers_askcitation", "utterance_id", "trackers_utterance"),
+)
+# The planner keeps no statistics of what can be erased, as 0007_intake says.
+WORDS = (
+    ("trackers_contact", ("email", "name")),
+    ("trackers_askrequest", ("question", "answer", "analyzer", "reuse_digest")),
 )
 BATCH_SIZE = 2000
 # Each address once, as its first conversations had it: the first name and account there were.
@@ -523,5 +529,6 @@ class Migration(migrations.Migration):
             ),
         ),
         add_composite_keys(KEYS),
+        keep_no_statistics(WORDS),
         migrations.RunPython(make_contacts, migrations.RunPython.noop),
     ]

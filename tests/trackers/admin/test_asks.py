@@ -193,3 +193,17 @@ def test_a_contact_is_listed_with_its_account_or_as_a_lead(acme):
 
     assert "carl@globex.example" in page
     assert "Lead: no account" in page
+
+
+def test_the_credits_page_says_what_reuse_saved(acme):
+    people.credits_for(acme, "10")
+    reuse.switch(company=acme, is_on=True, by=people.alice(acme))
+    browser = signed_in(people.bob(acme))
+    asks.ask(acme)
+    before = browser.get("/admin/credits/").content.decode()
+
+    asks.ask(acme)
+
+    after = browser.get("/admin/credits/").content.decode()
+    assert "reused-saved" not in before
+    assert 'data-metric="reused-saved" data-value="1.6"' in after
