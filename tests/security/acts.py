@@ -356,6 +356,12 @@ READS = {
     "/api/v1/usage/<uuid:id>": "figures",
     "/api/v1/rate-card": "figures",
     "api_purchase": "figures",
+    "/api/v1/ask": "uses credits; the ledger states it",
+    "api_ask": "what was answered",
+    "/api/v1/briefs": "what briefs consist of",
+    "/api/v1/briefs/<uuid:id>": "what a brief consists of",
+    "/api/v1/briefs/<uuid:id>/runs": "uses credits; the ledger states it",
+    "api_brief_run": "what a brief said",
 }
 
 # Commands and tasks that write and leave no line of their own.

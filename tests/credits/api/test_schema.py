@@ -154,10 +154,6 @@ def busy(acme):
     statement.lot(acme, "March", "10")
     statement.charge(acme, "1.5")
     statement.reserve(acme, "2")
-    asks.globex(acme)
-    person = api.admin(acme)
-    asks.ask(acme, requester=asks.at_the_page(acme, person))
-    briefs.run(briefs.by_hand(person, acme), briefs.brief(acme, person))
     return acme
 
 
