@@ -191,8 +191,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Outside all others: each answer tells the request's id, a problem too.
     "credits.origins.OriginMiddleware",
-    # Outside all that follow: what they answer below /api/ becomes a problem there.
+    # Outside all that follow: errors that they answer below /api/ and /v2/ get their shape there.
     "credits.api.answers.ApiMiddleware",
+    "trackers.api.gong.answers.GongMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -329,11 +330,8 @@ ANALYZER = env.text(
     "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
     "Dotted path of the analyzer that answers tracker questions.",
 )
-CREDIT_CHECKS = [
-    "trackers.reconciliation.breaches",
-    "billing.reconciliation.breaches",
-    "billing.reconciliation.unordered",
-]
+CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
+CREDIT_CHECKS += ["billing.reconciliation.unordered"]
 # What else ends when a company is closed; each is called with company, by and now.
 COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
 # What of it the dialog says in numbers: called with company, each returns (name, count).
@@ -344,6 +342,7 @@ CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_ADVICE = ["trackers.advice.suggested", "trackers.reuse.spared"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_PLANNED = ["trackers.demand.planned_per_day"]
+CREDIT_EXPLAINERS = ["trackers.explaining.sources"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [
     "credits.reports.usage.CreditUsageReport",

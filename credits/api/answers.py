@@ -81,11 +81,12 @@ def to_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | No
     This is REST framework's EXCEPTION_HANDLER.
     """
     request: HttpRequest = context["request"]._request
-    problem = _problem(error, context["view"])
+    problem = problem_of(error, context["view"])
     return None if problem is None else of(request, problem)
 
 
-def _problem(error: Exception, view: Any) -> Problem | None:
+def problem_of(error: Exception, view: Any) -> Problem | None:
+    """Return the problem that an error of a view is; None for what nobody expected."""
     match error:
         case Problem():
             return error

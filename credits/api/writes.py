@@ -82,7 +82,7 @@ def read(view: ApiView, *, body: type[serializers.Serializer[Any]]) -> tuple[Key
 
     :raises Problem: for a key that is missing or cannot be kept, and a body that is wrong.
     """
-    text = _key(view)
+    text = key_text(view)
     values = reading.body(body, view.request.data)
     # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
     return Key.of(text, body={name: _said(value) for name, value in values.items()}), values
@@ -120,7 +120,11 @@ def text_of(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
-def _key(view: ApiView) -> str:
+def key_text(view: ApiView) -> str:
+    """Return the key that a request brought.
+
+    :raises Problem: it brought none, or one that cannot be kept.
+    """
     text = view.request.headers.get(HEADER, "")
     if not text:
         raise Problem(problems.IDEMPOTENCY_KEY_MISSING, problems.IDEMPOTENCY_KEY_MISSING.detail)

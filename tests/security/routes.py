@@ -113,6 +113,7 @@ def _entry(route: Route, target: Company) -> Any:
 NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/grants/<uuid:id>": CreditGrant,
     "api/v1/usage/<uuid:id>": UsageEvent,
+    "api/v1/usage/<uuid:id>/explanation": UsageEvent,
     "api/v1/purchases/<uuid:id>": Purchase,
     "api/v1/ask/<uuid:id>": AskRequest,
     "api/v1/briefs/<uuid:id>": Brief,

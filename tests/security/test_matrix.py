@@ -88,7 +88,11 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_scan_by",
         "admin:trackers_scan_export",
     ),
-    Act.VIEW_LEDGER: (*lists("credits", *LEDGER), "admin:ledger_entry"),
+    Act.VIEW_LEDGER: (
+        *lists("credits", *LEDGER),
+        "admin:ledger_entry",
+        "admin:ledger_explanation",
+    ),
     Act.EXPORT_REPORTS: (
         *lists("credits", "exportjob"),
         "admin:credits_reports",
