@@ -90,7 +90,7 @@ def _problem(error: Exception, view: Any) -> Problem | None:
         case Problem():
             return error
         case RateLimited():
-            return _rate_limited(error)
+            return rate_limited(error)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Problem(
                 problems.UNAUTHORIZED, str(error.detail), headers={"WWW-Authenticate": CHALLENGE}
@@ -131,7 +131,8 @@ def _not_read(headers: Mapping[str, str]) -> str:
     return f"Send the body as application/json, not as {shortened(sent)}."
 
 
-def _rate_limited(error: RateLimited) -> Problem:
+def rate_limited(error: RateLimited) -> Problem:
+    """Return the problem for a request too many: which limit, and when to try again."""
     span = "a day" if error.limit == PER_DAY else "any second"
     wait = f"{error.retry_seconds:,} second{'' if error.retry_seconds == 1 else 's'}"
     return Problem(
