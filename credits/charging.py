@@ -282,6 +282,7 @@ def _usage_event(
         **ledger.fields_of(use),
     )
     event._state.adding = False
+    event.available = answer.available
     return event
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -59,11 +60,8 @@ def once(
 
     :raises Problem: for a key that is missing, in use, or of another request.
     """
-    text = _key(view)
-    values = reading.body(body, view.request.data)
-    # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
-    key = Key.of(text, body={name: _said(value) for name, value in values.items()})
-    try:
+    key, values = read(view, body=body)
+    with refused():
         answer = idempotency.once(
             company=view.company,
             operation=operation,
@@ -71,6 +69,30 @@ def once(
             now=timezone.now(),
             act=lambda: act(values),
         )
+    headers = {"Location": answer.location, "Cache-Control": "no-store"}
+    if answer.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    return HttpResponse(
+        answer.text, status=answer.status, content_type="application/json", headers=headers
+    )
+
+
+def read(view: ApiView, *, body: type[serializers.Serializer[Any]]) -> tuple[Key, dict[str, Any]]:
+    """Return the key of a request and the values of its body, which the key is of.
+
+    :raises Problem: for a key that is missing or cannot be kept, and a body that is wrong.
+    """
+    text = _key(view)
+    values = reading.body(body, view.request.data)
+    # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
+    return Key.of(text, body={name: _said(value) for name, value in values.items()}), values
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Answer a key that is in use or of another request with its problem."""
+    try:
+        yield
     except idempotency.InFlight as error:
         raise Problem(
             problems.IDEMPOTENCY_IN_FLIGHT,
@@ -87,12 +109,6 @@ def once(
             problems.IDEMPOTENCY_ANSWER_EXPIRED.detail,
             result_id=str(error.result_ref),
         ) from error
-    headers = {"Location": answer.location, "Cache-Control": "no-store"}
-    if answer.is_replay:
-        headers["Idempotent-Replayed"] = "true"
-    return HttpResponse(
-        answer.text, status=answer.status, content_type="application/json", headers=headers
-    )
 
 
 def _said(value: Any) -> Any:

@@ -1,4 +1,11 @@
 from trackers.models.advice import AdviceRun, Narrowing, Suggestion, SuggestionKind
+from trackers.models.asks import (
+    QUESTION_LENGTH_MAX,
+    AnswerReuse,
+    AskCitation,
+    AskRequest,
+    EntityType,
+)
 from trackers.models.conversations import (
     Affiliation,
     Conversation,
@@ -7,7 +14,7 @@ from trackers.models.conversations import (
     Utterance,
 )
 from trackers.models.intake import ImportFile, ImportFormat, ImportUpload, Retention
-from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
+from trackers.models.people import Contact, CustomerAccount, Deal, Team, TeamMember
 from trackers.models.previews import (
     PREVIEW_CONVERSATIONS_MAX,
     ConversationVectors,
@@ -35,17 +42,23 @@ from trackers.models.trackers import (
 __all__ = [
     "FREE_KINDS",
     "PREVIEW_CONVERSATIONS_MAX",
+    "QUESTION_LENGTH_MAX",
     "AdviceRun",
     "Affiliation",
+    "AnswerReuse",
     "AnswerType",
+    "AskCitation",
+    "AskRequest",
     "Backfill",
     "BackfillState",
     "Confidence",
+    "Contact",
     "Conversation",
     "ConversationKind",
     "ConversationVectors",
     "CustomerAccount",
     "Deal",
+    "EntityType",
     "FilterField",
     "ImportFile",
     "ImportFormat",
