@@ -256,9 +256,7 @@ def revoke_all(*, company: Company, by: User | None, now: datetime) -> int:
 
 
 @sensitive_variables("text", "secret")
-def authenticate(
-    *, text: str, address: str, now: datetime, reads_context: bool = False
-) -> ApiKey:
+def authenticate(*, text: str, address: str, now: datetime, reads_context: bool = False) -> ApiKey:
     """Return the key whose text a request from ``address`` brought, and note that it was used.
 
     One refusal for every reason, so that nobody learns which keys there are. A key of a personal

@@ -53,16 +53,18 @@ def create(
     if not 0 < len(name.strip()) <= NAME_LENGTH_MAX:
         raise NameMissing(NameMissing.__doc__)
     is_personal = context == IntegrationContext.PERSONAL
-    if is_personal and person is None:
+    if not is_personal:
+        person = None
+    elif person is None:
         raise PersonMissing(PersonMissing.__doc__)
-    if is_personal and not people(company).filter(pk=person and person.pk).exists():
+    elif not people(company).filter(pk=person.pk).exists():
         raise NotAMember(NotAMember.__doc__)
     row = Integration(
         company=company,
         name=name.strip(),
         kind=kind,
         context=context,
-        person=person if is_personal else None,
+        person=person,
     )
     try:
         with transaction.atomic():
@@ -93,6 +95,6 @@ def people(company: Company) -> QuerySet[User]:
 
 def is_open(integration: Integration) -> bool:
     """Tell whether keys of an integration open anything: not once its person has left."""
-    if integration.context != IntegrationContext.PERSONAL:
+    if integration.person_id is None:
         return True
     return people(integration.company).filter(pk=integration.person_id).exists()

@@ -41,6 +41,13 @@ NAME_REFUSALS = (integrations.NameMissing, integrations.NameTaken)
 PERSON_REFUSALS = (integrations.PersonMissing, integrations.NotAMember)
 
 
+class PersonField(forms.ModelChoiceField[User]):
+    """A choice of one of the company's people, by name."""
+
+    def label_from_instance(self, obj: User) -> str:
+        return obj.get_full_name() or obj.email
+
+
 class ConnectForm(forms.Form):
     """Which client, what it may read and do; ``id`` makes a second submit known."""
 
@@ -62,7 +69,7 @@ class ConnectForm(forms.Form):
         widget=UnfoldAdminRadioSelectWidget,
         help_text="Fixed from now on.",
     )
-    person = forms.ModelChoiceField(
+    person = PersonField(
         queryset=User.objects.none(),
         required=False,
         widget=UnfoldAdminSelectWidget,
@@ -90,7 +97,6 @@ class ConnectForm(forms.Form):
         field = self.fields["person"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = integrations.people(company).order_by("name", "email")
-        field.label_from_instance = lambda user: user.get_full_name() or user.email  # type: ignore[method-assign]
 
 
 class TryForm(forms.Form):
@@ -258,5 +264,5 @@ def _render(
     page: IntegrationAdmin, request: HttpRequest, template: str, context: dict[str, Any]
 ) -> HttpResponse:
     site = page.admin_site
-    request.current_app = site.name  # type: ignore[attr-defined]
+    request.current_app = site.name
     return TemplateResponse(request, template, site.each_context(request) | context)

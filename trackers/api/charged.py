@@ -82,9 +82,7 @@ PARAMETERS = [
 class ChargedInput(serializers.Serializer[Any]):
     """What every charged request may say about its price."""
 
-    dry_run = FlagField(
-        required=False, help_text="true: say the price and do nothing. Free."
-    )
+    dry_run = FlagField(required=False, help_text="true: say the price and do nothing. Free.")
     max_credits = AmountField(
         required=False, help_text="The most this may cost; above it nothing is done."
     )

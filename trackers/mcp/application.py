@@ -1,4 +1,4 @@
-"""The door over HTTP: host, origin and key are looked at before the protocol's server sees anything.
+"""The door over HTTP: host, origin and key are looked at before the protocol's server is.
 
 Stateless: each request is answered by itself, so that any web process answers any request, and
 there is no session to hijack. Nothing is pushed to clients, so there is nothing to GET.
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost, RequestDataTooBig
+from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.db import OperationalError
 from django.http import HttpRequest

@@ -9,13 +9,18 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from credits import amounts
-from credits.api.problems import UNKNOWN_PARAMETER, INVALID_PARAMETER, Problem, nearest
+from credits.api.problems import INVALID_PARAMETER, UNKNOWN_PARAMETER, Problem, nearest
 from trackers.models import EntityType
 from trackers.periods import Period, PeriodRefused, Span
 
 TEXT_LENGTH_MAX = 2000
 NAME_LENGTH_MAX = 254
 KEY_LENGTH_MAX = 255
+PERIOD_IN_SHORT = {
+    "type": "string",
+    "description": "As for ask_account",
+    "default": Period.LAST_90DAYS.value,
+}
 # What can be said in pydantic's words at all is said in ours.
 SENTENCES = {
     "missing": "This is needed.",
@@ -47,11 +52,10 @@ def _without_null(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX), AfterValidator(_without_null)]
-Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX), AfterValidator(_without_null)]
-KeyText = Annotated[
-    str, Field(min_length=1, max_length=KEY_LENGTH_MAX), AfterValidator(_without_null)
-]
+Clean = AfterValidator(_without_null)
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH_MAX), Clean]
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX), Clean]
+KeyText = Annotated[str, Field(min_length=1, max_length=KEY_LENGTH_MAX), Clean]
 Credits = Annotated[Decimal, AfterValidator(_exact)]
 Instant = Annotated[datetime, AfterValidator(_in_utc)]
 
@@ -60,6 +64,8 @@ class Arguments(BaseModel):
     """What a tool takes; what it does not take is refused by name."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    # What the list of tools says of an argument instead of its own schema.
+    listed_as: ClassVar[dict[str, dict[str, Any]]] = {}
 
 
 class Nothing(Arguments):
@@ -107,12 +113,17 @@ class AskDeal(Charged):
 class GenerateBrief(Charged):
     """A brief to run, about what it is a template for."""
 
+    listed_as: ClassVar[dict[str, dict[str, Any]]] = {"period": PERIOD_IN_SHORT}
+
     brief: Annotated[Name, Field(description="Name or id")]
     entity: Annotated[Name, Field(description="Name or id of what it is about")]
 
 
 class EstimateCost(Timed):
     """An ask or, with a brief, a run of it."""
+
+    # Named once in a list that every client pays for by the token; a wrong name is told the right.
+    listed_as: ClassVar[dict[str, dict[str, Any]]] = {"period": PERIOD_IN_SHORT}
 
     entity_type: EntityType
     entity: Annotated[Name, Field(description="Name or id")]
@@ -157,10 +168,8 @@ def schema(kind: type[Arguments]) -> dict[str, Any]:
     """Return the arguments' JSON Schema in as few words as say it: clients pay for each."""
     written = kind.model_json_schema()
     shared = written.get("$defs", {})
-    properties = {
-        name: _slim(part, shared) for name, part in written.get("properties", {}).items()
-    }
-    slim = {"type": "object", "properties": properties, "additionalProperties": False}
+    properties = {name: _slim(part, shared) for name, part in written.get("properties", {}).items()}
+    slim = {"type": "object", "properties": properties | kind.listed_as}
     if needed := written.get("required"):
         slim["required"] = needed
     return slim
@@ -182,8 +191,9 @@ def _slim(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
     if found.get("default", ...) is None:
         del found["default"]
     if "enum" in found:
-        found.pop("description", None) if "description" not in part else None
+        # An enumeration's own docstring, and the type that its values show.
         found.pop("type", None)
+        found.pop("description", None)
     return found
 
 

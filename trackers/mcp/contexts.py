@@ -24,9 +24,7 @@ class PersonalRequester(Requester):
 def requester(*, key: ApiKey, request_id: str) -> Requester:
     """Return who asks by a key at this door."""
     integration = key.integration
-    is_personal = (
-        integration is not None and integration.context == IntegrationContext.PERSONAL
-    )
+    is_personal = integration is not None and integration.context == IntegrationContext.PERSONAL
     person = integration.person if integration is not None and is_personal else None
     kind = PersonalRequester if is_personal else Requester
     return kind(
@@ -55,6 +53,4 @@ def taken_part_in(*, company: Company, person: User) -> Q:
     )
     took_part = Participant.objects.filter(company=company, team_member__in=members)
     # Through a subquery: a join would give a conversation once for each of them who was in it.
-    return (
-        Q(team__in=teams) | Q(owner__in=members) | Q(pk__in=took_part.values("conversation"))
-    )
+    return Q(team__in=teams) | Q(owner__in=members) | Q(pk__in=took_part.values("conversation"))

@@ -1,4 +1,4 @@
-"""The tools there are: what each is told, what it costs, what its key must be allowed, what it does."""
+"""The tools there are: what each is told, what it costs, and which scope a key needs for it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 import anyio
@@ -54,8 +53,7 @@ class Command(BaseCommand):
         port = options["port"]
         if not 1 <= port <= PORT_MAX:
             raise CommandError(f"A port is a number from 1 to {PORT_MAX:,}.", returncode=2)
-        # On stderr as everything that is said: over stdio, stdout is the protocol's.
-        print(f"MCP server: http://127.0.0.1:{port}/mcp. Ctrl-C ends it.", file=sys.stderr)
+        self.stderr.write(f"MCP server: http://127.0.0.1:{port}/mcp. Ctrl-C ends it.")
         uvicorn.run(
             Application().alone,
             host="127.0.0.1",
