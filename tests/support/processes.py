@@ -47,6 +47,7 @@ def web_server(dsn: str, *, environment: dict[str, str] | None = None) -> Iterat
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
+    command += ["--no-proxy-headers"]
     process = subprocess.Popen(
         command,
         cwd=PROJECT,

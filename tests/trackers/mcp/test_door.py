@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from billing import closing
 from credits import api_keys
 from credits.models import ApiKey, Membership
 from tests.support import ai_clients, api, people
