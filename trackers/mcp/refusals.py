@@ -23,9 +23,9 @@ def as_problems() -> Iterator[None]:
             yield
     except RateLimited as error:
         raise answers.rate_limited(error) from error
-    except asking.EmptyQuestion as error:
+    except (asking.EmptyQuestion, asking.LongQuestion) as error:
         raise Problem(problems.INVALID_PARAMETER, f"question: {error}") from error
     except AuthenticationFailed as error:
         raise Problem(problems.UNAUTHORIZED, str(error.detail)) from error
-    except NoRateCard as error:
+    except (NoRateCard, asking.TextErased) as error:
         raise Problem(problems.UNAVAILABLE, str(error)) from error
