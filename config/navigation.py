@@ -65,12 +65,20 @@ GROUPS = (
         ),
     ),
     Group(
+        "Ask and briefs",
+        (
+            Item("Ask anything", "contact_support", "admin:trackers_askrequest_ask", Act.ASK),
+            _list("Questions", "question_answer", "trackers_askrequest", Act.VIEW_CONVERSATIONS),
+        ),
+    ),
+    Group(
         "Conversations",
         (
             _list("Conversations", "forum", "trackers_conversation", Act.VIEW_CONVERSATIONS),
             _list("Imports", "upload_file", "trackers_importupload", Act.IMPORT_CONVERSATIONS),
             _list("Accounts", "domain", "trackers_customeraccount", Act.VIEW_CONVERSATIONS),
             _list("Deals", "handshake", "trackers_deal", Act.VIEW_CONVERSATIONS),
+            _list("Contacts", "contacts", "trackers_contact", Act.VIEW_CONVERSATIONS),
             _list("Teams", "groups", "trackers_team", Act.VIEW_CONVERSATIONS),
             _list("Team members", "badge", "trackers_teammember", Act.VIEW_CONVERSATIONS),
         ),

@@ -29,6 +29,8 @@ class Act(StrEnum):
     IMPORT_CONVERSATIONS = "import conversations"
     ERASE_CONVERSATIONS = "erase conversations and set their retention"
     VIEW_RESULTS = "see results"
+    ASK = "ask about accounts, deals and people"
+    SWITCH_REUSE = "switch answer reuse"
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
@@ -66,6 +68,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_CONVERSATIONS,
     Act.IMPORT_CONVERSATIONS,
     Act.ERASE_CONVERSATIONS,
+    Act.ASK,
     Act.VIEW_BILLING,
     Act.REQUEST_CREDITS,
     Act.VIEW_AUDIT,
@@ -85,8 +88,9 @@ MATRIX: dict[Standing, frozenset[Act]] = {
         Act.EDIT_CONTRACTS,
     },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
-    # Keys are what sets a tech admin apart; the vendor makes none that act as a company.
-    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS},
+    # Keys, and what programs get, set a tech admin apart; the vendor makes none that act as a
+    # company.
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS, Act.SWITCH_REUSE},
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }

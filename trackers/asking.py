@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credits import balances, charging, rating
+from credits import audit, balances, charging, rating
 from credits.amounts import ZERO
-from credits.idempotency import Claim
+from credits.audit import Action
+from credits.idempotency import AnswerExpired, Claim
 from credits.identifiers import new_id
 from credits.ledger import Key
 from credits.models import FeatureType, UsageAction
@@ -31,6 +32,7 @@ from trackers.periods import Span
 from trackers.requesters import Feature, Requester
 
 OPERATION = "ask"
+ATTEMPTS_MAX = 3
 
 
 class EmptyQuestion(ValueError):
@@ -83,6 +85,7 @@ def ask(
     :raises InsufficientCredits: nothing was done.
     :raises InFlight: another request with the key is under way.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises AnswerExpired: the key was used, and its answer is erased.
     :raises TextErased: nothing was charged.
     :raises CompanyClosed: nothing is asked in a closed company.
     """
@@ -94,12 +97,21 @@ def ask(
     with charged_requests.claimed(requester=requester, operation=OPERATION, key=key) as claim:
         if claim is not None and claim.result_ref is not None:
             return _replayed(requester, claim.result_ref)
-        selection = entities.selection(entity=entity, period=period, requester=requester, now=now)
-        row = _row(requester, question, entity, period, selection, now)
-        first = _reusable(requester, question, entity, period, selection)
-        if first is not None:
-            return _reuse(row, first, requester, selection, claim)
-        return _answer(row, requester, selection, claim, max_credits)
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            selection = entities.selection(
+                entity=entity, period=period, requester=requester, now=now
+            )
+            row = _row(requester, question, entity, period, selection, now)
+            first = _reusable(requester, question, entity, period, selection)
+            try:
+                if first is not None:
+                    return _reuse(row, first, requester, selection, claim)
+                return _answer(row, requester, selection, claim, max_credits)
+            except TextErased:
+                # What was erased is no longer selected: what is left is asked again.
+                if attempt == ATTEMPTS_MAX:
+                    raise
+    raise AssertionError("The last attempt returns or raises.")
 
 
 def feature_of(entity_type: EntityType) -> Feature:
@@ -164,6 +176,14 @@ def _answer(
         row.credits, row.usage_ref = charge.credits, charge.usage_id
         row.save(force_insert=True)
         _cite(row, answer)
+        if requester.is_free and requester.user is not None:
+            audit.record(
+                action=Action.STARTED,
+                by=requester.user,
+                company=row.company_id,
+                subject=audit.named(row, f"about {_ARTICLES[EntityType(row.entity_type)]}"),
+                after={"calls": row.calls, "e-mails": row.emails},
+            )
         if claim is not None:
             claim.remember(row.pk, now=row.asked_at)
         return row
@@ -288,6 +308,8 @@ def _told(row: AskRequest, remaining: Decimal) -> AskRequest:
 
 def _replayed(requester: Requester, pk: UUID) -> AskRequest:
     row = AskRequest.objects.get(company=requester.company, pk=pk)
+    if row.erased_at is not None:
+        raise AnswerExpired(row.pk)
     row.is_replay = True
     if row.remaining is None:  # Its process died between charging and telling.
         row.remaining = balances.now(company=requester.company).available

@@ -89,6 +89,20 @@ def find(*, company: Company, entity_type: EntityType, id: UUID | str) -> Entity
     return Entity(type=EntityType(entity_type), id=found.pk, name=str(found))
 
 
+def address_of(entity: Entity) -> str:
+    """Return what a person writes to name an entity: a name, or a person's e-mail address.
+
+    A deal whose name another has too is named by its id.
+    """
+    if entity.type == EntityType.DEAL:
+        same = Deal.objects.filter(pk=entity.id).values("company")
+        rows = Deal.objects.filter(company__in=same, name__iexact=entity.name)
+        return entity.name if rows.count() == 1 else str(entity.id)
+    if entity.type in (EntityType.CONTACT, EntityType.LEAD):
+        return Contact.objects.get(pk=entity.id).email
+    return entity.name
+
+
 def search(*, company: Company, entity_type: EntityType, text: str) -> list[Entity]:
     """Return the first entities, by name, of which the name or address has the text in it."""
     rows = (

@@ -16,6 +16,8 @@ APPS = ("credits", "trackers", "billing", "config")
 REASONS = {
     "trackers.team": "names of the company's own teams",
     "trackers.teammember": "made unknown when nothing names it any more (erasure.py)",
+    "trackers.contact": "made unknown when nobody of it takes part any more (erasure.py)",
+    "trackers.askrequest": "erased with what it cites, is about or names (answers.py)",
     "trackers.customeraccount": "names of organizations",
     "trackers.deal": "names of opportunities of organizations",
     "trackers.tracker": "examples copied from what was said are removed (copies.py)",
@@ -40,7 +42,7 @@ REASONS = {
     "credits.usageevent": "names of features and opaque ids",
     "credits.usagesum": "names of features",
     "credits.reservation": "names of features and opaque ids",
-    "credits.idempotencyrecord": "answers about credits, kept 30 days; none cites a conversation",
+    "credits.idempotencyrecord": "answers about credits, kept 30 days; of an ask its id only",
     "credits.exportjob": "reports of credits: names of features and opaque ids",
     "credits.jobrun": "what a job did, in numbers",
     "credits.alertmail": "why a mail was not sent, in the product's words",

@@ -1,6 +1,7 @@
 """The admin pages of trackers; importing this registers them."""
 
 from trackers.admin import (
+    asks,
     backfills,
     conversations,
     imports,
@@ -12,6 +13,7 @@ from trackers.admin import (
 )
 
 __all__ = [
+    "asks",
     "backfills",
     "conversations",
     "imports",

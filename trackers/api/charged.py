@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -66,7 +66,6 @@ HEADERS = [
     ),
 ]
 PARAMETERS = [
-    # A charged request answers 200: it made nothing that has an address only because it was made.
     *[one for one in writes.PARAMETERS if one.name == writes.HEADER],
     OpenApiParameter(
         "Idempotent-Replayed",
@@ -74,6 +73,13 @@ PARAMETERS = [
         OpenApiParameter.HEADER,
         response=[200],
         description="“true” when this is the answer to an earlier request with the key.",
+    ),
+    OpenApiParameter(
+        "Location",
+        str,
+        OpenApiParameter.HEADER,
+        response=[200],
+        description="Where the answer can be read again; none for a dry run.",
     ),
     *HEADERS,
 ]
@@ -219,16 +225,31 @@ def estimated(estimate: RequestEstimate) -> HttpResponse:
 
 
 def answered(
-    data: dict[str, Any], *, used: Decimal, remaining: Decimal, is_replay: bool = False
+    data: Mapping[str, Any],
+    *,
+    used: Decimal,
+    remaining: Decimal,
+    location: str,
+    is_replay: bool = False,
 ) -> HttpResponse:
     """Answer a charged request; ``data`` has its ``credits`` already. Nobody may keep it."""
     response = _response(data, used=used, remaining=remaining)
+    response["Location"] = location
     if is_replay:
         response["Idempotent-Replayed"] = "true"
     return response
 
 
-def _response(data: dict[str, Any], *, used: Decimal, remaining: Decimal) -> HttpResponse:
+def either(name: str, output: type[serializers.Serializer[Any]]) -> PolymorphicProxySerializer:
+    """Describe an answer that is the output, or with ``dry_run`` an estimate."""
+    return PolymorphicProxySerializer(
+        component_name=name,
+        serializers=[output, EstimateOutput],
+        resource_type_field_name=None,
+    )
+
+
+def _response(data: Mapping[str, Any], *, used: Decimal, remaining: Decimal) -> HttpResponse:
     return HttpResponse(
         writes.text_of(data),
         content_type="application/json",

@@ -126,6 +126,13 @@ class AskRequest(models.Model):
     def __str__(self) -> str:
         return f"Question {self.pk}"
 
+    @property
+    def subject(self) -> CustomerAccount | Deal | Contact:
+        """Return what the question is about."""
+        found = self.account or self.deal or self.contact
+        assert found is not None  # A constraint holds it.
+        return found
+
 
 class AskCitation(models.Model):
     """A passage that an answer cites: what was said, where it begins and ends in its utterance.

@@ -33,7 +33,6 @@ TO_COME = {
     Scope.CONVERSATIONS_READ,
     Scope.CONVERSATIONS_WRITE,
     Scope.TEAM_READ,
-    Scope.ASK,
     Scope.BRIEF,
 }
 
