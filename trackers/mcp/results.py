@@ -63,6 +63,7 @@ class Answer(Charged):
     """What was asked, answered from calls and e-mails."""
 
     answer: str
+    found: bool
     citations: list[Citation]
 
     def body(self) -> str:

@@ -22,7 +22,7 @@ from trackers.models import AskRequest, TeamMember
 
 TOKENS_MAX = 1500
 WORDS_MAX = 60
-QUESTION = "Did they object to the price?"
+QUESTION = "Is that too expensive for you?"
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ HOSTILE = [
     ({"question": "x" * 2001}, "invalid_parameter", "question: This is longer than 2,000"),
     ({"question": 7}, "invalid_parameter", "question: Send text."),
     ({"question": ["a"]}, "invalid_parameter", "question: Send text."),
-    ({"question": "a\x00b"}, "invalid_parameter", "question: Value error, This has a character"),
+    ({"question": "a\x00b"}, "invalid_parameter", "question: This has a character"),
     ({"account": "'; DROP TABLE credits_company; --"}, "not_found", "There is no such account"),
     ({"account": "../../etc/passwd"}, "not_found", "There is no such account"),
     ({"account": "%"}, "not_found", "There is no such account"),
@@ -357,7 +357,7 @@ def test_the_longest_question_that_is_allowed_is_asked(program, globex):
     assert found["credits"]["used"] == "1.6"
 
 
-def test_what_was_asked_stands_in_the_usage_report(served, acme, globex, tmp_path):
+def test_what_was_asked_stands_in_the_usage_report(served, acme, globex):
     made = ai_clients.connection(acme, name="Deal desk")
     values(
         AiClient(served, made.made.text).call("ask_deal", question=QUESTION, deal="Globex robots")
