@@ -65,7 +65,7 @@ def _ask(
     cited = asked.citations.select_related("conversation", "utterance").order_by("rank")
     return results.Answer(
         answer=asked.answer,
-        found=asked.is_found,
+        is_found=asked.is_found,
         citations=[
             results.Citation(
                 conversation=str(one.conversation_id),

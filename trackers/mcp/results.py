@@ -63,15 +63,15 @@ class Answer(Charged):
     """What was asked, answered from calls and e-mails."""
 
     answer: str
-    found: bool
+    is_found: bool
     citations: list[Citation]
 
     def body(self) -> str:
-        quotes = [
-            f"- “{one.quote}” ({one.title or one.kind}, {one.started_at[:10]}, {one.conversation})"
+        sources = dict.fromkeys(
+            f"- {one.title or one.kind}, {one.started_at[:10]} ({one.conversation})"
             for one in self.citations
-        ]
-        return "\n".join([self.answer, *(["", "Sources:", *quotes] if quotes else [])])
+        )
+        return "\n".join([self.answer, *(["", "Sources:", *sources] if sources else [])])
 
 
 class Balance(Result):

@@ -99,7 +99,7 @@ def test_an_account_is_asked_about_for_its_price(program, acme, globex):
     assert (event.action, event.amount, event.request_count) == ("MCP_REQUEST", Decimal("1.6"), 1)
     assert event.integration_ref == Integration.objects.get(company=acme).pk
     assert len(event.request_id) == 36
-    assert list(reconciliation.check(company=acme, allow_test_clock=True)) == []
+    assert list(reconciliation.check()) == []
 
 
 def test_a_deal_is_asked_about_by_its_id(program, acme, globex):
