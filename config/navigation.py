@@ -69,6 +69,8 @@ GROUPS = (
         (
             Item("Ask anything", "contact_support", "admin:trackers_askrequest_ask", Act.ASK),
             _list("Questions", "question_answer", "trackers_askrequest", Act.VIEW_CONVERSATIONS),
+            _list("Briefs", "summarize", "trackers_brief", Act.VIEW_BRIEFS),
+            _list("Brief runs", "article", "trackers_briefrun", Act.VIEW_BRIEFS),
         ),
     ),
     Group(

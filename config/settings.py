@@ -12,7 +12,16 @@ import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 
-from config import addresses, embedded_postgres, import_limits, logs, look, mail, open_api
+from config import (
+    addresses,
+    embedded_postgres,
+    import_limits,
+    logs,
+    look,
+    mail,
+    open_api,
+    web_search,
+)
 from config.environment import Environment
 
 # Lets ModelAdmin[Tracker] and QuerySet[Scan] be written at run time.
@@ -382,6 +391,7 @@ WAITING_DAYS = env.number(
     minimum=1,
     maximum=3650,
 )
+WEB_SEARCH, WEB_SEARCH_URL, WEB_SEARCH_PRIVATE = web_search.read(env)
 IMPORT_MEGABYTES, IMPORT_ROWS = import_limits.read(env)
 FILE_UPLOAD_HANDLERS = import_limits.UPLOAD_HANDLERS
 

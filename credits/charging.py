@@ -121,11 +121,13 @@ def reserve(
     by: User | None = None,
     lease: timedelta = LEASE_DEFAULT,
     key: Key | None = None,
+    reservation_id: UUID | None = None,
 ) -> Reservation:
     """Hold credits for work about to start, in lots named now, until ``lease`` ends.
 
     What is held can always be captured, even after a lot's expiry. With a key the same request
-    again returns the first reservation, whatever became of it.
+    again returns the first reservation, whatever became of it. ``reservation_id`` names the new
+    one, for a caller that wrote it down before.
 
     :raises InsufficientCredits: nothing was held.
     :raises IdempotencyConflict: the key was used with another body.
@@ -136,7 +138,7 @@ def reserve(
         raise ValueError(f"A reservation holds more than 0 credits, not {amount}.")
     if not timedelta(0) < lease <= LEASE_MAX:
         raise ValueError(f"A lease lasts up to {LEASE_MAX}, not {lease}.")
-    reservation_id = new_id()
+    reservation_id = reservation_id or new_id()
     answer = ledger.reserve(
         company_id=company.pk,
         actor_ref=_ref(by),

@@ -31,6 +31,8 @@ class Act(StrEnum):
     VIEW_RESULTS = "see results"
     ASK = "ask about accounts, deals and people"
     SWITCH_REUSE = "switch answer reuse"
+    VIEW_BRIEFS = "see briefs and what they said"
+    EDIT_BRIEFS = "change, publish and run briefs"
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
@@ -57,7 +59,7 @@ class Standing(StrEnum):
 
 
 _READ = frozenset(act for act in Act if act.name.startswith("VIEW_"))
-_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS})
+_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS, Act.VIEW_BRIEFS})
 _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_LEDGER,
     Act.EXPORT_REPORTS,
@@ -65,6 +67,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_RATES,
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
+    Act.EDIT_BRIEFS,
     Act.VIEW_CONVERSATIONS,
     Act.IMPORT_CONVERSATIONS,
     Act.ERASE_CONVERSATIONS,

@@ -19,7 +19,7 @@ from credits import audit
 from credits.audit import Action
 from credits.models import User
 from credits.rating import LONG_CALL_SECONDS
-from trackers import answers, contacts, copies, erased_ids, requeuing, traces
+from trackers import answers, brief_erasure, contacts, copies, erased_ids, requeuing, traces
 from trackers import erasure_requests as requests
 from trackers.batches import batches
 from trackers.erasure_requests import BATCH_SIZE, Counts, Request
@@ -112,6 +112,7 @@ def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Coun
         scans.update(**traces.blank_scan(), conversation_started_at=day)
         Scan.objects.filter(pk__in=queued).update(reason=requeuing.REASON_ERASED)
         counts.answers += answers.erase_citing([pk], now=now)
+        counts.briefs += brief_erasure.erase_reading([pk], now=now)
         for label, number in traces.delete([pk]).items():
             counts.rows[label] = counts.rows.get(label, 0) + number
         # What an analyzer learned of a reviewed phrase holds its words: it learns anew.
@@ -175,6 +176,7 @@ def _remove_contacts(contact_ids: Iterable[UUID], now: datetime, counts: Counts)
     """Make contacts unknown, and forget what was asked about them."""
     ids = list(contact_ids)
     counts.answers += answers.erase_about(ids, now=now)
+    counts.briefs += brief_erasure.erase_about(ids, now=now)
     counts.contacts += contacts.remove(ids, now=now)
 
 
@@ -215,6 +217,7 @@ def _erase_copies(request: Request, ids: list[UUID], now: datetime, counts: Coun
         copies.blank_history(company=company, needles=needles)
         # By a person's words only: a subject like “Pricing” is in many a question.
         counts.answers += answers.erase_saying(company=company, needles=request.words, now=now)
+        counts.briefs += brief_erasure.erase_saying(company=company, needles=request.words, now=now)
         counts.trail += copies.blank_trail(
             company=company, needles=needles, is_person=request.is_person
         )

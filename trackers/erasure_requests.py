@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db.models import Q, QuerySet
 
 from credits.models import AuditText, Company
-from trackers import answers, copies, requeuing, traces
+from trackers import answers, brief_erasure, copies, requeuing, traces
 from trackers.batches import batches
 from trackers.models import (
     Contact,
@@ -66,6 +66,7 @@ class Counts:
     members: int = 0
     contacts: int = 0
     answers: int = 0
+    briefs: int = 0
     uploads: int = 0
     examples: int = 0
     trail: int = 0
@@ -86,6 +87,7 @@ class Counts:
             "team members made unknown": self.members,
             "contacts made unknown": self.contacts,
             "questions that lose their words and answers": self.answers,
+            "runs of briefs that lose what they said": self.briefs,
             "files uploaded and not yet imported": self.uploads,
         }
 
@@ -207,6 +209,7 @@ def count(request: Request) -> Counts:
         counts.results += scans.filter(state=ScanState.DONE).count()
         counts.queued += scans.filter(state__in=requeuing.NOT_DONE).count()
         counts.answers += answers.citing(ids)
+        counts.briefs += brief_erasure.reading(ids)
         for trace in traces.traces():
             label = trace.model._meta.label_lower
             number = trace.model._base_manager.filter(trace.rows(ids)).distinct().count()

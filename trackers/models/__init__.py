@@ -1,10 +1,22 @@
 from trackers.models.advice import AdviceRun, Narrowing, Suggestion, SuggestionKind
 from trackers.models.asks import (
+    PEOPLE,
     QUESTION_LENGTH_MAX,
     AnswerReuse,
     AskCitation,
     AskRequest,
     EntityType,
+)
+from trackers.models.briefs import (
+    SECTIONS_MAX,
+    Brief,
+    BriefCitation,
+    BriefPage,
+    BriefResult,
+    BriefRun,
+    BriefSection,
+    ResultState,
+    SectionKind,
 )
 from trackers.models.conversations import (
     Affiliation,
@@ -41,8 +53,10 @@ from trackers.models.trackers import (
 
 __all__ = [
     "FREE_KINDS",
+    "PEOPLE",
     "PREVIEW_CONVERSATIONS_MAX",
     "QUESTION_LENGTH_MAX",
+    "SECTIONS_MAX",
     "AdviceRun",
     "Affiliation",
     "AnswerReuse",
@@ -51,6 +65,12 @@ __all__ = [
     "AskRequest",
     "Backfill",
     "BackfillState",
+    "Brief",
+    "BriefCitation",
+    "BriefPage",
+    "BriefResult",
+    "BriefRun",
+    "BriefSection",
     "Confidence",
     "Contact",
     "Conversation",
@@ -70,10 +90,12 @@ __all__ = [
     "PreviewQuote",
     "PreviewResult",
     "Quote",
+    "ResultState",
     "Retention",
     "Review",
     "Scan",
     "ScanState",
+    "SectionKind",
     "Side",
     "Suggestion",
     "SuggestionKind",
