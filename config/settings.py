@@ -377,12 +377,7 @@ API_REQUESTS_PER_DAY = env.number(
     maximum=1_000_000_000,
 )
 
-MCP_KEY = env.text(
-    "TALLYSTICK_MCP_KEY",
-    "",
-    "The key that `manage.py mcp_server --stdio` asks with; an AI client that starts it sets this.",
-)
-
+MCP_KEY = env.text("TALLYSTICK_MCP_KEY", "", "The key that `mcp_server --stdio` asks with.")
 # What waited longer for credits is skipped, visibly (trackers/sweeping.py).
 WAITING_DAYS = env.number(
     "TALLYSTICK_WAITING_DAYS",

@@ -5,17 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from credits import amounts, balances
 from credits.api.fields import instant_text
 from credits.ledger import Key
-from trackers import asking, entities
+from trackers import asking, entities, running_briefs
 from trackers.charged_requests import RequestEstimate
 from trackers.entities import Entity
 from trackers.mcp import results
-from trackers.mcp.arguments import AskAccount, AskDeal, Charged, EstimateCost, Nothing
-from trackers.models import EntityType
+from trackers.mcp.arguments import (
+    AskAccount,
+    AskDeal,
+    Charged,
+    EstimateCost,
+    GenerateBrief,
+    Nothing,
+)
+from trackers.models import Brief, BriefResult, EntityType
 from trackers.requesters import Requester
+
+
+class UnknownBrief(Exception):
+    """There is no such published brief in your company."""
 
 
 def ask_account(requester: Requester, given: AskAccount, now: datetime) -> results.Answer:
@@ -40,9 +52,80 @@ def estimate_cost(requester: Requester, given: EstimateCost, now: datetime) -> r
     entity = entities.find(
         company=requester.company, entity_type=given.entity_type, id=given.entity
     )
+    if given.brief is not None:
+        return _estimated(
+            running_briefs.estimate(
+                requester=requester,
+                brief=_published(requester, given.brief),
+                entity=entity,
+                period=given.span(),
+                now=now,
+            )
+        )
     return _estimated(
         asking.estimate(requester=requester, entity=entity, period=given.span(), now=now)
     )
+
+
+def generate_brief(
+    requester: Requester, given: GenerateBrief, now: datetime
+) -> results.BriefAnswer:
+    brief = _published(requester, given.brief)
+    entity = entities.find(
+        company=requester.company, entity_type=EntityType(brief.entity_type), id=given.entity
+    )
+    run = running_briefs.run(
+        requester=requester,
+        brief=brief,
+        entity=entity,
+        period=given.span(),
+        now=now,
+        key=_key(requester, entity, given, brief=str(brief.pk)),
+        max_credits=given.max_credits,
+    )
+    parts = list(run.results.order_by("position").prefetch_related("citations", "pages"))
+    return results.BriefAnswer(
+        brief=brief.name,
+        about=entity.name,
+        sections=[_section(part) for part in parts],
+        cached=False,
+        credits=results.Credits(
+            used=amounts.text(run.credits),
+            remaining=amounts.text(_left(requester, run.remaining)),
+            breakdown=results.Breakdown(
+                calls=sum(part.calls for part in parts),
+                emails=sum(part.emails for part in parts),
+                web_searches=sum(part.web_searches for part in parts),
+            ),
+        ),
+    )
+
+
+def _section(part: BriefResult) -> results.Section:
+    return results.Section(
+        title=part.title,
+        state=part.state,
+        text=list(part.text),
+        reason=part.reason,
+        conversations=list(dict.fromkeys(str(one.conversation_id) for one in part.citations.all())),
+        pages=[one.url for one in part.pages.all()],
+        credits=amounts.text(part.credits),
+    )
+
+
+def _published(requester: Requester, named: str) -> Brief:
+    """Return the brief of our id or of its name, which is unique in a company.
+
+    :raises UnknownBrief: there is none that is published.
+    """
+    rows = Brief.objects.filter(company=requester.company, is_published=True)
+    try:
+        found = rows.filter(pk=UUID(named)).first()
+    except ValueError:
+        found = rows.filter(name=named).first() or rows.filter(name__iexact=named).first()
+    if found is None:
+        raise UnknownBrief(UnknownBrief.__doc__)
+    return found
 
 
 def _ask(

@@ -11,8 +11,9 @@ from credits.api import answers, problems
 from credits.api.problems import Problem
 from credits.rate_limits import RateLimited
 from credits.rating import NoRateCard
-from trackers import asking
+from trackers import asking, running_briefs
 from trackers.api import charged
+from trackers.mcp import acts
 
 
 @contextmanager
@@ -25,6 +26,10 @@ def as_problems() -> Iterator[None]:
         raise answers.rate_limited(error) from error
     except (asking.EmptyQuestion, asking.LongQuestion) as error:
         raise Problem(problems.INVALID_PARAMETER, f"question: {error}") from error
+    except running_briefs.BriefRefused as error:
+        raise Problem(problems.INVALID_PARAMETER, f"brief: {error}") from error
+    except acts.UnknownBrief as error:
+        raise Problem(problems.NOT_FOUND, str(error)) from error
     except AuthenticationFailed as error:
         raise Problem(problems.UNAUTHORIZED, str(error.detail)) from error
     except (NoRateCard, asking.TextErased) as error:

@@ -74,6 +74,34 @@ class Answer(Charged):
         return "\n".join([self.answer, *(["", "Sources:", *sources] if sources else [])])
 
 
+class Section(BaseModel):
+    """A section of a brief; one that failed or was not available says why and cost 0."""
+
+    title: str
+    state: str
+    text: list[str]
+    reason: str
+    conversations: list[str]
+    pages: list[str]
+    credits: str
+
+
+class BriefAnswer(Charged):
+    """A brief about something, section by section."""
+
+    brief: str
+    about: str
+    sections: list[Section]
+
+    def body(self) -> str:
+        parts = [f"# {self.brief}: {self.about}"]
+        for one in self.sections:
+            parts += ["", f"## {one.title}", *(one.text or [one.reason])]
+            named = [*one.conversations, *one.pages]
+            parts += [f"Sources: {', '.join(named)}"] if named else []
+        return "\n".join(parts)
+
+
 class Balance(Result):
     """What the company has now."""
 

@@ -14,7 +14,14 @@ from credits import amounts, rating
 from credits.models import RateItem, Scope
 from credits.rating import Rates
 from trackers.mcp import acts, arguments, results
-from trackers.mcp.arguments import Arguments, AskAccount, AskDeal, EstimateCost, Nothing
+from trackers.mcp.arguments import (
+    Arguments,
+    AskAccount,
+    AskDeal,
+    EstimateCost,
+    GenerateBrief,
+    Nothing,
+)
 from trackers.requesters import Requester
 
 PRICING = "tallystick/pricing"
@@ -25,7 +32,8 @@ UNIT = "credit"
 class Offered:
     """One tool.
 
-    ``words`` describes it in at most 60 words, {prices} standing for today's. ``scopes``: any one
+    ``words`` describes it in at most 60 words, {prices} and {search} standing for
+    today's. ``scopes``: any one
     of them lets a key call it.
     """
 
@@ -60,7 +68,9 @@ def _listed(tool: Offered, rates: Rates) -> Tool:
     return Tool(
         name=tool.name,
         title=tool.title,
-        description=tool.words.format(prices=_in_words(rates)),
+        description=tool.words.format(
+            prices=_in_words(rates), search=amounts.text(rates.of(RateItem.WEB_SEARCH))
+        ),
         input_schema=arguments.schema(tool.kind),
         # A call that spends credits changes something, though it changes no conversation.
         annotations=ToolAnnotations(
@@ -113,6 +123,17 @@ TOOLS = (
         scopes=(Scope.ASK,),
         act=acts.ask_deal,
         prices=_prices,
+    ),
+    Offered(
+        name="generate_brief",
+        title="Run a brief",
+        words="Run one of the company's published briefs about an account, deal, contact or lead. "
+        "Uses credits: {prices}, for each section that reads them; {search} a web search. A "
+        "section that fails costs 0.",
+        kind=GenerateBrief,
+        scopes=(Scope.BRIEF,),
+        act=acts.generate_brief,
+        prices=_prices_with_search,
     ),
     Offered(
         name="get_credit_balance",
