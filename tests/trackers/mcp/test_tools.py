@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from credits import balances, reconciliation
 from credits.models import Integration, LedgerEntry, Reservation, Scope, UsageEvent
-from tests.support import ai_clients, conversations, people
+from tests.support import ai_clients, briefs, conversations, people
 from tests.support.ai_clients import AiClient
 from trackers.mcp import tools
 from trackers.models import AskRequest, TeamMember
@@ -56,6 +56,7 @@ def test_the_list_of_tools_is_short_and_states_todays_prices(program):
     text = json.dumps(
         [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed],
         ensure_ascii=False,
+        separators=(",", ":"),  # As it is sent.
     )
     folder = Path(wordllama.__file__).parent / "tokenizers"
     tokenizer = Tokenizer.from_file(str(folder / "l2_supercat_tokenizer_config.json"))
@@ -109,6 +110,56 @@ def test_a_deal_is_asked_about_by_its_id(program, acme, globex):
 
     assert found["credits"]["used"] == "1.6"
     assert AskRequest.objects.get(company=acme).deal_id == deal.pk
+
+
+def test_a_brief_is_run_and_each_section_charged(program, acme, globex):
+    alice = people.alice(acme)
+    briefs.brief(acme, alice, briefs.RISKS, briefs.PRICES, briefs.NEWS)
+    call = {"brief": "account review", "entity": "Globex"}
+    about = {"entity_type": "ACCOUNT", "entity": "Globex", "brief": "Account review"}
+    estimate = values(program.call("estimate_cost", **about))
+
+    result = program.call("generate_brief", **call, idempotency_key="brief 1")
+    again = program.call("generate_brief", **call, idempotency_key="brief 1")
+
+    found = values(result)
+    assert estimate["credits"] == "3.2"
+    assert found["credits"] == {
+        "used": "3.2",
+        "remaining": "96.8",
+        "breakdown": {"calls": 4, "emails": 2, "web_searches": 0},
+    }
+    assert [(one["title"], one["credits"]) for one in found["sections"]] == [
+        ("Open risks", "1.6"),
+        ("Prices", "1.6"),
+        ("News", "0.0"),
+    ]
+    assert found["sections"][2]["reason"].startswith("No web search is set up")
+    assert said(result).splitlines()[-1] == "Used 3.2 credits (4 calls, 2 emails); 96.8 left."
+    assert values(again) == found
+    actions = UsageEvent.objects.filter(company=acme, amount__gt=0).values_list("action", flat=True)
+    assert list(actions) == ["MCP_REQUEST", "MCP_REQUEST"]
+
+
+def test_a_brief_that_is_no_program_s_to_run_is_refused(program, acme, globex):
+    alice = people.alice(acme)
+    briefs.brief(acme, alice, briefs.RISKS, published=False, name="Draft")
+    briefs.brief(acme, alice, briefs.RISKS, name="Deals", entity_type="DEAL")
+    beta = people.company("Beta")
+    theirs = briefs.brief(beta, people.alice(beta), briefs.RISKS, name="canary-of-beta")
+
+    draft = program.call("generate_brief", brief="Draft", entity="Globex")
+    foreign = program.call("generate_brief", brief=str(theirs.pk), entity="Globex")
+    unknown = program.call("generate_brief", brief="Nothing", entity="Globex")
+    about_an_account = program.call(
+        "estimate_cost", brief="Deals", entity="Globex", entity_type="ACCOUNT"
+    )
+
+    assert refusal(draft) == refusal(foreign) == refusal(unknown)
+    assert refusal(unknown)["code"] == "not_found"
+    assert "canary" not in str(foreign)
+    assert refusal(about_an_account)["code"] == "invalid_parameter"
+    assert said(about_an_account) == ("brief: “Deals” is about one deal; name one of that type.")
 
 
 def test_nothing_to_read_costs_nothing(program, globex):
