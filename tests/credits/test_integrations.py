@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from credits import api_keys, integrations
 from credits.integrations import NameMissing, NameTaken, NotAMember, PersonMissing
@@ -29,9 +30,9 @@ def test_what_an_integration_may_read_never_changes(acme):
     personal = make(acme, name="Vic's", context=IntegrationContext.PERSONAL, person=vic)
     fixed = "integration_context_is_fixed"
 
-    assert update_refused_by(personal, context="SHARED", person=None) == fixed
-    assert update_refused_by(personal, person=bob) == fixed
-    assert update_refused_by(shared, context="PERSONAL", person=vic) == fixed
+    assert update_refused_by(personal, context="SHARED", person_id=None) == fixed
+    assert update_refused_by(personal, person_id=bob.pk) == fixed
+    assert update_refused_by(shared, context="PERSONAL", person_id=vic.pk) == fixed
     assert update_refused_by(shared, kind="API") == fixed
     Integration.objects.filter(pk=shared.pk).update(name="Sales desk")
 
@@ -50,8 +51,6 @@ def test_only_a_personal_integration_of_ai_clients_names_a_person(acme):
 
 
 def refused_by_insert(row) -> str:
-    from django.db import IntegrityError, transaction
-
     with pytest.raises(IntegrityError) as refused, transaction.atomic():
         row.save(force_insert=True)
     return refused.value.__cause__.diag.constraint_name

@@ -322,6 +322,7 @@ READS = {
     "admin:choose_company": "which company one looks at, kept in one's own session",
     "admin:password_change_done": "says that it is done; the change itself is an act",
     "admin:autocomplete": "finds names for a form",
+    "admin:credits_integration_try": "lists the tools with a key that its page has",
     "admin:search": "finds pages",
     "admin:jsi18n": "words for scripts",
     "admin:view_on_site": "there is no other site",
@@ -353,6 +354,7 @@ READS = {
 COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
     "list_settings": "prints",
+    "mcp_server": "serves; each call is metered, and what it decides has its own line",
     "benchmark_trackers": "works in a database of its own, which it removes",
     "demo": "makes companies up in an empty database; their people's acts leave their own lines",
 }

@@ -204,10 +204,15 @@ def connect(page: IntegrationAdmin, request: HttpRequest) -> HttpResponse:
     return _render(page, request, "admin/credits/api_key_form.html", context)
 
 
-@sensitive_post_parameters("text")
-@sensitive_variables("text")
 def try_key(page: IntegrationAdmin, request: HttpRequest, integration_id: UUID) -> HttpResponse:
     """Ask our own server with the key that the page has, and say what the client saw."""
+    return _try_key(request, page, integration_id)
+
+
+# Django's decorator wants the request first.
+@sensitive_post_parameters("text")
+@sensitive_variables("text")
+def _try_key(request: HttpRequest, page: IntegrationAdmin, integration_id: UUID) -> HttpResponse:
     if not page.has_view_permission(request):
         raise PermissionDenied
     row = get_object_or_404(page.get_queryset(request), pk=integration_id)

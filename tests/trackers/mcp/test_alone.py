@@ -63,7 +63,7 @@ def test_over_stdio_the_key_comes_from_the_environment_and_is_checked_at_every_c
 
     listed, balance, refused = anyio.run(talk)
 
-    assert [tool.name for tool in listed.tools][0] == "ask_account"
+    assert next(tool.name for tool in listed.tools) == "ask_account"
     assert balance.structured_content["available"] == "100.0"
     assert refused.is_error
     assert refused.structured_content["code"] == "unauthorized"

@@ -58,6 +58,8 @@ class Command(BaseCommand):
             Application().alone,
             host="127.0.0.1",
             port=port,
+            # A bound method is not seen to be one of today's interface.
+            interface="asgi3",
             lifespan="on",
             proxy_headers=False,
             log_level="warning",
