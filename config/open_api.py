@@ -20,6 +20,8 @@ SETTINGS: dict[str, Any] = {
         "byte for byte, for 30 days, and is never done twice."
     ),
     "OAS_VERSION": "3.1.0",
+    # One name for choices that several fields have.
+    "ENUM_NAME_OVERRIDES": {"EntityTypeEnum": "trackers.models.EntityType"},
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "POSTPROCESSING_HOOKS": [

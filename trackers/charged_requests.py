@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credits import balances, charging, idempotency, rating
+from credits import amounts, balances, charging, idempotency, rating
 from credits.amounts import ZERO
 from credits.idempotency import Claim
 from credits.identifiers import new_id
@@ -37,7 +37,10 @@ class AboveMaximum(Exception):
     def __init__(self, *, required: Decimal, maximum: Decimal) -> None:
         self.required = required
         self.maximum = maximum
-        super().__init__(f"This needs {required} credits and max_credits is {maximum}.")
+        super().__init__(
+            f"This needs {amounts.text(required)} credits and max_credits is "
+            f"{amounts.text(maximum)}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

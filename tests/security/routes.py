@@ -19,7 +19,7 @@ from django.urls.resolvers import RoutePattern
 
 from billing.models import Purchase
 from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
-from trackers.models import Backfill, Scan, Tracker
+from trackers.models import AskRequest, Backfill, Scan, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
@@ -114,6 +114,7 @@ NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/grants/<uuid:id>": CreditGrant,
     "api/v1/usage/<uuid:id>": UsageEvent,
     "api/v1/purchases/<uuid:id>": Purchase,
+    "api/v1/ask/<uuid:id>": AskRequest,
 }
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,

@@ -31,7 +31,7 @@ from credits.rating import Work
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import contracts, conversations, people, uploads
+from tests.support import asks, contracts, conversations, people, uploads
 from trackers import erased_ids, previewing, reviewing, scanning
 from trackers.models import (
     AdviceRun,
@@ -98,6 +98,7 @@ def seed(name: str, *, canary: str) -> Company:
         ended_at=now,
     )
     _try(tracker, alice)
+    _ask(company, alice)
     words = Tracker.objects.create(company=company, name=f"{canary} words", kind="KEYWORD")
     TrackerVersion.objects.create(
         company=company,
@@ -130,6 +131,12 @@ def _try(tracker: Tracker, by: User) -> None:
         revision=1,
         defaults={"model": "seed", "vectors": b"seed"},
     )
+
+
+def _ask(company: Company, by: User) -> None:
+    """Ask about its account, for nothing, so that it has an answer that cites what was said."""
+    made = asks.ask(company, requester=asks.at_the_page(company, by))
+    assert made.citations.exists()
 
 
 def _buy(company: Company, canary: str) -> None:

@@ -21,6 +21,7 @@ from credits.api.views import ApiView, PageView
 from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
 from tests.security import seeding
 from tests.support import api, people
+from trackers.models import AskRequest
 
 pytestmark = pytest.mark.django_db
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
@@ -32,6 +33,7 @@ ROWS = {
     "/api/v1/grants/<uuid:id>": CreditGrant,
     "/api/v1/usage/<uuid:id>": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
+    "/api/v1/ask/<uuid:id>": AskRequest,
 }
 # Named by a place in one's own ledger: the other's places are one's own, or none.
 BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}

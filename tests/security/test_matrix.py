@@ -37,6 +37,8 @@ see trackers                                  x x x x -
 see conversations                             x x x x -
 import conversations                          - - x x -
 erase conversations and set their retention   - - x x -
+ask about accounts, deals and people          - - x x -
+switch answer reuse                           - - x - -
 see the audit trail                           x x x x -
 see the contract, allocations and purchases   x x x x -
 request more credits                          - - x x -
@@ -61,7 +63,15 @@ STANDINGS = (
 )
 LEDGER = ("alert", "ledgerentry", "drawdown", "usageevent", "reservation", "creditgrant")
 PEOPLE = ("company", "user", "membership")
-SAID = ("conversation", "customeraccount", "deal", "team", "teammember")
+SAID = (
+    "conversation",
+    "customeraccount",
+    "deal",
+    "contact",
+    "team",
+    "teammember",
+    "askrequest",
+)
 
 
 def lists(app: str, *models: str) -> tuple[str, ...]:
@@ -109,6 +119,8 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_conversation_retention",
         "admin:trackers_teammember_erase",
     ),
+    Act.ASK: ("admin:trackers_askrequest_ask",),
+    Act.SWITCH_REUSE: ("admin:trackers_askrequest_reuse",),
     Act.VIEW_AUDIT: (*lists("credits", "auditevent"), "admin:credits_auditevent_export"),
     Act.EDIT_TRACKERS: (
         "admin:trackers_tracker_add",

@@ -30,8 +30,8 @@ WINDOW_UTTERANCES = 6
 WINDOW_STEP = 3
 CITATIONS_MAX = 5
 COVERAGE_WEIGHT = 0.5
-# Windows with none of the question's words count only if their vectors are this close to it.
-COSINE_ALONE_MIN = 0.35
+# A window with none of the question's words counts only if a passage of it is this close to it.
+COSINE_ALONE_MIN = 0.4
 
 _ASKING = frozenset(
     lexicon.stems(
@@ -94,7 +94,7 @@ def answer(
     if not windows:
         return Answer(NO_CONVERSATION)
     query = _query(question, embedder)
-    best = _best(query, windows)
+    best = _best(query, turns, windows)
     cited = [_cite(query, conversations, turns, window) for window in best]
     if not cited:
         return Answer(NOTHING)
@@ -159,9 +159,12 @@ def _windows(conversation: int, turns: Sequence[_Turn]) -> Iterator[_Window]:
             return
 
 
-def _best(query: _Query, windows: Sequence[_Window]) -> list[_Window]:
+def _best(
+    query: _Query, turns: Sequence[Sequence[_Turn]], windows: Sequence[_Window]
+) -> list[_Window]:
     """Return the best windows, none of which overlap; what resembles nothing is left out."""
-    scores, resembles = _scores(query, windows)
+    scores, held = _scores(query, windows)
+    resembles = held | (_nearest(query, turns, windows) >= COSINE_ALONE_MIN)
     chosen: list[_Window] = []
     for index in np.argsort(-scores, kind="stable"):
         window = windows[index]
@@ -175,6 +178,7 @@ def _best(query: _Query, windows: Sequence[_Window]) -> list[_Window]:
 def _scores(
     query: _Query, windows: Sequence[_Window]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the score of each window, and whether it has any of the question's words."""
     counts = [Counter(window.stems) for window in windows]
     holding = bm25.holding_counts(counts, query.stems)
     idfs = {stem: bm25.idf(len(windows), number) for stem, number in holding.items()}
@@ -182,13 +186,22 @@ def _scores(
     words = bm25.Query(idfs, length_mean).scores([window.stems for window in windows])
     held = np.array([sum(stem in count for stem in query.stems) for count in counts], dtype=float)
     scores = _scaled(words) + COVERAGE_WEIGHT * _scaled(held)
-    resembles = held > 0
     if query.vector is not None:
         vectors = embedding.unit(np.array([window.sum for window in windows]))
-        cosines = (vectors @ query.vector).astype(np.float64)
-        scores = scores + _scaled(cosines)
-        resembles = resembles | (cosines >= COSINE_ALONE_MIN)
-    return scores, resembles
+        scores = scores + _scaled((vectors @ query.vector).astype(np.float64))
+    return scores, held > 0
+
+
+def _nearest(
+    query: _Query, turns: Sequence[Sequence[_Turn]], windows: Sequence[_Window]
+) -> NDArray[np.float64]:
+    """Return the cosine of the passage of each window that is closest to the question."""
+    if query.vector is None:
+        return np.zeros(len(windows))
+    closest = [
+        [float((embedding.unit(turn.sums) @ query.vector).max()) for turn in said] for said in turns
+    ]
+    return np.array([max(closest[one.conversation][one.first : one.last + 1]) for one in windows])
 
 
 def _scaled(values: NDArray[np.float64]) -> NDArray[np.float64]:
