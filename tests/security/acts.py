@@ -20,7 +20,13 @@ from credits.admin import reports
 from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
-from tests.security import acts_of_billing, acts_of_intake, acts_of_programs, acts_of_trackers
+from tests.security import (
+    acts_of_billing,
+    acts_of_briefs,
+    acts_of_intake,
+    acts_of_programs,
+    acts_of_trackers,
+)
 from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
@@ -32,6 +38,7 @@ __all__ = [
     "ACTS",
     "World",
     "acts_of_billing",
+    "acts_of_briefs",
     "acts_of_intake",
     "acts_of_programs",
     "acts_of_trackers",

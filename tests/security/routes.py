@@ -19,7 +19,7 @@ from django.urls.resolvers import RoutePattern
 
 from billing.models import Purchase
 from credits.models import Company, CreditGrant, LedgerEntry, Membership, UsageEvent, User
-from trackers.models import AskRequest, Backfill, Scan, Tracker
+from trackers.models import AskRequest, Backfill, Brief, BriefRun, Scan, Tracker
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
@@ -115,6 +115,9 @@ NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/usage/<uuid:id>": UsageEvent,
     "api/v1/purchases/<uuid:id>": Purchase,
     "api/v1/ask/<uuid:id>": AskRequest,
+    "api/v1/briefs/<uuid:id>": Brief,
+    "api/v1/briefs/<uuid:id>/runs": Brief,
+    "api/v1/brief-runs/<uuid:id>": BriefRun,
 }
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,

@@ -21,7 +21,7 @@ from credits.api.views import ApiView, PageView
 from credits.models import CreditGrant, IdempotencyRecord, LedgerEntry, UsageEvent
 from tests.security import seeding
 from tests.support import api, people
-from trackers.models import AskRequest
+from trackers.models import AskRequest, Brief, BriefRun
 
 pytestmark = pytest.mark.django_db
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
@@ -34,6 +34,9 @@ ROWS = {
     "/api/v1/usage/<uuid:id>": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
     "/api/v1/ask/<uuid:id>": AskRequest,
+    "/api/v1/briefs/<uuid:id>": Brief,
+    "/api/v1/briefs/<uuid:id>/runs": Brief,
+    "/api/v1/brief-runs/<uuid:id>": BriefRun,
 }
 # Named by a place in one's own ledger: the other's places are one's own, or none.
 BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}

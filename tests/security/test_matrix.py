@@ -37,6 +37,8 @@ see trackers                                  x x x x -
 see conversations                             x x x x -
 import conversations                          - - x x -
 erase conversations and set their retention   - - x x -
+see briefs and what they said                 x x x x x
+change, publish and run briefs                - - x x -
 ask about accounts, deals and people          - - x x -
 switch answer reuse                           - - x - -
 see the audit trail                           x x x x -
@@ -118,6 +120,15 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_conversation_erase-address",
         "admin:trackers_conversation_retention",
         "admin:trackers_teammember_erase",
+    ),
+    Act.VIEW_BRIEFS: lists("trackers", "brief", "briefrun"),
+    Act.EDIT_BRIEFS: (
+        "admin:trackers_brief_add",
+        "admin:trackers_brief_change",
+        "admin:trackers_brief_publish",
+        "admin:trackers_brief_unpublish",
+        "admin:trackers_brief_discard",
+        "admin:trackers_brief_run",
     ),
     Act.ASK: ("admin:trackers_askrequest_ask",),
     Act.SWITCH_REUSE: ("admin:trackers_askrequest_reuse",),

@@ -63,6 +63,12 @@ def globex(company: Company):
     return entities.find(company=company, entity_type=EntityType.ACCOUNT, id="Globex")
 
 
+def account(company: Company):
+    """Return the first account there is."""
+    row = company.accounts.order_by("pk").first()
+    return entities.find(company=company, entity_type=EntityType.ACCOUNT, id=row.pk)
+
+
 def run(requester: Requester, brief: Brief, **changes):
     wanted = {"entity": None, "period": ALL, "now": timezone.now()} | changes
     wanted["entity"] = wanted["entity"] or globex(requester.company)

@@ -3,6 +3,8 @@
 from trackers.admin import (
     asks,
     backfills,
+    brief_runs,
+    briefs,
     conversations,
     imports,
     mcp_clients,
@@ -15,6 +17,8 @@ from trackers.admin import (
 __all__ = [
     "asks",
     "backfills",
+    "brief_runs",
+    "briefs",
     "conversations",
     "imports",
     "mcp_clients",

@@ -23,6 +23,7 @@ from credits.models import Company
 from credits.roles import Act
 from trackers import briefs
 from trackers.admin.briefs_acts import Discard, Publish, Unpublish
+from trackers.admin.briefs_run import Run
 from trackers.briefs import NotSaved, Section, Template
 from trackers.models import SECTIONS_MAX, Brief, BriefSection, EntityType, SectionKind
 
@@ -198,7 +199,7 @@ class BriefAdmin(CompanyScopedAdmin):
         )
 
     def get_urls(self) -> list[Any]:
-        acts = {"publish": Publish, "unpublish": Unpublish, "discard": Discard}
+        acts = {"run": Run, "publish": Publish, "unpublish": Unpublish, "discard": Discard}
         return [*self.pages_of_row("pk", acting.pages_of_row(acts)), *super().get_urls()]
 
     def get_form(
@@ -292,7 +293,7 @@ class BriefAdmin(CompanyScopedAdmin):
     @display(description="Last changed", ordering="changed_at")
     def changed(self, brief: Any) -> str:
         who = brief.changed_by.get_short_name() if brief.changed_by else "The system"
-        return f"{shown.instant(brief.changed_at, brief.company)}, {who}"
+        return f"{shown.instant_in_words(brief.changed_at, brief.company)}, {who}"
 
 
 def state(brief: Brief) -> str:
@@ -311,7 +312,7 @@ def _panel(request: HttpRequest, brief: Brief, *, may_act: bool) -> dict[str, An
         "may_act": may_act,
         "may_see_trail": scope_of(request).may(Act.VIEW_AUDIT),
         "state": state(brief),
-        "changed": f"{shown.instant(brief.changed_at, brief.company)} by {who}",
+        "changed": f"{shown.instant_in_words(brief.changed_at, brief.company)} by {who}",
         "runs": [
             {
                 "link": shown.link_if_allowed(request, run, run.entity_name),

@@ -22,7 +22,7 @@ from trackers.briefs import (
 from trackers.models import Brief
 
 
-class _BriefAct(acting.Act):
+class BriefAct(acting.Act):
     """An act on one brief, as it was when it was shown."""
 
     needs = Allowed.EDIT_BRIEFS
@@ -51,7 +51,7 @@ class _BriefAct(acting.Act):
         )
 
 
-class Publish(_BriefAct):
+class Publish(BriefAct):
     """Let programs run a brief."""
 
     heading = "Publish this brief?"
@@ -83,7 +83,7 @@ class Publish(_BriefAct):
         return Done(self.back_url, f"“{self.row}” is published.")
 
 
-class Unpublish(_BriefAct):
+class Unpublish(BriefAct):
     """Keep programs from running a brief."""
 
     heading = "Unpublish this brief?"
@@ -115,7 +115,7 @@ class Unpublish(_BriefAct):
         return Done(self.back_url, f"“{self.row}” is unpublished. Its runs stay.")
 
 
-class Discard(_BriefAct):
+class Discard(BriefAct):
     """Delete a brief that was never run."""
 
     heading = "Delete this brief?"

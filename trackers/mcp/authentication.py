@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -89,7 +90,8 @@ def metadata(request: HttpRequest) -> dict[str, Any]:
         "resource_name": "Tallystick",
         "bearer_methods_supported": ["header"],
         "scopes_supported": [str(scope) for scope in SCOPES],
-        "resource_documentation": _address(request, reverse("admin:credits_integration_add")),
+        # Of the web pages, which a server alone does not have.
+        "resource_documentation": settings.PUBLIC_URL + reverse("admin:credits_integration_add"),
     }
 
 

@@ -337,46 +337,6 @@ def test_a_tool_needs_its_scope(program, acme, globex):
     assert values(reader.call("get_credit_balance"))["available"] == "100.0"
 
 
-HOSTILE = [
-    ({}, "invalid_parameter", "account: This is needed."),
-    ({"question": ""}, "invalid_parameter", "question: This is empty."),
-    ({"question": " \n"}, "invalid_parameter", "question: Write the question to ask."),
-    ({"question": "x" * 2001}, "invalid_parameter", "question: This is longer than 2,000"),
-    ({"question": 7}, "invalid_parameter", "question: Send text."),
-    ({"question": ["a"]}, "invalid_parameter", "question: Send text."),
-    ({"question": "a\x00b"}, "invalid_parameter", "question: This has a character"),
-    ({"account": "'; DROP TABLE credits_company; --"}, "not_found", "There is no such account"),
-    ({"account": "../../etc/passwd"}, "not_found", "There is no such account"),
-    ({"account": "%"}, "not_found", "There is no such account"),
-    ({"period": "FOREVER"}, "invalid_parameter", "period: Choose 'LAST_7DAYS'"),
-    ({"period": "CUSTOM_RANGE"}, "invalid_parameter", "period: CUSTOM_RANGE needs a start"),
-    ({"since": "2026-01-01"}, "invalid_parameter", "period: CUSTOM_RANGE needs a start"),
-    ({"since": "9999-99-99"}, "invalid_parameter", "since: "),
-    ({"max_credits": "1.2345"}, "invalid_parameter", "max_credits: "),
-    ({"max_credits": "-1"}, "invalid_parameter", "max_credits: "),
-    ({"max_credits": "NaN"}, "invalid_parameter", "max_credits: "),
-    ({"max_credits": "1e999999"}, "invalid_parameter", "max_credits: "),
-    ({"idempotency_key": "k" * 256}, "invalid_parameter", "idempotency_key: This is longer"),
-    ({"questoin": "Why?"}, "unknown_parameter", "There is no argument “questoin”. Did you mean"),
-    ({"company": "beta"}, "unknown_parameter", "There is no argument “company”."),
-    ({"company_id": 1, "__class__": {}}, "unknown_parameter", "There is no argument “__class__”."),
-]
-
-
-@pytest.mark.parametrize(("given", "code", "sentence"), HOSTILE)
-def test_bad_arguments_are_refused_in_one_sentence(served, globex, acme, given, code, sentence):
-    program = AiClient(served, ai_clients.connection(acme).made.text)
-    call = {"question": QUESTION, "account": "Globex"} | given if given else {"question": "Why?"}
-
-    result = program.call("ask_account", **call)
-
-    assert refusal(result)["code"] == code
-    assert said(result).startswith(sentence)
-    assert "\n" not in said(result)
-    assert "Traceback" not in str(result)
-    assert not UsageEvent.objects.filter(company=acme).exists()
-
-
 def test_an_unknown_tool_is_refused_by_name(program, acme):
     result = program.call("ask_acount")
 
