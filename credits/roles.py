@@ -29,17 +29,10 @@ class Act(StrEnum):
     IMPORT_CONVERSATIONS = "import conversations"
     ERASE_CONVERSATIONS = "erase conversations and set their retention"
     VIEW_RESULTS = "see results"
-<<<<<<< HEAD
-    ASK = "ask about accounts, deals and people"
-    SWITCH_REUSE = "switch answer reuse"
-    VIEW_BRIEFS = "see briefs and what they said"
-    EDIT_BRIEFS = "change, publish and run briefs"
-=======
     VIEW_BRIEFS = "see briefs and what they said"
     EDIT_BRIEFS = "change, publish and run briefs"
     ASK = "ask about accounts, deals and people"
     SWITCH_REUSE = "switch answer reuse"
->>>>>>> briefs
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
