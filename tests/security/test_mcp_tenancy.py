@@ -35,10 +35,14 @@ def unhurried(settings):
     settings.API_REQUESTS_PER_SECOND = 1000
 
 
+def canary_of(company) -> str:
+    return OWN if OWN in company.name else OTHER
+
+
 def rows_of(company, name):
     """Return what an argument of that name may name in a company: ids and names."""
     models = [NAMED_BY[name]] if name in NAMED_BY else [CustomerAccount, Deal, Contact]
-    rows = [row for model in models for row in model.objects.filter(company=company)[:3]]
+    rows = [row for model in models for row in model.objects.filter(company=company)[:2]]
     named = {str(row.pk) for row in rows} | {row.name for row in rows if row.name}
     return sorted(named | {company.slug, str(company.pk)})
 
@@ -50,7 +54,8 @@ def given(tool, company):
     for chosen in itertools.product(*(rows_of(company, name) for name in names)):
         told = dict(zip(names, chosen, strict=True)) | {"period": "ALL_CONVERSATIONS"}
         if "question" in fields:
-            told["question"] = "What did they say?"
+            # What every text of that company says, so that an answer would quote it.
+            told["question"] = canary_of(company)
         if "entity_type" in fields:
             for entity_type in EntityType.values:
                 yield told | {"entity_type": entity_type}
