@@ -35,10 +35,6 @@ def unhurried(settings):
     settings.API_REQUESTS_PER_SECOND = 1000
 
 
-def canary_of(company) -> str:
-    return OWN if OWN in company.name else OTHER
-
-
 def rows_of(company, name):
     """Return what an argument of that name may name in a company: ids and names."""
     models = [NAMED_BY[name]] if name in NAMED_BY else [CustomerAccount, Deal, Contact]
@@ -47,7 +43,7 @@ def rows_of(company, name):
     return sorted(named | {company.slug, str(company.pk)})
 
 
-def given(tool, company):
+def given(tool, company, canary):
     """Yield arguments for a tool that name the company's rows."""
     fields = tool.kind.model_fields
     names = [name for name in fields if name in ("account", "deal", "brief", "entity")]
@@ -55,7 +51,7 @@ def given(tool, company):
         told = dict(zip(names, chosen, strict=True)) | {"period": "ALL_CONVERSATIONS"}
         if "question" in fields:
             # What every text of that company says, so that an answer would quote it.
-            told["question"] = canary_of(company)
+            told["question"] = canary
         if "entity_type" in fields:
             for entity_type in EntityType.values:
                 yield told | {"entity_type": entity_type}
@@ -63,12 +59,12 @@ def given(tool, company):
         yield told if names else {}
 
 
-def walk(key: ApiKey, company):
+def walk(key: ApiKey, company, canary):
     """Call every tool with what the company has; return what was said, refusals included."""
     caller = Caller(origin=Origin(door="MCP", request_id="walk-of-tools"), text="", key=key)
     said = []
     for tool in tools.TOOLS:
-        for told in given(tool, company):
+        for told in given(tool, company, canary):
             try:
                 result = calling.call(name=tool.name, given=told, caller=caller)
                 said.append((tool.name, told, f"{result.model_dump()} {result.said()}"))
@@ -83,7 +79,7 @@ def test_every_tool_refuses_another_company_s_rows_like_rows_that_are_not_there(
     acme, beta = companies
     key = ai_clients.connection(acme).made.key
 
-    said = walk(key, beta)
+    said = walk(key, beta, OTHER)
 
     named = [text for name, told, text in said if told]
     assert len(said) >= CALLS_MIN
@@ -96,7 +92,7 @@ def test_the_same_walk_finds_one_s_own(companies, unhurried):
     acme, _ = companies
     key = ai_clients.connection(acme).made.key
 
-    said = walk(key, acme)
+    said = walk(key, acme, OWN)
 
     found = {name for name, _, text in said if OWN in text}
     assert {"ask_account", "ask_deal", "generate_brief"} <= found
