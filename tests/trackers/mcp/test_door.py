@@ -73,7 +73,7 @@ def test_the_metadata_document_names_the_resource_and_how_keys_are_sent(served, 
         "resource_name": "Tallystick",
         "bearer_methods_supported": ["header"],
         "scopes_supported": ["balance:read", "ask", "brief"],
-        "resource_documentation": "http://localhost/admin/credits/integration/add/",
+        "resource_documentation": "http://localhost:8000/admin/credits/integration/add/",
     }
 
 
