@@ -21,7 +21,11 @@ SETTINGS: dict[str, Any] = {
     ),
     "OAS_VERSION": "3.1.0",
     # One name for choices that several fields have.
-    "ENUM_NAME_OVERRIDES": {"EntityTypeEnum": "trackers.models.EntityType"},
+    "ENUM_NAME_OVERRIDES": {
+        "EntityTypeEnum": "trackers.models.EntityType",
+        "ConversationKindEnum": "trackers.models.ConversationKind",
+        "SectionKindEnum": "trackers.models.SectionKind",
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "POSTPROCESSING_HOOKS": [

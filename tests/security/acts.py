@@ -347,6 +347,8 @@ READS = {
     "problems": "explains errors",
     "problem": "explains an error",
     "/api/v1/balance": "figures",
+    "/api/v1/ask": "a use of credits, which the ledger states itself",
+    "api_ask": "an answer",
     "/api/v1/grants": "figures",
     "/api/v1/grants/<uuid:id>": "figures",
     "/api/v1/ledger": "figures",
@@ -355,6 +357,10 @@ READS = {
     "/api/v1/usage/<uuid:id>": "figures",
     "/api/v1/rate-card": "figures",
     "api_purchase": "figures",
+    "/api/v1/briefs": "what briefs consist of",
+    "/api/v1/briefs/<uuid:id>": "what a brief consists of",
+    "/api/v1/briefs/<uuid:id>/runs": "uses credits; the ledger states it",
+    "api_brief_run": "what a brief said",
 }
 
 # Commands and tasks that write and leave no line of their own.
@@ -362,6 +368,7 @@ COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
     "list_settings": "prints",
     "mcp_server": "serves; each call is metered, and what it decides has its own line",
+    "benchmark_ask": "works in a database of its own, which it removes",
     "benchmark_trackers": "works in a database of its own, which it removes",
     "demo": "makes companies up in an empty database; their people's acts leave their own lines",
 }

@@ -137,7 +137,9 @@ def _try(tracker: Tracker, by: User) -> None:
 
 def _ask(company: Company, by: User) -> None:
     """Ask about its account, for nothing, so that it has an answer that cites what was said."""
-    made = asks.ask(company, requester=asks.at_the_page(company, by))
+    made = asks.ask(
+        company, "Is it too expensive for them?", requester=asks.at_the_page(company, by)
+    )
     assert made.citations.exists()
 
 

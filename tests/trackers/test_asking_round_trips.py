@@ -38,9 +38,10 @@ def sent(tmp_path):
             finally:
                 libpq.untrace()
         for line in file.read_text().splitlines():
-            _, sender, _, message, *rest = line.split("\t")
-            if sender == "F" and message in ("Query", "Parse"):
-                found.append("\t".join(rest))
+            # A statement of several lines has its first one here; the others begin otherwise.
+            parts = line.split("\t", 4)
+            if len(parts) == 5 and parts[1] == "F" and parts[3] in ("Query", "Parse"):
+                found.append(parts[4])
 
     return counting
 

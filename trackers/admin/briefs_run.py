@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.urls import reverse
 from unfold.widgets import (
-    UnfoldAdminAutocompleteModelChoiceFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -75,7 +75,7 @@ class RunForm(ActForm):
         self.fields["entity"] = RowField(
             _rows(company, entity_type),
             label=entity_type.label,
-            widget=UnfoldAdminAutocompleteModelChoiceFieldWidget(column, admin.site),
+            widget=AutocompleteSelect(column, admin.site),
             error_messages={
                 "required": f"Choose the {entity_type.label.lower()} it is to be about.",
                 "invalid_choice": f"Choose one of your company's {entity_type.label.lower()}s.",
