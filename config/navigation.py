@@ -109,7 +109,10 @@ GROUPS = (
     ),
     Group(
         "Integrations",
-        (_list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),),
+        (
+            _list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),
+            _list("MCP clients", "smart_toy", "credits_integration", Act.MANAGE_KEYS),
+        ),
     ),
     Group(
         "Vendor",

@@ -376,6 +376,7 @@ API_REQUESTS_PER_DAY = env.number(
     maximum=1_000_000_000,
 )
 
+MCP_KEY = env.text("TALLYSTICK_MCP_KEY", "", "The key that `mcp_server --stdio` asks with.")
 # What waited longer for credits is skipped, visibly (trackers/sweeping.py).
 WAITING_DAYS = env.number(
     "TALLYSTICK_WAITING_DAYS",

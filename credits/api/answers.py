@@ -91,7 +91,7 @@ def problem_of(error: Exception, view: Any) -> Problem | None:
         case Problem():
             return error
         case RateLimited():
-            return _rate_limited(error)
+            return rate_limited(error)
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Problem(
                 problems.UNAUTHORIZED, str(error.detail), headers={"WWW-Authenticate": CHALLENGE}
@@ -132,7 +132,8 @@ def _not_read(headers: Mapping[str, str]) -> str:
     return f"Send the body as application/json, not as {shortened(sent)}."
 
 
-def _rate_limited(error: RateLimited) -> Problem:
+def rate_limited(error: RateLimited) -> Problem:
+    """Return the problem for a request too many: which limit, and when to try again."""
     span = "a day" if error.limit == PER_DAY else "any second"
     wait = f"{error.retry_seconds:,} second{'' if error.retry_seconds == 1 else 's'}"
     return Problem(

@@ -127,6 +127,7 @@ FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "backfill_id": _first(Backfill),
     "scan_id": _first(Scan),
     "key_id": _row,
+    "integration_id": _row,
     "job_id": _row,
     "contract_id": _row,
     "purchase_id": _row,
