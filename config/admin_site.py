@@ -34,7 +34,7 @@ class TallystickAdminSite(UnfoldAdminSite):
     def extra_urls(self) -> list[URLPattern]:
         # Imported here and not above: the admin pages register themselves on this very site.
         from credits import views
-        from credits.admin import entries, guide, overview
+        from credits.admin import entries, explaining, guide, overview
         from trackers.admin import waiting
 
         return [
@@ -57,6 +57,11 @@ class TallystickAdminSite(UnfoldAdminSite):
                 "ledger/<slug:company_slug>/<int:sequence>/",
                 self.admin_view(entries.permalink),
                 name="ledger_entry",
+            ),
+            path(
+                "ledger/<slug:company_slug>/<int:sequence>/explanation/",
+                self.admin_view(explaining.entry_page),
+                name="ledger_explanation",
             ),
             path(
                 "trackers/waiting/",

@@ -65,12 +65,22 @@ GROUPS = (
         ),
     ),
     Group(
+        "Ask and briefs",
+        (
+            Item("Ask anything", "contact_support", "admin:trackers_askrequest_ask", Act.ASK),
+            _list("Questions", "question_answer", "trackers_askrequest", Act.VIEW_CONVERSATIONS),
+            _list("Briefs", "summarize", "trackers_brief", Act.VIEW_BRIEFS),
+            _list("Brief runs", "article", "trackers_briefrun", Act.VIEW_BRIEFS),
+        ),
+    ),
+    Group(
         "Conversations",
         (
             _list("Conversations", "forum", "trackers_conversation", Act.VIEW_CONVERSATIONS),
             _list("Imports", "upload_file", "trackers_importupload", Act.IMPORT_CONVERSATIONS),
             _list("Accounts", "domain", "trackers_customeraccount", Act.VIEW_CONVERSATIONS),
             _list("Deals", "handshake", "trackers_deal", Act.VIEW_CONVERSATIONS),
+            _list("Contacts", "contacts", "trackers_contact", Act.VIEW_CONVERSATIONS),
             _list("Teams", "groups", "trackers_team", Act.VIEW_CONVERSATIONS),
             _list("Team members", "badge", "trackers_teammember", Act.VIEW_CONVERSATIONS),
         ),
@@ -102,6 +112,7 @@ GROUPS = (
         (
             _list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),
             _list("Limits", "speed", "credits_spendinglimit", Act.VIEW_LIMITS),
+            _list("MCP clients", "smart_toy", "credits_integration", Act.MANAGE_KEYS),
         ),
     ),
     Group(

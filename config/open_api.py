@@ -20,12 +20,15 @@ SETTINGS: dict[str, Any] = {
         "byte for byte, for 30 days, and is never done twice."
     ),
     "OAS_VERSION": "3.1.0",
-    # Fields of one name whose codes differ from one kind of row to the next.
+    # Fields of one name whose codes differ from one kind of row to the next, and choices that
+    # several fields have.
     "ENUM_NAME_OVERRIDES": {
         "TrackerKind": "trackers.models.TrackerKind",
         "TrackerState": "trackers.models.TrackerState",
         "BackfillState": "trackers.models.trackers.BackfillState",
         "ConversationKind": "trackers.models.ConversationKind",
+        "EntityType": "trackers.models.EntityType",
+        "SectionKind": "trackers.models.SectionKind",
         "SentKind": "trackers.api.conversation_inputs.KINDS",
         "SentRole": "trackers.api.conversation_inputs.ROLES",
         "PurchaseState": "billing.api.purchases.STATES",

@@ -21,6 +21,7 @@ from config import (
     look,
     mail,
     open_api,
+    web_search,
 )
 from config.environment import Environment
 
@@ -191,8 +192,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Outside all others: each answer tells the request's id, a problem too.
     "credits.origins.OriginMiddleware",
-    # Outside all that follow: what they answer below /api/ becomes a problem there.
+    # Outside all that follow: errors that they answer below /api/ and /v2/ get their shape there.
     "credits.api.answers.ApiMiddleware",
+    "trackers.api.gong.answers.GongMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -329,11 +331,8 @@ ANALYZER = env.text(
     "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
     "Dotted path of the analyzer that answers tracker questions.",
 )
-CREDIT_CHECKS = [
-    "trackers.reconciliation.breaches",
-    "billing.reconciliation.breaches",
-    "billing.reconciliation.unordered",
-]
+CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
+CREDIT_CHECKS += ["billing.reconciliation.unordered"]
 # What else ends when a company is closed; each is called with company, by and now.
 COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
 # What of it the dialog says in numbers: called with company, each returns (name, count).
@@ -341,10 +340,11 @@ COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 # What else names a person who is removed: what it is called, and what is called with the user.
 PERSON_REMOVAL = [("team members made unknown", "trackers.erasure.forget_person")]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
-CREDIT_ADVICE = ["trackers.advice.suggested"]
+CREDIT_ADVICE = ["trackers.advice.suggested", "trackers.reuse.spared"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_PLANNED = ["trackers.demand.planned_per_day"]
 CREDIT_FEATURES = ["trackers.links.features"]
+CREDIT_EXPLAINERS = ["trackers.explaining.sources"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [
     "credits.reports.usage.CreditUsageReport",
@@ -369,6 +369,7 @@ API_INGESTIONS_PER_SECOND, API_INGESTIONS_PER_DAY = api_limits.read(
     env, "INGESTIONS", "send conversations with", second=10, day=100_000
 )
 
+MCP_KEY = env.text("TALLYSTICK_MCP_KEY", "", "The key that `mcp_server --stdio` asks with.")
 # What waited longer for credits is skipped, visibly (trackers/sweeping.py).
 WAITING_DAYS = env.number(
     "TALLYSTICK_WAITING_DAYS",
@@ -377,6 +378,7 @@ WAITING_DAYS = env.number(
     minimum=1,
     maximum=3650,
 )
+WEB_SEARCH, WEB_SEARCH_URL, WEB_SEARCH_PRIVATE = web_search.read(env)
 IMPORT_MEGABYTES, IMPORT_ROWS = import_limits.read(env)
 FILE_UPLOAD_HANDLERS = import_limits.UPLOAD_HANDLERS
 

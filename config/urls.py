@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("credits.api.urls")),
     path("api/", include("billing.api.urls")),
+    path("v2/", include("trackers.api.gong.urls")),
     path("api/", include("trackers.api.urls")),
     path("docs/problems/", include(credits.api.urls.problem_urlpatterns)),
 ]

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db.models.expressions import Combinable
 from django.utils.module_loading import import_string
 
+from credits.amounts import ZERO
 from credits.models import Company
 
 
@@ -32,10 +33,15 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Suggestions, the dearest first, as worked out at ``as_of``; None where nobody did yet."""
+    """Suggestions, the dearest first, as worked out at ``as_of``; None where nobody did yet.
+
+    ``reused`` are the credits of the last 30 days that were not used because an answer was given
+    again.
+    """
 
     suggestions: tuple[Suggestion, ...] = ()
     as_of: datetime | None = None
+    reused: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +65,5 @@ def together(answers: Iterable[Advice]) -> Advice:
             sorted((one for each in found for one in each.suggestions), key=lambda one: -one.saved)
         ),
         as_of=min((advice.as_of for advice in found if advice.as_of is not None), default=None),
+        reused=sum((advice.reused for advice in found), ZERO),
     )

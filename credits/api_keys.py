@@ -21,11 +21,19 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from credits import audit, limits, roles
+from credits import audit, integrations, limits, roles
 from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
-from credits.models import ApiKey, Company, Integration, LimitWindow, Scope, User
+from credits.models import (
+    ApiKey,
+    Company,
+    Integration,
+    IntegrationContext,
+    LimitWindow,
+    Scope,
+    User,
+)
 from credits.models.api_keys import PREFIX_LENGTH
 from credits.roles import Act
 
@@ -262,20 +270,26 @@ def revoke_all(*, company: Company, by: User | None, now: datetime) -> int:
 
 
 @sensitive_variables("text", "secret")
-def authenticate(*, text: str, address: str, now: datetime) -> ApiKey:
+def authenticate(*, text: str, address: str, now: datetime, reads_context: bool = False) -> ApiKey:
     """Return the key whose text a request from ``address`` brought, and note that it was used.
 
-    One refusal for every reason, so that nobody learns which keys there are.
+    One refusal for every reason, so that nobody learns which keys there are. A key of a personal
+    integration opens only doors that keep to what that person may read: ``reads_context``.
 
-    :raises KeyRefused: unknown, malformed, revoked, expired, from another network, or of a
-        closed company.
+    :raises KeyRefused: unknown, malformed, revoked, expired, from another network, of a closed
+        company, personal where no door keeps to that, or of a person who has left.
     """
     found = FORMAT.fullmatch(text)
     prefix, secret = found.groups() if found else ("", "")
-    key = ApiKey.objects.select_related("company").filter(prefix=prefix).first()
+    keys = ApiKey.objects.select_related("company", "integration")
+    key = keys.filter(prefix=prefix).first()
     expected = NO_DIGEST if key is None else bytes(key.secret_sha256)
     is_right = secrets.compare_digest(_digest(secret), expected)
-    if key is None or not (is_right and _may_be_used(key, address, now)):
+    if (
+        key is None
+        or not (is_right and _may_be_used(key, address, now))
+        or not _is_in_context(key, reads_context=reads_context)
+    ):
         raise KeyRefused(KeyRefused.__doc__)
     if key.last_used_at is None or key.last_used_at <= now - USE_NOTED_EVERY:
         _note_use(key, now)
@@ -382,6 +396,13 @@ def _known_networks(networks: Iterable[str]) -> list[str]:
 
 def _may_be_used(key: ApiKey, address: str, now: datetime) -> bool:
     return is_usable(key, now=now) and key.company.closed_at is None and _is_from(key, address)
+
+
+def _is_in_context(key: ApiKey, *, reads_context: bool) -> bool:
+    mine = key.integration
+    if mine is None or mine.context != IntegrationContext.PERSONAL:
+        return True
+    return reads_context and integrations.is_open(mine)
 
 
 def _is_from(key: ApiKey, address: str) -> bool:

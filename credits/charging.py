@@ -125,11 +125,13 @@ def reserve(
     by: User | None = None,
     lease: timedelta = LEASE_DEFAULT,
     key: Key | None = None,
+    reservation_id: UUID | None = None,
 ) -> Reservation:
     """Hold credits for work about to start, in lots named now, until ``lease`` ends.
 
     What is held can always be captured, even after a lot's expiry. With a key the same request
-    again returns the first reservation, whatever became of it.
+    again returns the first reservation, whatever became of it. ``reservation_id`` names the new
+    one, for a caller that wrote it down before.
 
     :raises InsufficientCredits: nothing was held.
     :raises LimitReached: an InsufficientCredits that names the limit; nothing was held.
@@ -141,13 +143,13 @@ def reserve(
         raise ValueError(f"A reservation holds more than 0 credits, not {amount}.")
     if not timedelta(0) < lease <= LEASE_MAX:
         raise ValueError(f"A lease lasts up to {LEASE_MAX}, not {lease}.")
-    reservation_id = new_id()
+    named = reservation_id or new_id()
     answer = limit_windows.admitted(
         company,
         lambda: ledger.reserve(
             company_id=company.pk,
             actor_ref=_ref(by),
-            reservation_id=reservation_id,
+            reservation_id=named,
             amount=amount,
             lease=lease,
             use=use,
@@ -160,7 +162,7 @@ def reserve(
     if answer.outcome == "REPLAYED":
         return Reservation.objects.get(company=company, id=answer.certain_ref)
     reservation = Reservation(
-        id=reservation_id,
+        id=named,
         company_id=company.pk,
         state=ReservationState.OPEN,
         amount=amount,
@@ -291,6 +293,7 @@ def _usage_event(
         **ledger.fields_of(use),
     )
     event._state.adding = False
+    event.available = answer.available
     return event
 
 

@@ -6,12 +6,13 @@ for ever; what was answered, for 30 days.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from credits.ledger import IdempotencyConflict, Key
 from credits.models import Company, IdempotencyRecord
@@ -81,6 +82,57 @@ def once(
     return answer
 
 
+@dataclass(slots=True)
+class Claim:
+    """A key that nobody else may use until its request is done.
+
+    ``result_ref`` is what the key made before; None when it was not used.
+    """
+
+    company: Company
+    operation: str
+    key: Key
+    result_ref: UUID | None = None
+
+    def remember(self, result_ref: UUID, *, now: datetime) -> None:
+        """Remember for ever what the key made: in the transaction that makes it."""
+        IdempotencyRecord.objects.create(
+            company=self.company,
+            operation=self.operation,
+            key=self.key.text,
+            body_sha256=self.key.body_sha256,
+            result_ref=result_ref,
+            created_at=now,
+        )
+
+
+@contextmanager
+def claimed(*, company: Company, operation: str, key: Key) -> Iterator[Claim]:
+    """Have a key while work of some seconds is done that no transaction may be open for.
+
+    The lock belongs to the connection: a process that dies leaves none behind, and the next
+    request with the key does the work. The row that ``Claim.remember`` writes keeps it from being
+    done twice even then. The first answer is made again from the row it names, not stored.
+
+    :raises InFlight: another request with the key is running; nothing was done.
+    :raises IdempotencyConflict: the key was used with another body.
+    """
+    name = f"{company.pk} {operation} {key.text}"
+    if not _called("pg_try_advisory_lock", name):
+        raise InFlight(InFlight.__doc__)
+    try:
+        first = IdempotencyRecord.objects.filter(
+            company=company, operation=operation, key=key.text
+        ).first()
+        if first is not None and bytes(first.body_sha256) != key.body_sha256:
+            raise IdempotencyConflict(IdempotencyConflict.__doc__)
+        yield Claim(company, operation, key, first.result_ref if first else None)
+    finally:
+        # A connection that was lost has lost the lock as well.
+        with suppress(DatabaseError):
+            _called("pg_advisory_unlock", name)
+
+
 def is_known(*, company: Company, operation: str, key: Key) -> bool:
     """Tell whether the key was used, with whatever body."""
     return IdempotencyRecord.objects.filter(
@@ -112,8 +164,12 @@ def forget_answers(*, now: datetime, batch_size: int = FORGET_BATCH) -> int:
 
 def _locked(name: str) -> bool:
     """Take the lock of that name until the transaction ends, unless somebody has it."""
+    return _called("pg_try_advisory_xact_lock", name)
+
+
+def _called(function: str, name: str) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [name])
         return bool(cursor.fetchone()[0])
 
 

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from credits import amounts
 from credits.rating import Work
 
 KEY_LENGTH_MAX = 255
@@ -138,7 +139,10 @@ class InsufficientCredits(Exception):
     def __init__(self, *, required: Decimal, available: Decimal) -> None:
         self.required = required
         self.available = available
-        super().__init__(f"This needs {required} credits and {available} are available.")
+        super().__init__(
+            f"This needs {amounts.text(required)} credits and {amounts.text(available)} are "
+            "available."
+        )
 
     @property
     def shortfall(self) -> Decimal:

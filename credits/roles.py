@@ -29,6 +29,10 @@ class Act(StrEnum):
     IMPORT_CONVERSATIONS = "import conversations"
     ERASE_CONVERSATIONS = "erase conversations and set their retention"
     VIEW_RESULTS = "see results"
+    VIEW_BRIEFS = "see briefs and what they said"
+    EDIT_BRIEFS = "change, publish and run briefs"
+    ASK = "ask about accounts, deals and people"
+    SWITCH_REUSE = "switch answer reuse"
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
@@ -57,7 +61,7 @@ class Standing(StrEnum):
 
 
 _READ = frozenset(act for act in Act if act.name.startswith("VIEW_"))
-_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS})
+_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS, Act.VIEW_BRIEFS})
 _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_LEDGER,
     Act.EXPORT_REPORTS,
@@ -65,9 +69,11 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_RATES,
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
+    Act.EDIT_BRIEFS,
     Act.VIEW_CONVERSATIONS,
     Act.IMPORT_CONVERSATIONS,
     Act.ERASE_CONVERSATIONS,
+    Act.ASK,
     Act.VIEW_BILLING,
     Act.REQUEST_CREDITS,
     Act.VIEW_AUDIT,
@@ -88,8 +94,9 @@ MATRIX: dict[Standing, frozenset[Act]] = {
         Act.EDIT_CONTRACTS,
     },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
-    # Keys and limits are what sets a tech admin apart; the vendor makes none that act as a company.
-    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS, Act.SET_LIMITS},
+    # Keys, limits, and what programs get, set a tech admin apart; the vendor makes none that act as
+    # a company.
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS, Act.SET_LIMITS, Act.SWITCH_REUSE},
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }

@@ -11,6 +11,8 @@ class TrackersConfig(AppConfig):
         from trackers import (
             analyzers,
             checks,  # noqa: F401 - registers the system checks.
+            web_search,
         )
 
         analyzers.refuse_unusable()
+        web_search.refuse_unusable()

@@ -10,21 +10,18 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, lessons, locks, parts, pretrained, vectors
-from trackers.analyzers.base import Affiliation as TextAffiliation
+from trackers import analyzers, filters, lessons, locks, parts, pretrained, texts, vectors
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
-from trackers.analyzers.base import Kind as TextKind
 from trackers.analyzers.base import Side as QuestionSide
 from trackers.lessons import Lessons
-from trackers.models import Conversation, Tracker, TrackerKind, TrackerVersion, Utterance
+from trackers.models import Tracker, TrackerKind, TrackerVersion
 
 SAMPLE_SIZE = 400
 # A sample of the whole corpus is taken again when there is this many times as much of it: at most
@@ -83,49 +80,21 @@ def question_of(
 def texts_of(
     revisions: dict[UUID, int], *, version: TrackerVersion
 ) -> dict[UUID, ConversationText]:
-    """Load what a version reads of conversations: its part of them, at the revisions named.
-
-    An analyzer knows a conversation by its external id, which is the same wherever it was
-    imported, so that whatever it derives from the id is the same too.
-    """
-    found = Conversation.objects.filter(pk__in=revisions).values_list(
-        "pk", "external_id", "kind", "language", "duration_seconds"
-    )
-    said: dict[UUID, list[tuple[UtteranceText, Decimal | None]]] = {pk: [] for pk in revisions}
-    rows = (
-        Utterance.objects.filter(conversation__in=revisions, revision__in=set(revisions.values()))
-        .order_by("conversation", "revision", "position")
-        .values_list("conversation_id", "revision", "pk", "affiliation", "text", "start_seconds")
-    )
-    for conversation_id, revision, pk, affiliation, text, start in rows:
-        if revisions[conversation_id] == revision:
-            turn = UtteranceText(str(pk), TextAffiliation(affiliation), text)
-            said[conversation_id].append((turn, start))
-    texts = {
-        pk: ConversationText(
-            external_id, TextKind(kind), tuple(turn for turn, _ in said[pk]), language
-        )
-        for pk, external_id, kind, language, _ in found
-    }
+    """Load what a version reads of conversations: its part of them, at the revisions named."""
+    found = texts.load(revisions)
+    whole = {pk: said.text for pk, said in found.items()}
     if version.kind != TrackerKind.KEYWORD:
         # Of the whole text, so that every part finds its own among them.
-        texts = vectors.attached(texts, revisions)
+        whole = vectors.attached(whole, revisions)
     return {
-        pk: replace(texts[pk], utterances=_part_of(said[pk], version, kind, duration))
-        for pk, _, kind, _, duration in found
+        pk: replace(whole[pk], utterances=_part_of(said, version)) for pk, said in found.items()
     }
 
 
-def _part_of(
-    said: list[tuple[UtteranceText, Decimal | None]],
-    version: TrackerVersion,
-    kind: str,
-    duration_seconds: int,
-) -> tuple[UtteranceText, ...]:
-    turns = [turn for turn, _ in said]
-    starts = [start for _, start in said]
-    end = parts.end_of(duration_seconds, [turn.text for turn in turns], starts)
-    return tuple(parts.cut(turns, starts, version=version, kind=kind, end=end))
+def _part_of(said: texts.Said, version: TrackerVersion) -> tuple[UtteranceText, ...]:
+    turns = said.text.utterances
+    end = parts.end_of(said.duration_seconds, [turn.text for turn in turns], said.starts)
+    return tuple(parts.cut(turns, said.starts, version=version, kind=said.text.kind, end=end))
 
 
 def _load(version_id: UUID) -> TrackerVersion:

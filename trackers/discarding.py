@@ -11,7 +11,7 @@ from django.db import transaction
 from credits import audit, zones
 from credits.audit import Action, Actor
 from credits.models import User
-from trackers import publishing
+from trackers import briefs, publishing
 from trackers.models import Preview, Review, Tracker, TrackerState, TrackerVersion
 
 
@@ -32,6 +32,12 @@ def refusal(tracker: Tracker, *, now: datetime) -> str:
         )
     zone = ZoneInfo(tracker.company.time_zone)
     today, _ = zones.days(now.astimezone(zone).date(), now.astimezone(zone).date(), zone)
+    if used_by := briefs.that_use(tracker, published=False):
+        them = "it" if len(used_by) == 1 else "them"
+        return (
+            f"Not deleted: {briefs.named(used_by)} would show its results. Take it out of {them} "
+            "first."
+        )
     if Preview.objects.filter(tracker=tracker, begun_at__gte=today).exists():
         return "Not deleted: this tracker was tested today. Delete it tomorrow."
     return ""

@@ -7,7 +7,7 @@ that ledger, usage and reports are the same before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from credits import audit
 from credits.audit import Action
 from credits.models import User
 from credits.rating import LONG_CALL_SECONDS
-from trackers import copies, erased_ids, requeuing, traces
+from trackers import answers, brief_erasure, contacts, copies, erased_ids, requeuing, traces
 from trackers import erasure_requests as requests
 from trackers.batches import batches
 from trackers.erasure_requests import BATCH_SIZE, Counts, Request
@@ -58,15 +58,17 @@ def erase(
     counts = Counts()
     for ids in batches(request.conversation_ids, BATCH_SIZE) if request.conversation_ids else [[]]:
         # Copies first: they are found by words, which must still be there if this is repeated.
-        _erase_copies(request, ids, counts)
-        people = _members_of(ids)
+        _erase_copies(request, ids, now, counts)
+        people, customers = _members_of(ids), _contacts_of(ids)
         for pk in ids:
             _erase_one(pk, key, ZoneInfo(company.time_zone), now, counts)
             on_done(1)
         with transaction.atomic():
             _remove_members(set(_unused(people)), counts)
+            _remove_contacts(contacts.unused(customers), now, counts)
     with transaction.atomic():
         _remove_members(set(request.member_ids), counts)
+        _remove_contacts(request.contact_ids, now, counts)
         audit.record(
             action=Action.ERASED, by=by, company=company, subject=subject, after=counts.figures
         )
@@ -109,6 +111,8 @@ def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Coun
         requeuing.skip(queued, now=now, reason="")
         scans.update(**traces.blank_scan(), conversation_started_at=day)
         Scan.objects.filter(pk__in=queued).update(reason=requeuing.REASON_ERASED)
+        counts.answers += answers.erase_citing([pk], now=now)
+        counts.briefs += brief_erasure.erase_reading([pk], now=now)
         for label, number in traces.delete([pk]).items():
             counts.rows[label] = counts.rows.get(label, 0) + number
         # What an analyzer learned of a reviewed phrase holds its words: it learns anew.
@@ -163,6 +167,19 @@ def _members_of(ids: list[UUID]) -> set[UUID]:
     }
 
 
+def _contacts_of(ids: list[UUID]) -> set[UUID]:
+    rows = Participant.objects.filter(conversation__in=ids, contact__isnull=False)
+    return set(rows.values_list("contact", flat=True))
+
+
+def _remove_contacts(contact_ids: Iterable[UUID], now: datetime, counts: Counts) -> None:
+    """Make contacts unknown, and forget what was asked about them."""
+    ids = list(contact_ids)
+    counts.answers += answers.erase_about(ids, now=now)
+    counts.briefs += brief_erasure.erase_about(ids, now=now)
+    counts.contacts += contacts.remove(ids, now=now)
+
+
 def _unused(member_ids: set[UUID]) -> list[UUID]:
     """Return those of members whom nothing names any more: they were known by what is gone."""
     rows = TeamMember.objects.filter(pk__in=member_ids, user=None)
@@ -184,7 +201,7 @@ def _remove_members(member_ids: set[UUID], counts: Counts) -> None:
         counts.members += 1
 
 
-def _erase_copies(request: Request, ids: list[UUID], counts: Counts) -> None:
+def _erase_copies(request: Request, ids: list[UUID], now: datetime, counts: Counts) -> None:
     """Erase what was copied from conversations, or says the words of the request."""
     company = request.company
     with transaction.atomic():
@@ -198,6 +215,9 @@ def _erase_copies(request: Request, ids: list[UUID], counts: Counts) -> None:
         counts.examples += len(examples)
         counts.uploads += copies.remove_uploads(company=company)
         copies.blank_history(company=company, needles=needles)
+        # By a person's words only: a subject like “Pricing” is in many a question.
+        counts.answers += answers.erase_saying(company=company, needles=request.words, now=now)
+        counts.briefs += brief_erasure.erase_saying(company=company, needles=request.words, now=now)
         counts.trail += copies.blank_trail(
             company=company, needles=needles, is_person=request.is_person
         )

@@ -11,9 +11,10 @@ from django.apps import apps
 from django.db.models import Q, QuerySet
 
 from credits.models import AuditText, Company
-from trackers import copies, requeuing, traces
+from trackers import answers, brief_erasure, copies, requeuing, traces
 from trackers.batches import batches
 from trackers.models import (
+    Contact,
     Conversation,
     ConversationKind,
     ImportFile,
@@ -44,6 +45,7 @@ class Request:
     what: str
     conversation_ids: tuple[UUID, ...]
     member_ids: tuple[UUID, ...] = ()
+    contact_ids: tuple[UUID, ...] = ()
     words: tuple[str, ...] = ()
     mention_count: int = 0
 
@@ -62,6 +64,9 @@ class Counts:
     queued: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     members: int = 0
+    contacts: int = 0
+    answers: int = 0
+    briefs: int = 0
     uploads: int = 0
     examples: int = 0
     trail: int = 0
@@ -80,6 +85,9 @@ class Counts:
             "queued or waiting scans skipped uncharged": self.queued,
             **{_name_of(label): count for label, count in self.rows.items()},
             "team members made unknown": self.members,
+            "contacts made unknown": self.contacts,
+            "questions that lose their words and answers": self.answers,
+            "runs of briefs that lose what they said": self.briefs,
             "files uploaded and not yet imported": self.uploads,
         }
 
@@ -113,7 +121,12 @@ def by_email(*, company: Company, email: str, with_mentions: bool = False) -> Re
     address = email.strip().lower()
     members = TeamMember.objects.filter(company=company, email__iexact=address)
     took_part = Participant.objects.filter(company=company, email__iexact=address)
-    names = {*members.values_list("name", flat=True), *took_part.values_list("name", flat=True)}
+    people = Contact.objects.filter(company=company, email__iexact=address, removed_at=None)
+    names = {
+        name
+        for rows in (members, took_part, people)
+        for name in rows.values_list("name", flat=True)
+    }
     rows = Conversation.objects.filter(company=company)
     own = set(
         _ids(
@@ -134,6 +147,7 @@ def by_email(*, company: Company, email: str, with_mentions: bool = False) -> Re
     )
     chosen = own | mentions if with_mentions else own
     member_ids = tuple(members.order_by("pk").values_list("pk", flat=True))
+    contact_ids = tuple(people.order_by("pk").values_list("pk", flat=True))
     # One name may be many people's; with a surname it is one's that can be searched for.
     words = (address, *(name for name in sorted(names) if " " in name.strip()))
     found = Request(
@@ -141,10 +155,13 @@ def by_email(*, company: Company, email: str, with_mentions: bool = False) -> Re
         "an e-mail address",
         tuple(sorted(chosen)),
         member_ids,
+        contact_ids,
         tuple(copies.needles(words)) or (address,),
         len(mentions - own),
     )
-    if not (chosen or member_ids or found.mention_count or _trail_says(company, address)):
+    if not (
+        chosen or member_ids or contact_ids or found.mention_count or _trail_says(company, address)
+    ):
         raise NothingToErase(NothingToErase.__doc__)
     return found
 
@@ -182,7 +199,7 @@ def older_than(*, company: Company, days: int, now: datetime) -> QuerySet[Conver
 
 def count(request: Request) -> Counts:
     """Say what an erasure would take; nothing is changed."""
-    counts = Counts(members=len(request.member_ids))
+    counts = Counts(members=len(request.member_ids), contacts=len(request.contact_ids))
     counts.uploads = ImportFile.objects.filter(company=request.company).count()
     for ids in batches(request.conversation_ids, BATCH_SIZE):
         rows = Conversation.objects.filter(pk__in=ids, erased_at=None)
@@ -191,6 +208,8 @@ def count(request: Request) -> Counts:
         scans = Scan.objects.filter(conversation__in=ids)
         counts.results += scans.filter(state=ScanState.DONE).count()
         counts.queued += scans.filter(state__in=requeuing.NOT_DONE).count()
+        counts.answers += answers.citing(ids)
+        counts.briefs += brief_erasure.reading(ids)
         for trace in traces.traces():
             label = trace.model._meta.label_lower
             number = trace.model._base_manager.filter(trace.rows(ids)).distinct().count()

@@ -245,6 +245,7 @@ def _write_participants(
             email=person.email or "",
             affiliation=_AFFILIATIONS[person.role],
             team_member=directory.known_member(person.email) if person.role == "internal" else None,
+            contact=directory.contact(person.email) if person.role == "external" else None,
         )
         for conversation, record in items
         for person in record.participants
@@ -253,7 +254,7 @@ def _write_participants(
         participants,
         update_conflicts=True,
         unique_fields=["conversation", "external_id"],
-        update_fields=["name", "email", "affiliation", "team_member"],
+        update_fields=["name", "email", "affiliation", "team_member", "contact"],
     )
     return {(person.conversation_id, person.external_id): person for person in written}
 

@@ -29,10 +29,12 @@ from trackers.models import (
 def feature_url(
     feature_type: str, feature_ref: UUID | None, usage_ref: UUID | None = None
 ) -> str | None:
-    """Return the page of a tracker; None for features that are not ours.
+    """Return the page of a tracker or brief; None for features without a page of ours.
 
     With a usage event, the list of the very results that it paid for.
     """
+    if feature_type == FeatureType.BRIEF and feature_ref is not None:
+        return reverse("admin:trackers_brief_change", args=[feature_ref])
     if feature_type != FeatureType.TRACKER or feature_ref is None:
         return None
     if usage_ref is not None:

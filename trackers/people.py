@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from credits.models import Company
+from trackers import contacts
 from trackers.importers.records import AccountRecord, ConversationRecord, DealRecord
-from trackers.models import CustomerAccount, Deal, Team, TeamMember
+from trackers.models import Contact, CustomerAccount, Deal, Team, TeamMember
 
 
 class Directory:
-    """The teams, members, accounts and deals of one company, as conversations name them.
+    """The teams, members, contacts, accounts and deals of one company, as conversations name them.
 
     Members are known by e-mail address, never by name; the first mention sets a member's team
     and an account's type. A deal's stage is that of its newest
@@ -24,14 +25,18 @@ class Directory:
         self._members: dict[str, TeamMember] = {}
         self._accounts: dict[str, CustomerAccount] = {}
         self._deals: dict[tuple[str, str], Deal] = {}
+        self._contacts: dict[str, Contact] = {}
 
     def learn(self, records: Iterable[ConversationRecord]) -> None:
-        """Make what the records name and is not there yet; four statements a chunk."""
+        """Make what the records name and is not there yet; a few statements a chunk."""
         records = sorted(records, key=lambda record: record.started_at)
         self._learn_teams(records)
         self._learn_members(records)
         self._learn_accounts(records)
         self._learn_deals(records)
+        self._contacts |= contacts.learn(
+            company=self.company, records=records, accounts=self._accounts, known=self._contacts
+        )
 
     def team(self, name: str | None) -> Team | None:
         return self._teams[name] if name else None
@@ -42,6 +47,10 @@ class Directory:
     def known_member(self, email: str | None) -> TeamMember | None:
         """Return the member with this address, None when nobody has it."""
         return self._members.get(email) if email else None
+
+    def contact(self, email: str | None) -> Contact | None:
+        """Return the contact with this address, None when nobody has it."""
+        return self._contacts.get(email) if email else None
 
     def account(self, record: AccountRecord | None) -> CustomerAccount | None:
         return self._accounts[record.name] if record else None

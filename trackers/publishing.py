@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -13,9 +14,10 @@ from credits import audit, balances
 from credits.amounts import ZERO
 from credits.audit import Action, Actor
 from credits.models import User
-from trackers import backfills, filters, locks, requeuing
+from trackers import backfills, briefs, filters, locks, requeuing
 from trackers.backfills import Plan
 from trackers.models import (
+    Brief,
     Scan,
     Tracker,
     TrackerState,
@@ -43,6 +45,18 @@ class AlreadyPublished(Exception):
 
 class NotPublished(Exception):
     """This tracker is not published."""
+
+
+class UsedByBriefs(Exception):
+    """A tracker that published briefs show; the message names them and says what to do."""
+
+    def __init__(self, used_by: Sequence[Brief]) -> None:
+        self.briefs = tuple(used_by)
+        them, verb = ("it", "shows") if len(used_by) == 1 else ("them", "show")
+        super().__init__(
+            f"Not unpublished: {briefs.named(used_by)} {verb} its results. Take it out of {them}, "
+            f"or unpublish {them} first."
+        )
 
 
 def draft_version(tracker: Tracker) -> TrackerVersion | None:
@@ -139,11 +153,14 @@ def unpublish(
 
     :raises StaleForm: somebody changed the tracker after ``edit_number`` was read.
     :raises NotPublished: it is a draft or unpublished already.
+    :raises UsedByBriefs: published briefs show its results.
     """
     with transaction.atomic():
         tracker = lock(tracker_id, edit_number)
         if tracker.state != TrackerState.PUBLISHED:
             raise NotPublished(NotPublished.__doc__)
+        if used_by := briefs.that_use(tracker, published=True):
+            raise UsedByBriefs(used_by)
         take_down(tracker, by=by, now=now, reason=REASON_UNPUBLISHED, through=through)
     return tracker
 

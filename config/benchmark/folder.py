@@ -65,7 +65,7 @@ def load(path: Path) -> Folder:
         raise UnusableFolder(f"{path} is not a folder.")
     if not (path / "conversations.jsonl").is_file():
         raise UnusableFolder(f"{path} has no conversations.jsonl.")
-    trackers = tuple(_parsed(path / "trackers.jsonl", _tracker))
+    trackers = tuple(parsed(path / "trackers.jsonl", _tracker))
     if not trackers:
         raise UnusableFolder(f"{path / 'trackers.jsonl'} has no tracker.")
     if len({spec.id for spec in trackers}) < len(trackers):
@@ -113,7 +113,7 @@ def _labels(file: Path) -> dict[str, dict[str, Label]]:
     found: dict[str, dict[str, Label]] = {}
     if not file.exists():
         return found
-    for tracker, conversation, label in _parsed(file, _label):
+    for tracker, conversation, label in parsed(file, _label):
         found.setdefault(tracker, {})[conversation] = label
     return found
 
@@ -126,7 +126,11 @@ def _label(row: dict[str, Any]) -> tuple[str, str, Label]:
     return row["tracker"], row["conversation"], label
 
 
-def _parsed(file: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Iterator[Parsed]:
+def parsed(file: Path, parse: Callable[[dict[str, Any]], Parsed]) -> Iterator[Parsed]:
+    """Read a file of JSON lines, one value a line.
+
+    :raises UnusableFolder: it cannot be read, or a line is not what it should be.
+    """
     try:
         lines = file.read_text(encoding="utf-8").split("\n")
     except OSError as error:

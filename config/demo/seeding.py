@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from config.demo import dataset, funding, history, rhythm
+from config.demo import briefing, dataset, funding, history, rhythm
 from config.demo.clock import SeededClock, seeded_clock
 from config.demo.dataset import Plan
 from config.demo.funding import Funding
@@ -130,6 +130,7 @@ def _first_company(
         life.plan_tracker(content, records, starts)
     life.plan_conversations(past, history.cuts_of(contents, len(records)))
     life.live()
+    briefing.brief(company=company, by=people.business_admin, now=clock.instant)
     return company, records[len(past) :]
 
 

@@ -50,7 +50,7 @@ class Service:
 def services(port: int) -> list[Service]:
     """Return what the product consists of at run time."""
     web = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1"]
-    web += ["--lifespan", "off", "--no-proxy-headers"]
+    web += ["--lifespan", "on", "--no-proxy-headers"]
     return [
         Service("web", [*web, "--port", str(port), "--log-level", "warning"]),
         _worker("worker", LIVE, MAINTENANCE),

@@ -20,6 +20,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from credits import expirations, shown
+from credits.admin import explaining
 from credits.current_company import scope_of
 from credits.models import (
     GENESIS_HASH,
@@ -167,6 +168,10 @@ class EntryPage(ModelAdmin):
     @display(description="link to this entry")
     def permalink(self, entry: LedgerEntry) -> str:
         return copy_link(entry)
+
+    @display(description="where it comes from")
+    def chain(self, entry: LedgerEntry) -> str:
+        return explaining.entry_link(entry)
 
     @display(description="for")
     def work(self, entry: LedgerEntry) -> str:

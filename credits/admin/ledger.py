@@ -9,11 +9,12 @@ from django.contrib.admin import ChoicesFieldListFilter
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from credits import expirations, shown
-from credits.admin import entries, reports
+from credits.admin import entries, explaining, reports
 from credits.admin.corrections import RefundingMixin
 from credits.admin.days import DaysFilter
 from credits.admin.exporting import ReportExportMixin, UsageExportForm
@@ -108,7 +109,7 @@ class LedgerEntryAdmin(entries.EntryPage, ReportExportMixin, SettledAdmin):
         ("usage_event__action", ChoicesFieldListFilter),
     )
     fields = (
-        *("place", "permalink", "occurred", "recorded", "action", "method"),
+        *("place", "permalink", "chain", "occurred", "recorded", "action", "method"),
         *("credits", "before", "after", "work", "cause_in_words", "reason", "corrections", "actor"),
         *("hash_in_hex", "previous_hash"),
     )
@@ -229,7 +230,11 @@ class UsageEventAdmin(RefundingMixin, ReportExportMixin, SettledAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(reports.CreditReportsView.as_view(site=self.admin_site))
-        return [path("reports/", page, name="credits_reports"), *super().get_urls()]
+        return [
+            path("reports/", page, name="credits_reports"),
+            *self.pages_of_row("pk", {"explanation": explaining.usage_page}),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[UsageEvent]:
         return with_integration_name(super().get_queryset(request))
@@ -263,9 +268,10 @@ class UsageEventAdmin(RefundingMixin, ReportExportMixin, SettledAdmin):
 
     @display(description="entry")
     def entry_link(self, event: UsageEvent) -> str:
-        if event.entry is None:
-            return "free"
-        return shown.entry_link(event.company, event.entry.sequence)
+        place = (
+            "free" if event.entry is None else shown.entry_link(event.company, event.entry.sequence)
+        )
+        return format_html("{} · {}", place, explaining.usage_link(event))
 
 
 @admin.register(Reservation)

@@ -84,11 +84,12 @@ def to_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | No
     This is REST framework's EXCEPTION_HANDLER.
     """
     request: HttpRequest = context["request"]._request
-    problem = _problem(error, context["view"])
+    problem = problem_of(error, context["view"])
     return None if problem is None else of(request, problem)
 
 
-def _problem(error: Exception, view: Any) -> Problem | None:
+def problem_of(error: Exception, view: Any) -> Problem | None:
+    """Return the problem that an error of a view is; None for what nobody expected."""
     match error:
         case Problem():
             return error
@@ -124,7 +125,7 @@ def _problem(error: Exception, view: Any) -> Problem | None:
 
 
 def _refused(error: RateLimited | InsufficientCredits) -> Problem:
-    return _rate_limited(error) if isinstance(error, RateLimited) else out_of_credits(error)
+    return rate_limited(error) if isinstance(error, RateLimited) else out_of_credits(error)
 
 
 def out_of_credits(error: InsufficientCredits) -> Problem:
@@ -163,7 +164,8 @@ def _not_read(headers: Mapping[str, str]) -> str:
     return f"Send the body as application/json, not as {shortened(sent)}."
 
 
-def _rate_limited(error: RateLimited) -> Problem:
+def rate_limited(error: RateLimited) -> Problem:
+    """Return the problem for a request too many: which limit, and when to try again."""
     span = "a day" if error.limit == PER_DAY else "any second"
     wait = f"{error.retry_seconds:,} second{'' if error.retry_seconds == 1 else 's'}"
     return Problem(

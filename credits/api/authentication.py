@@ -25,16 +25,18 @@ class KeyAuthentication(BaseAuthentication):
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        scheme, _, text = header.partition(" ")
-        if scheme.lower() != SCHEME:
-            text = ""
         try:
             key = api_keys.authenticate(
-                text=text.strip(), address=origins.current().ip or "", now=timezone.now()
+                text=self.key_text(header), address=origins.current().ip or "", now=timezone.now()
             )
         except api_keys.KeyRefused as refusal:
             raise AuthenticationFailed(problems.UNAUTHORIZED.detail) from refusal
         return AnonymousUser(), key
+
+    def key_text(self, header: str) -> str:
+        """Return the key in the header; empty where there is none."""
+        scheme, _, text = header.partition(" ")
+        return text.strip() if scheme.lower() == SCHEME else ""
 
     def authenticate_header(self, request: Request) -> str:
         return answers.CHALLENGE

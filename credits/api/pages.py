@@ -125,15 +125,15 @@ def page(rows: QuerySet[Any], *, order: Order, values: Mapping[str, Any], name: 
     :raises Problem: for a cursor of another query, or none at all.
     """
     is_newest_first = values["order"] == NEWEST
-    query = _digest(name, values)
+    query = digest(name, values)
     if "cursor" in values:
-        key = _key(values["cursor"], order, query)
+        key = read_cursor(values["cursor"], order.read, query)
         rows = rows.filter(order.beyond(key, is_newest_first=is_newest_first))
     limit = values["limit"]
     found = list(rows.order_by(*order.names(is_newest_first=is_newest_first))[: limit + 1])
     if len(found) <= limit:
         return Page(found, None)
-    return Page(found[:limit], _cursor(order.key_of(found[limit - 1]), query))
+    return Page(found[:limit], write_cursor(order.key_of(found[limit - 1]), query))
 
 
 def next_link(request: HttpRequest, cursor: str) -> str:
@@ -144,16 +144,21 @@ def next_link(request: HttpRequest, cursor: str) -> str:
     return f'<{address}>; rel="next"'
 
 
-def _cursor(key: list[Any], query: str) -> str:
+def write_cursor(key: list[Any], query: str) -> str:
+    """Return a cursor of the query that holds the key."""
     text = json.dumps([query, *key], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _key(cursor: str, order: Order, query: str) -> list[Any]:
+def read_cursor(cursor: str, read: Callable[[list[Any]], list[Any]], query: str) -> list[Any]:
+    """Return what a cursor of the query holds, as ``read`` takes it.
+
+    :raises Problem: for a cursor of another query, or none at all.
+    """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         of_query, *values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        key = order.read(values)
+        key = read(values)
     except (ValueError, TypeError, RecursionError) as error:
         raise Problem(
             problems.INVALID_CURSOR,
@@ -164,7 +169,7 @@ def _key(cursor: str, order: Order, query: str) -> list[Any]:
     return key
 
 
-def _digest(name: str, values: Mapping[str, Any]) -> str:
+def digest(name: str, values: Mapping[str, Any]) -> str:
     """Name a query by all that decides which rows it has, in which order."""
     decides = {key: str(value) for key, value in values.items() if key not in ("cursor", "limit")}
     text = json.dumps([name, decides], sort_keys=True)

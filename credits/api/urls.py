@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from credits.api import balance, documentation, grants, ledger, limits, rate_card, usage
+from credits.api import (
+    balance,
+    documentation,
+    explanations,
+    grants,
+    ledger,
+    limits,
+    rate_card,
+    usage,
+)
 
 urlpatterns = [
     path("schema.json", documentation.SchemaView.as_view(), name="api_schema"),
@@ -14,8 +23,10 @@ urlpatterns = [
     path("v1/grants/<uuid:id>", grants.GrantView.as_view()),
     path("v1/ledger", ledger.LedgerView.as_view()),
     path("v1/ledger/<int:sequence>", ledger.LedgerEntryView.as_view()),
+    path("v1/ledger/<int:sequence>/explanation", explanations.EntryExplanationView.as_view()),
     path("v1/usage", usage.UsageView.as_view()),
     path("v1/usage/<uuid:id>", usage.UsageEventView.as_view()),
+    path("v1/usage/<uuid:id>/explanation", explanations.UsageExplanationView.as_view()),
     path("v1/limits", limits.LimitsView.as_view()),
     path("v1/limits/<uuid:id>", limits.LimitView.as_view(), name="api_limit"),
     path("v1/limits/<uuid:id>/end", limits.LimitEndView.as_view()),

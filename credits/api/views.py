@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -70,9 +70,13 @@ class ApiView(APIView):
         rate_limits.count(company=request.auth.company, tally=tally)
         if method not in self.scopes:
             return  # No handler either: 405, or what OPTIONS says.
-        self._ask_for(self.scopes[method], request.auth)
+        self.ask_for(self.scopes[method])
         declared = self.parameters if method == "GET" else reading.Parameters
-        self.values = reading.parameters(declared, request.query_params)
+        self.values = self.read(declared, request.query_params)
+
+    def read(self, declared: type[reading.Parameters], query: QueryDict) -> dict[str, Any]:
+        """Return the values of the declared parameters."""
+        return reading.parameters(declared, query)
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Say which methods there are."""
@@ -103,8 +107,12 @@ class ApiView(APIView):
         """The company of the key: the only one whose rows the request may touch."""
         return self.key.company
 
-    def _ask_for(self, scope: Scope, key: ApiKey) -> None:
-        if scope not in key.scopes:
+    def ask_for(self, scope: Scope) -> None:
+        """Refuse a key without the scope.
+
+        :raises Problem: it lacks the scope.
+        """
+        if scope not in self.key.scopes:
             verb = scope.label[0].lower() + scope.label[1:]
             raise Problem(
                 problems.MISSING_SCOPE,

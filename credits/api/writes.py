@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -75,12 +76,8 @@ def once(
 
     :raises Problem: for a key that is missing, in use, or of another request.
     """
-    text = _key(view)
-    values = reading.body(body, view.request.data)
-    # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
-    said = {name: _said(value) for name, value in values.items()}
-    key = Key.of(text, body=said, **({"about": dict(about)} if about else {}))
-    try:
+    key, values = read(view, body=body, about=about)
+    with refused():
         answer = idempotency.once(
             company=view.company,
             operation=operation,
@@ -88,6 +85,42 @@ def once(
             now=timezone.now(),
             act=lambda: act(values),
         )
+    headers = {"Cache-Control": "no-store"}
+    if answer.status == CREATED:
+        headers["Location"] = answer.location
+    if answer.is_replay:
+        headers["Idempotent-Replayed"] = "true"
+    if answer.status == NO_CONTENT:
+        return HttpResponse(status=NO_CONTENT, headers=headers)
+    return HttpResponse(
+        answer.text, status=answer.status, content_type="application/json", headers=headers
+    )
+
+
+def read(
+    view: ApiView,
+    *,
+    body: type[serializers.Serializer[Any]],
+    about: Mapping[str, Any] | None = None,
+) -> tuple[Key, dict[str, Any]]:
+    """Return the key of a request and the values of its body, which the key is of.
+
+    ``about`` as in ``once``.
+
+    :raises Problem: for a key that is missing or cannot be kept, and a body that is wrong.
+    """
+    text = key_text(view)
+    values = reading.body(body, view.request.data)
+    # What the body says counts, not how it says it: “1” and “1.0” credits are the same request.
+    said = {name: _said(value) for name, value in values.items()}
+    return Key.of(text, body=said, **({"about": dict(about)} if about else {})), values
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """Answer a key that is in use or of another request with its problem."""
+    try:
+        yield
     except idempotency.InFlight as error:
         raise Problem(
             problems.IDEMPOTENCY_IN_FLIGHT,
@@ -104,16 +137,6 @@ def once(
             problems.IDEMPOTENCY_ANSWER_EXPIRED.detail,
             result_id=str(error.result_ref),
         ) from error
-    headers = {"Cache-Control": "no-store"}
-    if answer.status == CREATED:
-        headers["Location"] = answer.location
-    if answer.is_replay:
-        headers["Idempotent-Replayed"] = "true"
-    if answer.status == NO_CONTENT:
-        return HttpResponse(status=NO_CONTENT, headers=headers)
-    return HttpResponse(
-        answer.text, status=answer.status, content_type="application/json", headers=headers
-    )
 
 
 def _said(value: Any) -> Any:
@@ -125,7 +148,11 @@ def text_of(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False)
 
 
-def _key(view: ApiView) -> str:
+def key_text(view: ApiView) -> str:
+    """Return the key that a request brought.
+
+    :raises Problem: it brought none, or one that cannot be kept.
+    """
     text = view.request.headers.get(HEADER, "")
     if not text:
         raise Problem(problems.IDEMPOTENCY_KEY_MISSING, problems.IDEMPOTENCY_KEY_MISSING.detail)

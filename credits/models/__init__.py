@@ -14,7 +14,7 @@ from credits.models.entries import (
     UsageEvent,
 )
 from credits.models.exports import ExportFormat, ExportJob, ExportState
-from credits.models.integrations import Integration, IntegrationKind
+from credits.models.integrations import Integration, IntegrationContext, IntegrationKind
 from credits.models.jobs import JobRun
 from credits.models.limits import LimitSubject, LimitUse, LimitWindow, SpendingLimit
 from credits.models.people import Company, Membership, Role, SignInLink, User
@@ -61,6 +61,7 @@ __all__ = [
     "Hold",
     "IdempotencyRecord",
     "Integration",
+    "IntegrationContext",
     "IntegrationKind",
     "JobRun",
     "LedgerEntry",

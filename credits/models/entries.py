@@ -5,6 +5,7 @@ These three tables only grow. Triggers refuse UPDATE, DELETE and TRUNCATE (I10).
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar, NoReturn
 
 from django.db import models
@@ -226,6 +227,9 @@ class UsageEvent(AppendOnlyModel, FeatureUse):
     its own instant, and sorts after the entry ``after_sequence``.
     """
 
+    # No column: what could be spent when it was charged, where the charge has just been made.
+    available: Decimal | None = None
+
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     company = CompanyKey(related_name="usage_events")
     rate_card = models.ForeignKey(
@@ -267,3 +271,9 @@ class UsageEvent(AppendOnlyModel, FeatureUse):
 
     def __str__(self) -> str:
         return f"Usage {self.pk}"
+
+    @property
+    def certain_available(self) -> Decimal:
+        """Return what could be spent after it, on the row that charging has just returned."""
+        assert self.available is not None
+        return self.available

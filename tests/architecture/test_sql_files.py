@@ -8,7 +8,7 @@ from django.db import connection
 
 from credits import sql_files
 
-FUNCTION_COUNT = 67
+FUNCTION_COUNT = 68
 
 
 def installed() -> dict[str, str]:

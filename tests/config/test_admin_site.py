@@ -111,7 +111,7 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
     }
 
     assert sidebar(client, people.bob(acme)) == offered
-    keys = {"Integrations": ["API keys"]}
+    keys = {"Integrations": ["API keys", "MCP clients"]}
     assert sidebar(client, people.alice(acme)) == offered | keys
 
 

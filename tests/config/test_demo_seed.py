@@ -23,7 +23,7 @@ from tests.support import people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, scanning
-from trackers.models import Conversation, Scan, Tracker
+from trackers.models import BriefResult, BriefRun, Conversation, Scan, Tracker
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SMALL = Plan(count=100)
@@ -83,7 +83,16 @@ def test_the_same_is_used_at_any_time_and_nothing_lies_ahead(moment):
 
     company = seed(now)
 
-    usage = UsageEvent.objects.filter(company=company)
+    # Briefs were run by hand, for nothing.
+    by_hand = UsageEvent.objects.filter(company=company, action="MANUAL")
+    assert [(one.feature_name, one.amount) for one in by_hand.order_by("feature_name")] == [
+        ("Account review", 0),
+        *[("Deal handover", 0)] * 2,
+    ]
+    runs = BriefRun.objects.filter(company=company, is_finished=True)
+    assert [run.calls + run.emails > 0 for run in runs] == [True, True]
+    assert not BriefResult.objects.filter(company=company, state__in=["PENDING", "FAILED"]).exists()
+    usage = UsageEvent.objects.filter(company=company).exclude(action="MANUAL")
     assert dict(usage.values_list("feature_name").annotate(Sum("amount"))) == USED
     assert dict(usage.values_list("action").annotate(Sum("calls"))) == {
         "BACKFILL": USED_CALLS_BACKFILLED,

@@ -68,5 +68,10 @@ MAIL_POINTS = {
     "after the e-mail was taken, before that is written down": lambda: after(mails, "_hand_over"),
 }
 
+ASK_POINTS = {
+    "after its price is held": lambda: after(charging, "reserve"),
+    "after it is charged, before the commit": lambda: after(charging, "capture"),
+}
+
 if point := os.environ.get("FAULT_POINT"):
-    (POINTS | EXPORT_POINTS | MAIL_POINTS)[point]()
+    (POINTS | EXPORT_POINTS | MAIL_POINTS | ASK_POINTS)[point]()

@@ -20,7 +20,13 @@ from credits.admin import reports
 from credits.ledger import Use
 from credits.models import Membership, Role, User
 from credits.rating import Work
-from tests.security import acts_of_billing, acts_of_intake, acts_of_programs, acts_of_trackers
+from tests.security import (
+    acts_of_billing,
+    acts_of_briefs,
+    acts_of_intake,
+    acts_of_programs,
+    acts_of_trackers,
+)
 from tests.security.acting import ACTS, World, act, agreed, confirmed, corrected, url
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
@@ -32,6 +38,7 @@ __all__ = [
     "ACTS",
     "World",
     "acts_of_billing",
+    "acts_of_briefs",
     "acts_of_intake",
     "acts_of_programs",
     "acts_of_trackers",
@@ -322,6 +329,7 @@ READS = {
     "admin:choose_company": "which company one looks at, kept in one's own session",
     "admin:password_change_done": "says that it is done; the change itself is an act",
     "admin:autocomplete": "finds names for a form",
+    "admin:credits_integration_try": "lists the tools with a key that its page has",
     "admin:search": "finds pages",
     "admin:jsi18n": "words for scripts",
     "admin:view_on_site": "there is no other site",
@@ -334,18 +342,31 @@ READS = {
     "admin:trackers_backfill_progress": "figures of an open page",
     "admin:trackers_waiting": "a page of figures",
     "admin:ledger_entry": "a page of figures",
+    "admin:ledger_explanation": "a page of figures",
+    "admin:credits_usageevent_explanation": "a page of figures",
     "api_schema": "describes the API",
     "api_docs": "describes the API",
     "problems": "explains errors",
     "problem": "explains an error",
     "/api/v1/balance": "figures",
+    "/api/v1/ask": "a use of credits, which the ledger states itself",
+    "api_ask": "an answer",
     "/api/v1/grants": "figures",
     "/api/v1/grants/<uuid:id>": "figures",
     "/api/v1/ledger": "figures",
     "/api/v1/ledger/<int:sequence>": "figures",
     "/api/v1/usage": "figures",
     "/api/v1/usage/<uuid:id>": "figures",
+    "/api/v1/ledger/<int:sequence>/explanation": "figures",
+    "/api/v1/usage/<uuid:id>/explanation": "figures",
     "/api/v1/rate-card": "figures",
+    "/v2/users": "a list",
+    "/v2/settings/trackers": "a list",
+    "/v2/settings/briefs": "a list",
+    "/v2/calls/extensive": "reads, by POST",
+    "/v2/calls/transcript": "reads, by POST",
+    "/v2/entities/ask-entity": "a use of credits, which the ledger states itself",
+    "/v2/entities/get-brief": "a use of credits, which the ledger states itself",
     "api_purchase": "figures",
     "/api/v1/trackers/<uuid:id>/estimate": "figures",
     "/api/v1/trackers/<uuid:id>/backfill-estimate": "figures",
@@ -355,12 +376,19 @@ READS = {
     "/api/v1/results/lines": "results added up",
     "/api/v1/results/<uuid:id>": "a result",
     "api_limit": "figures",
+    "/api/v1/briefs": "what briefs consist of",
+    "/api/v1/briefs/<uuid:id>": "what a brief consists of",
+    "/api/v1/briefs/<uuid:id>/runs": "uses credits; the ledger states it",
+    "api_brief_run": "what a brief said",
 }
 
 # Commands and tasks that write and leave no line of their own.
 COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
+    "explain": "reads; what time has done it writes down, as every page does",
     "list_settings": "prints",
+    "mcp_server": "serves; each call is metered, and what it decides has its own line",
+    "benchmark_ask": "works in a database of its own, which it removes",
     "benchmark_trackers": "works in a database of its own, which it removes",
     "demo": "makes companies up in an empty database; their people's acts leave their own lines",
 }

@@ -26,6 +26,13 @@ def make_key(world: World, _: Any) -> Any:
     return world.as_alice.post(url("credits_apikey_add"), form)
 
 
+@act("admin:credits_integration_add", "ADDED", "ADDED")
+def connect_client(world: World, _: Any) -> Any:
+    form = {"id": str(new_id()), "client": "CURSOR", "name": "Desk", "context": "SHARED"}
+    form |= {"scopes": ["ask"], "life_days": "90"}
+    return world.as_alice.post(url("credits_integration_add"), form)
+
+
 def _key(world: World) -> ApiKey:
     made = api_keys.create(
         company=world.acme,

@@ -104,3 +104,19 @@ def _narrowed(world: World) -> Any:
 @act("admin:trackers_tracker_undo", "CHANGED", prepare=_narrowed)
 def undo_narrowing(world: World, tracker: Any) -> Any:
     return seen(world.as_alice, url("trackers_tracker_undo", tracker.pk))
+
+
+@act("admin:trackers_askrequest_ask", "STARTED", prepare=World.calls)
+def ask_about_an_account(world: World, _nothing: Any) -> Any:
+    form = {
+        "entity_type": "ACCOUNT",
+        "entity": "Globex",
+        "period": "ALL_CONVERSATIONS",
+        "question": "What did they say about the price?",
+    }
+    return world.as_alice.post(url("trackers_askrequest_ask"), form)
+
+
+@act("admin:trackers_askrequest_reuse", "CHANGED", prepare=World.calls)
+def switch_answer_reuse(world: World, _nothing: Any) -> Any:
+    return seen(world.as_alice, url("trackers_askrequest_reuse"))

@@ -27,7 +27,15 @@ from credits.models import (
     UsageEvent,
     User,
 )
-from trackers.models import Backfill, Conversation, Scan, Tracker
+from trackers.models import (
+    AskRequest,
+    Backfill,
+    Brief,
+    BriefRun,
+    Conversation,
+    Scan,
+    Tracker,
+)
 
 PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
@@ -121,6 +129,7 @@ def _entry(route: Route, target: Company) -> Any:
 NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/grants/<uuid:id>": CreditGrant,
     "api/v1/usage/<uuid:id>": UsageEvent,
+    "api/v1/usage/<uuid:id>/explanation": UsageEvent,
     "api/v1/purchases/<uuid:id>": Purchase,
     "api/v1/trackers/<uuid:id>": Tracker,
     "api/v1/trackers/<uuid:id>/publish": Tracker,
@@ -135,6 +144,10 @@ NAMED_BY_API: dict[str, type[models.Model]] = {
     "api/v1/conversations/<uuid:id>": Conversation,
     "api/v1/limits/<uuid:id>": SpendingLimit,
     "api/v1/limits/<uuid:id>/end": SpendingLimit,
+    "api/v1/ask/<uuid:id>": AskRequest,
+    "api/v1/briefs/<uuid:id>": Brief,
+    "api/v1/briefs/<uuid:id>/runs": Brief,
+    "api/v1/brief-runs/<uuid:id>": BriefRun,
 }
 FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "object_id": _row,
@@ -143,6 +156,7 @@ FILLED: dict[str, Callable[[Route, Company], Any]] = {
     "backfill_id": _first(Backfill),
     "scan_id": _first(Scan),
     "key_id": _row,
+    "integration_id": _row,
     "job_id": _row,
     "contract_id": _row,
     "purchase_id": _row,

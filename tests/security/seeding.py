@@ -31,11 +31,12 @@ from credits.rating import Work
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import contracts, conversations, people, uploads
+from tests.support import asks, briefs, contracts, conversations, people, uploads
 from trackers import erased_ids, previewing, reviewing, scanning
 from trackers.models import (
     AdviceRun,
     Backfill,
+    BriefPage,
     ConversationVectors,
     Narrowing,
     Suggestion,
@@ -106,6 +107,8 @@ def seed(name: str, *, canary: str) -> Company:
             by=alice,
         )
     _try(tracker, alice)
+    _ask(company, alice)
+    _brief(company, alice, tracker)
     words = Tracker.objects.create(company=company, name=f"{canary} words", kind="KEYWORD")
     TrackerVersion.objects.create(
         company=company,
@@ -137,6 +140,27 @@ def _try(tracker: Tracker, by: User) -> None:
         conversation_id=preview.results.get().conversation_id,
         revision=1,
         defaults={"model": "seed", "vectors": b"seed"},
+    )
+
+
+def _ask(company: Company, by: User) -> None:
+    """Ask about its account, for nothing, so that it has an answer that cites what was said."""
+    made = asks.ask(
+        company, "Is it too expensive for them?", requester=asks.at_the_page(company, by)
+    )
+    assert made.citations.exists()
+
+
+def _brief(company: Company, by: User, tracker: Tracker) -> None:
+    """Run a brief with a section of each kind, by hand; its web search found a page."""
+    brief = briefs.brief(company, by, briefs.PRICES, briefs.of_tracker(tracker), briefs.NEWS)
+    made = briefs.run(briefs.by_hand(by, company), brief, entity=briefs.account(company))
+    BriefPage.objects.create(
+        company=company,
+        result=made.results.get(kind="WEB"),
+        rank=1,
+        title="Seed",
+        url="https://seed.example",
     )
 
 

@@ -28,7 +28,15 @@ from credits.models import (
 )
 from tests.security import seeding
 from tests.support import api, people
-from trackers.models import Backfill, Conversation, Scan, Tracker
+from trackers.models import (
+    AskRequest,
+    Backfill,
+    Brief,
+    BriefRun,
+    Conversation,
+    Scan,
+    Tracker,
+)
 
 pytestmark = pytest.mark.django_db
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
@@ -39,6 +47,7 @@ REQUESTS_MIN = 150
 ROWS = {
     "/api/v1/grants/<uuid:id>": CreditGrant,
     "/api/v1/usage/<uuid:id>": UsageEvent,
+    "/api/v1/usage/<uuid:id>/explanation": UsageEvent,
     "/api/v1/purchases/<uuid:id>": Purchase,
     "/api/v1/trackers/<uuid:id>": Tracker,
     "/api/v1/trackers/<uuid:id>/estimate": Tracker,
@@ -47,6 +56,9 @@ ROWS = {
     "/api/v1/results/<uuid:id>": Scan,
     "/api/v1/conversations/<uuid:id>": Conversation,
     "/api/v1/limits/<uuid:id>": SpendingLimit,
+    "/api/v1/ask/<uuid:id>": AskRequest,
+    "/api/v1/briefs/<uuid:id>": Brief,
+    "/api/v1/brief-runs/<uuid:id>": BriefRun,
 }
 # Acts on a row: what they take is sent to each of them.
 ACTS_ON = {
@@ -56,9 +68,24 @@ ACTS_ON = {
     "/api/v1/backfills/<uuid:id>/resume": Backfill,
     "/api/v1/backfills/<uuid:id>/stop": Backfill,
     "/api/v1/limits/<uuid:id>/end": SpendingLimit,
+    "/api/v1/briefs/<uuid:id>/runs": Brief,
+}
+# Reads whose body says which rows; every other body asks for a purchase.
+BODIES = {
+    "/v2/calls/extensive": {
+        "filter": {},
+        "contentSelector": {
+            "context": "Extended",
+            "exposedFields": {"parties": True, "content": {"trackers": True}},
+        },
+    },
+    "/v2/calls/transcript": {"filter": {}},
 }
 # Named by a place in one's own ledger: the other's places are one's own, or none.
-BY_PLACE = {"/api/v1/ledger/<int:sequence>": LedgerEntry}
+BY_PLACE = {
+    "/api/v1/ledger/<int:sequence>": LedgerEntry,
+    "/api/v1/ledger/<int:sequence>/explanation": LedgerEntry,
+}
 
 
 @pytest.fixture
@@ -82,7 +109,7 @@ def views(patterns=None, prefix="/") -> dict[str, type[ApiView]]:
         address = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             found |= views(pattern.url_patterns, address)
-        elif isinstance(pattern, URLPattern) and address.startswith("/api/v"):
+        elif isinstance(pattern, URLPattern) and address.startswith(("/api/v", "/v2/")):
             found[address] = pattern.callback.cls
     return found
 
@@ -155,7 +182,7 @@ class Walk:
         """Ask for every address × method, and for every filter with the company's ids."""
         for address, url in addresses(company).items():
             for method in METHODS:
-                self.ask(method, url, {"amount": "1", "order_reference": f"Order {self.asked}"})
+                self.ask(method, url, BODIES.get(address) or self._order())
             view = views()[address]
             for name in view.parameters().fields if issubclass(view, ApiView) else ():
                 for value in ids_of(company):
@@ -163,6 +190,9 @@ class Walk:
             for name in ("company", "company_id", "slug"):
                 for value in (company.pk, company.slug):
                     self.ask("GET", f"{url}?{name}={value}")
+
+    def _order(self) -> dict:
+        return {"amount": "1", "order_reference": f"Order {self.asked}"}
 
 
 def test_every_address_stands_on_the_base_that_knows_the_company():
@@ -197,9 +227,11 @@ def test_the_same_walk_meets_one_s_own_rows(companies, watch):
 
     walk.everywhere(acme)
 
-    met = {place.split("?")[0].rsplit("/v1/")[1].split("/")[0] for place in walk.met[OWN]}
-    assert met >= {"grants", "usage", "purchases", "trackers", "backfills", "results"}
-    assert "conversations" in met
+    met = {re.split(r"/v\d/", place.split("?")[0])[1] for place in walk.met[OWN]}
+    first = {address.split("/")[0] for address in met}
+    assert first >= {"grants", "usage", "purchases", "trackers", "backfills", "results"}
+    assert "conversations" in first
+    assert met >= {"users", "settings/trackers", "calls/extensive", "calls/transcript"}
 
 
 @pytest.mark.parametrize("address", ROWS)

@@ -19,12 +19,23 @@ from credits.models import Company
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import conversations, dumping, people, uploads
+from tests.support import asks, briefs, conversations, dumping, people, uploads
 from tests.support.conversations import record
-from trackers import scanning
-from trackers.models import Quote, Scan, Tracker
+from trackers import entities, scanning
+from trackers.models import (
+    Brief,
+    BriefPage,
+    BriefResult,
+    EntityType,
+    Quote,
+    Scan,
+    Tracker,
+)
 
 PLACES = (
+    "asked",
+    "briefed",
+    "paged",
     "id",
     "source",
     "title",
@@ -86,6 +97,8 @@ def leave_words_everywhere(acme: Company, words: dict[str, str], tracker: Tracke
     scan = Scan.objects.get(conversation__external_id=f"crm:{words['id']}", state="DONE")
     Scan.objects.filter(pk=scan.pk).update(answer=f"Because of {words['answered']}.")
     assert Quote.objects.filter(scan=scan).exists()
+    ask_about(acme, words)
+    brief_about(acme, words)
     tracker.refresh_from_db()
     tracker.examples = [*tracker.examples, f"That is too expensive for {words['quoted']}"]
     tracker.save()
@@ -104,6 +117,42 @@ def leave_words_everywhere(acme: Company, words: dict[str, str], tracker: Tracke
         now=now,
         content=json.dumps({"id": words["id"], "text": words["said"]}).encode(),
         name=f"{words['customer']}.jsonl",
+    )
+
+
+def ask_about(acme: Company, words: dict[str, str]) -> None:
+    """Ask about the customer, so that question, answer and citation say words of theirs.
+
+    It goes with what it cites.
+    """
+    address = f"{words['customer']}@globex.example"
+    person = entities.find(company=acme, entity_type=EntityType.CONTACT, id=address)
+    cited = asks.ask(acme, f"Too expensive for {words['asked']}?", entity=person)
+    assert words["quoted"] in cited.answer
+    assert cited.citations.exists()
+
+
+def brief_about(acme: Company, words: dict[str, str]) -> None:
+    """Run a brief about the customer: its facts name them, its quotes and pages say their words."""
+    person = people.member(acme, "BUSINESS_ADMIN", f"writer{Brief.objects.count()}")
+    brief = briefs.brief(
+        acme,
+        person,
+        briefs.PRICES,
+        briefs.NEWS,
+        name=f"Brief {Brief.objects.count()}",
+        entity_type=EntityType.CONTACT,
+    )
+    address = f"{words['customer']}@globex.example"
+    entity = entities.find(company=acme, entity_type=EntityType.CONTACT, id=address)
+    run = briefs.run(briefs.by_hand(person, acme), brief, entity=entity)
+    assert any(words["customer"] in fact for fact in run.facts)
+    quoting, searching = run.results.order_by("position")
+    assert quoting.citations.exists()
+    # As an analyzer writes that answers in sentences of its own, and a search that found a page.
+    BriefResult.objects.filter(pk=quoting.pk).update(text=[f"It was {words['briefed']}."])
+    BriefPage.objects.create(
+        company=acme, result=searching, rank=1, title=words["paged"], url="https://x.example"
     )
 
 

@@ -37,6 +37,10 @@ see trackers                                  x x x x -
 see conversations                             x x x x -
 import conversations                          - - x x -
 erase conversations and set their retention   - - x x -
+see briefs and what they said                 x x x x x
+change, publish and run briefs                - - x x -
+ask about accounts, deals and people          - - x x -
+switch answer reuse                           - - x - -
 see the audit trail                           x x x x -
 see the contract, allocations and purchases   x x x x -
 request more credits                          - - x x -
@@ -63,7 +67,15 @@ STANDINGS = (
 )
 LEDGER = ("alert", "ledgerentry", "drawdown", "usageevent", "reservation", "creditgrant")
 PEOPLE = ("company", "user", "membership")
-SAID = ("conversation", "customeraccount", "deal", "team", "teammember")
+SAID = (
+    "conversation",
+    "customeraccount",
+    "deal",
+    "contact",
+    "team",
+    "teammember",
+    "askrequest",
+)
 
 
 def lists(app: str, *models: str) -> tuple[str, ...]:
@@ -78,7 +90,11 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_scan_by",
         "admin:trackers_scan_export",
     ),
-    Act.VIEW_LEDGER: (*lists("credits", *LEDGER), "admin:ledger_entry"),
+    Act.VIEW_LEDGER: (
+        *lists("credits", *LEDGER),
+        "admin:ledger_entry",
+        "admin:ledger_explanation",
+    ),
     Act.EXPORT_REPORTS: (
         *lists("credits", "exportjob"),
         "admin:credits_reports",
@@ -111,6 +127,17 @@ PLACES: dict[Act, tuple[str, ...]] = {
         "admin:trackers_conversation_retention",
         "admin:trackers_teammember_erase",
     ),
+    Act.VIEW_BRIEFS: lists("trackers", "brief", "briefrun"),
+    Act.EDIT_BRIEFS: (
+        "admin:trackers_brief_add",
+        "admin:trackers_brief_change",
+        "admin:trackers_brief_publish",
+        "admin:trackers_brief_unpublish",
+        "admin:trackers_brief_discard",
+        "admin:trackers_brief_run",
+    ),
+    Act.ASK: ("admin:trackers_askrequest_ask",),
+    Act.SWITCH_REUSE: ("admin:trackers_askrequest_reuse",),
     Act.VIEW_AUDIT: (*lists("credits", "auditevent"), "admin:credits_auditevent_export"),
     Act.EDIT_TRACKERS: (
         "admin:trackers_tracker_add",

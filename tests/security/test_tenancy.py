@@ -195,6 +195,7 @@ def leaky_page(settings):
     """Add a page outside the base, with addresses of its own, for one test."""
     # Before the page is there: the site's own addresses are made when they are first imported.
     urls = import_module(django_settings.ROOT_URLCONF).urlpatterns
+    stands = admin.site._registry.pop(Integration)
     admin.site.register(Integration, LeakyAdmin)
     module = ModuleType("urls_with_a_leak")
     module.urlpatterns = [one for one in urls if getattr(one, "namespace", "") != "admin"]
@@ -203,7 +204,7 @@ def leaky_page(settings):
     settings.ROOT_URLCONF = module.__name__
     clear_url_caches()
     yield
-    admin.site.unregister(Integration)
+    admin.site._registry[Integration] = stands
     del sys.modules[module.__name__]
     settings.ROOT_URLCONF = "config.urls"
     clear_url_caches()

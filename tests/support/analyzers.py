@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trackers.analyzers.base import Calibration, Confidence, Evidence, Finding, Verdict
+from trackers.analyzers.base import (
+    Answer,
+    Calibration,
+    Citation,
+    Confidence,
+    Evidence,
+    Finding,
+    Verdict,
+)
 
 
 class UnreadableConversation(Exception):
@@ -41,3 +49,13 @@ class ScriptedAnalyzer:
         return [
             Finding(one.id, Verdict.YES, 0.9, Confidence.HIGH, "yes", (quote,)) for one in questions
         ]
+
+    def ask(self, question, conversations) -> Answer:
+        """Cite the first utterance of each conversation."""
+        self.on_read()
+        cited = []
+        for conversation in conversations:
+            for first in conversation.utterances[:1]:
+                quote = Evidence(first.id, 0, len(first.text), first.text)
+                cited.append(Citation(conversation.id, (first.id,), quote))
+        return Answer("It was said.", tuple(cited))

@@ -41,16 +41,17 @@ def celery_worker(
 
 
 @contextmanager
-def web_server(dsn: str) -> Iterator[str]:
+def web_server(dsn: str, *, environment: dict[str, str] | None = None) -> Iterator[str]:
     """Run the web process as an operator starts it, on the database; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
+    command += ["--no-proxy-headers"]
     process = subprocess.Popen(
         command,
         cwd=PROJECT,
-        env=databases.environment(dsn),
+        env=databases.environment(dsn) | (environment or {}),
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

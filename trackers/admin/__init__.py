@@ -1,9 +1,13 @@
 """The admin pages of trackers; importing this registers them."""
 
 from trackers.admin import (
+    asks,
     backfills,
+    brief_runs,
+    briefs,
     conversations,
     imports,
+    mcp_clients,
     people,
     scans,
     suggestions,
@@ -11,9 +15,13 @@ from trackers.admin import (
 )
 
 __all__ = [
+    "asks",
     "backfills",
+    "brief_runs",
+    "briefs",
     "conversations",
     "imports",
+    "mcp_clients",
     "people",
     "scans",
     "suggestions",

@@ -23,6 +23,11 @@ from trackers.models import Conversation, Participant, Scan, Utterance
 UTTERANCES_PER_PAGE = 200
 RESULTS_MAX = 100
 PAGE_PARAMETER = "turns"
+RELATED_LOOKUPS = (
+    "account__id__exact",
+    "deal__id__exact",
+    "participants__contact__id__exact",
+)
 
 
 @admin.register(Conversation)
@@ -91,8 +96,8 @@ class ConversationAdmin(ReadOnlyAdmin):
         return rows.select_related("company", "owner", "team", "account", "deal")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        # The pages of accounts and deals link to their conversations.
-        if lookup in ("account__id__exact", "deal__id__exact"):
+        # The pages of accounts, deals and contacts link to their conversations.
+        if lookup in RELATED_LOOKUPS:
             return True
         return super().lookup_allowed(lookup, value, request)
 
@@ -158,6 +163,17 @@ class ConversationAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
+def turn_anchor(utterance: Utterance) -> str:
+    """Return the id of an utterance on the page of its conversation."""
+    return f"turn-{utterance.pk}"
+
+
+def turn_address(utterance: Utterance) -> str:
+    """Return what leads from the address of a conversation's page to one turn of its text."""
+    page = utterance.position // UTTERANCES_PER_PAGE + 1
+    return f"?{PAGE_PARAMETER}={page}#{turn_anchor(utterance)}"
+
+
 def _facts(request: HttpRequest, conversation: Conversation) -> list[tuple[str, object]]:
     """Name what is stored on the conversation, as it was when it arrived."""
     company = conversation.company
@@ -197,6 +213,7 @@ def _turns(conversation: Conversation, number: str | None) -> Any:
     page: Any = Paginator(utterances, UTTERANCES_PER_PAGE).get_page(number)
     page.object_list = [
         {
+            "anchor": turn_anchor(one),
             "speaker": str(one.speaker),
             "side": one.get_affiliation_display(),
             "time": reading.clock(one.start_seconds),

@@ -18,7 +18,15 @@ from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import erasure_requests
 from trackers.admin import erasing, reading
-from trackers.models import Conversation, CustomerAccount, Deal, Team, TeamMember
+from trackers.models import (
+    Contact,
+    Conversation,
+    CustomerAccount,
+    Deal,
+    EntityType,
+    Team,
+    TeamMember,
+)
 
 
 class DirectoryAdmin(ReadOnlyAdmin):
@@ -101,13 +109,35 @@ class TeamMemberAdmin(DirectoryAdmin):
         return str(member.user or shown.NOTHING)
 
 
+class AskedAdmin(DirectoryAdmin):
+    """Rows that can be asked about."""
+
+    readonly_fields = ("conversations", "asking")
+
+    def entity_type(self, row: Any) -> EntityType:
+        raise NotImplementedError
+
+    @display(description="Ask")
+    def asking(self, row: Any) -> str:
+        address = reverse("admin:trackers_askrequest_ask")
+        return format_html(
+            '<a class="credits-link" href="{}?entity_type={}&entity={}">Ask anything</a>',
+            address,
+            self.entity_type(row).value,
+            row.pk,
+        )
+
+
 @admin.register(CustomerAccount)
-class CustomerAccountAdmin(DirectoryAdmin):
+class CustomerAccountAdmin(AskedAdmin):
     conversations_lookup = "account"
     list_display = ("name", "type_shown")
     search_fields = ("name",)
-    fields = ("name", "account_type", "conversations")
+    fields = ("name", "account_type", "conversations", "asking")
     empty_words = "Accounts appear here when imported conversations name them."
+
+    def entity_type(self, row: Any) -> EntityType:
+        return EntityType.ACCOUNT
 
     @display(description="Account type")
     def type_shown(self, account: CustomerAccount) -> str:
@@ -115,13 +145,16 @@ class CustomerAccountAdmin(DirectoryAdmin):
 
 
 @admin.register(Deal)
-class DealAdmin(DirectoryAdmin):
+class DealAdmin(AskedAdmin):
     conversations_lookup = "deal"
     list_display = ("name", "account_name", "stage_shown")
     list_select_related = ("account", "company")
     search_fields = ("name", "account__name")
-    fields = ("name", "account", "stage", "conversations")
+    fields = ("name", "account", "stage", "conversations", "asking")
     empty_words = "Deals appear here when imported conversations name them."
+
+    def entity_type(self, row: Any) -> EntityType:
+        return EntityType.DEAL
 
     @display(description="Account")
     def account_name(self, deal: Deal) -> str:
@@ -130,3 +163,31 @@ class DealAdmin(DirectoryAdmin):
     @display(description="Stage")
     def stage_shown(self, deal: Deal) -> str:
         return deal.stage or shown.NOTHING
+
+
+@admin.register(Contact)
+class ContactAdmin(AskedAdmin):
+    """The customers' people; one without an account is a lead."""
+
+    conversations_lookup = "participants__contact"
+    list_display = ("email", "name_shown", "account_shown")
+    list_select_related = ("account", "company")
+    search_fields = ("email", "name", "account__name")
+    ordering = ("email", "pk")
+    fields = ("email", "name", "account", "conversations", "asking")
+    empty_words = "Contacts appear here when customers take part in imported conversations."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
+        rows: QuerySet[Contact] = super().get_queryset(request)
+        return rows.filter(removed_at=None)
+
+    def entity_type(self, row: Any) -> EntityType:
+        return EntityType.CONTACT if row.account_id else EntityType.LEAD
+
+    @display(description="Name")
+    def name_shown(self, contact: Contact) -> str:
+        return contact.name or shown.NOTHING
+
+    @display(description="Account")
+    def account_shown(self, contact: Contact) -> str:
+        return contact.account.name if contact.account else "Lead: no account"

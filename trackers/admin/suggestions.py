@@ -26,7 +26,7 @@ from trackers.configuring import NotSaved
 from trackers.models import AdviceRun, FilterField, Suggestion, SuggestionKind
 from trackers.models.advice import FILTERING
 from trackers.narrowing import Reads
-from trackers.publishing import NotPublished, StaleForm
+from trackers.publishing import NotPublished, StaleForm, UsedByBriefs
 
 # The hourly job is late then; whoever looks is not told something old.
 STALE_AFTER = timedelta(hours=2)
@@ -43,7 +43,7 @@ class Apply(acting.Act):
     heading = "Save credits"
     button = "Apply"
     verb = "changed"
-    refusals = (Overtaken, NotSaved, StaleForm, NotPublished)
+    refusals = (Overtaken, NotSaved, StaleForm, NotPublished, UsedByBriefs)
 
     def __init__(self, *, request: HttpRequest, row: Suggestion) -> None:
         super().__init__(request=request, company=row.company)

@@ -25,14 +25,20 @@ from credits.current_company import scope_of
 from credits.outlooks import Outlook
 from credits.rating import Rates
 from credits.roles import Act
-from trackers import backfill_progress, backfills, estimates, publishing, requeuing
+from trackers import backfill_progress, backfills, briefs, estimates, publishing, requeuing
 from trackers.admin import run_out_moves, trackers_shown
 from trackers.admin.forms import HistoryForm, SeenForm, ShownForm
 from trackers.admin.run_out_moves import RunOutMove
 from trackers.backfills import BackfillRefused, Plan
 from trackers.estimates import MonthlyEstimate, ScanEstimate
 from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
-from trackers.publishing import AlreadyPublished, NotPublishable, NotPublished, StaleForm
+from trackers.publishing import (
+    AlreadyPublished,
+    NotPublishable,
+    NotPublished,
+    StaleForm,
+    UsedByBriefs,
+)
 
 LOOK_AGAIN = "These are the figures for what you entered. Look at them, then confirm."
 FIGURES_LAST = timedelta(minutes=15)
@@ -142,7 +148,7 @@ def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpR
                 by=request.user,  # type: ignore[arg-type]
                 now=timezone.now(),
             )
-        except (StaleForm, NotPublished) as refusal:
+        except (StaleForm, NotPublished, UsedByBriefs) as refusal:
             problems.append(str(refusal))
             tracker = _to_change(model_admin, request, tracker_id)
         else:
@@ -157,6 +163,7 @@ def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpR
         "problems": problems,
         "under_way": _under_way(tracker),
         "is_published": tracker.state == TrackerState.PUBLISHED,
+        "used_by": briefs.that_use(tracker, published=True),
     }
     return render(request, "admin/trackers/tracker/unpublish.html", context)
 

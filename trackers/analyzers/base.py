@@ -124,6 +124,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage that an answer stands on, and the run of utterances it was found in.
+
+    ``utterance_ids`` are in the order they were said, and the evidence's is one of them.
+    """
+
+    conversation_id: str
+    utterance_ids: tuple[str, ...]
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an analyzer says to a question about several conversations, best citation first.
+
+    Without a citation it found nothing, and ``text`` says so.
+    """
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """Corpus statistics an analyzer wants back at each evaluation.
 
@@ -172,5 +195,12 @@ class Analyzer(Protocol):
         """Answer the questions, one finding each, in their order.
 
         Guaranteed: the same findings for the same input in any batch and order.
+        """
+        ...
+
+    def ask(self, question: str, conversations: Sequence[ConversationText]) -> Answer:
+        """Answer a question from conversations, the newest first, citing what it stands on.
+
+        Guaranteed: the same answer for the same input.
         """
         ...

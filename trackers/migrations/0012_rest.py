@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("credits", "0016_scopes"),
-        ("trackers", "0009_language_before"),
+        ("trackers", "0011_briefs"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("credits", "0017_limits"),
-        ("trackers", "0009_language_before"),
+        ("trackers", "0012_rest"),
     ]
 
     operations = [

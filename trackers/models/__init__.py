@@ -1,4 +1,23 @@
 from trackers.models.advice import AdviceRun, Narrowing, Suggestion, SuggestionKind
+from trackers.models.asks import (
+    PEOPLE,
+    QUESTION_LENGTH_MAX,
+    AnswerReuse,
+    AskCitation,
+    AskRequest,
+    EntityType,
+)
+from trackers.models.briefs import (
+    SECTIONS_MAX,
+    Brief,
+    BriefCitation,
+    BriefPage,
+    BriefResult,
+    BriefRun,
+    BriefSection,
+    ResultState,
+    SectionKind,
+)
 from trackers.models.conversations import (
     Affiliation,
     Conversation,
@@ -7,7 +26,7 @@ from trackers.models.conversations import (
     Utterance,
 )
 from trackers.models.intake import ImportFile, ImportFormat, ImportUpload, Retention
-from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
+from trackers.models.people import Contact, CustomerAccount, Deal, Team, TeamMember
 from trackers.models.previews import (
     PREVIEW_CONVERSATIONS_MAX,
     ConversationVectors,
@@ -35,18 +54,32 @@ from trackers.models.trackers import (
 
 __all__ = [
     "FREE_KINDS",
+    "PEOPLE",
     "PREVIEW_CONVERSATIONS_MAX",
+    "QUESTION_LENGTH_MAX",
+    "SECTIONS_MAX",
     "AdviceRun",
     "Affiliation",
+    "AnswerReuse",
     "AnswerType",
+    "AskCitation",
+    "AskRequest",
     "Backfill",
     "BackfillState",
+    "Brief",
+    "BriefCitation",
+    "BriefPage",
+    "BriefResult",
+    "BriefRun",
+    "BriefSection",
     "Confidence",
+    "Contact",
     "Conversation",
     "ConversationKind",
     "ConversationVectors",
     "CustomerAccount",
     "Deal",
+    "EntityType",
     "FilterField",
     "ImportFile",
     "ImportFormat",
@@ -59,10 +92,12 @@ __all__ = [
     "PreviewQuote",
     "PreviewResult",
     "Quote",
+    "ResultState",
     "Retention",
     "Review",
     "Scan",
     "ScanState",
+    "SectionKind",
     "Side",
     "Suggestion",
     "SuggestionKind",

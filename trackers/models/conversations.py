@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
-from trackers.models.people import CustomerAccount, Deal, Team, TeamMember
+from trackers.models.people import Contact, CustomerAccount, Deal, Team, TeamMember
 
 ERASED_ID_PREFIX = "erased:"
 
@@ -148,7 +148,10 @@ class Conversation(models.Model):
 
 
 class Participant(models.Model):
-    """Somebody who took part in a conversation; linked to a team member by e-mail only."""
+    """Somebody who took part in a conversation; linked by e-mail only.
+
+    One of the company is linked to a team member, one of the customer's side to a contact.
+    """
 
     company = CompanyKey(related_name="+", db_constraint=False)
     conversation = TenantKey(Conversation, related_name="participants")
@@ -157,6 +160,7 @@ class Participant(models.Model):
     email = models.EmailField(blank=True)
     affiliation = models.CharField(max_length=20, choices=Affiliation.choices)
     team_member = TenantKey(TeamMember, null=True, related_name="participations")
+    contact = TenantKey(Contact, null=True, related_name="participations")
 
     class Meta:
         constraints: ClassVar = [
@@ -176,6 +180,12 @@ class Participant(models.Model):
                 *("team_member", "conversation"),
                 condition=Q(team_member__isnull=False),
                 name="participant_by_team_member",
+            ),
+            # What is asked about a contact: where they took part.
+            models.Index(
+                *("contact", "conversation"),
+                condition=Q(contact__isnull=False),
+                name="participant_by_contact",
             ),
         ]
 

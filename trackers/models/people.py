@@ -100,3 +100,29 @@ class Deal(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Contact(models.Model):
+    """Somebody of the customers' side of conversations, known by e-mail address.
+
+    ``name`` and ``account`` are those of the first conversation that said them; without an
+    account it is a lead. Addresses are lower case. A removed one keeps its row and no words.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    company = CompanyKey(related_name="contacts")
+    email = models.EmailField("e-mail address")
+    name = models.CharField(max_length=200, blank=True)
+    account = TenantKey(CustomerAccount, null=True, blank=True, related_name="contacts")
+    removed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            target_of_composite_keys("trackers_contact"),
+            models.UniqueConstraint(
+                fields=["company", "email"], name="contact_email_is_unique_in_a_company"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>" if self.name else self.email

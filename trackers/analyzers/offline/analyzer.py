@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trackers.analyzers.base import (
+    Answer,
     AnswerType,
     Calibration,
     Confidence,
@@ -21,7 +22,7 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.offline import answers, embedding, fitting, packing, scorers
+from trackers.analyzers.offline import answers, asking, embedding, fitting, packing, scorers
 from trackers.analyzers.offline import calibration as calibrations
 from trackers.analyzers.offline.calibration import Decoded, Mode
 from trackers.analyzers.offline.embedding import Embedder, VectorsUnavailable
@@ -116,6 +117,10 @@ class OfflineAnalyzer:
                 else _silence(question)
             )
         return findings
+
+    def ask(self, question: str, conversations: Sequence[ConversationText]) -> Answer:
+        """Quote the passages that resemble a question; it writes no answers of its own."""
+        return asking.answer(question, conversations, self._vectors())
 
     def vectors_model(self) -> str | None:
         return None if self._vectors() is None else embedding.WEIGHTS_SHA256

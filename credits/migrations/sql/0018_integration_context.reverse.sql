@@ -1,0 +1,2 @@
+DROP TRIGGER credits_integration_context_is_fixed ON credits_integration;
+DROP FUNCTION integration_refuse_widening;

@@ -1,0 +1,53 @@
+"""Bad arguments: one clear sentence, nothing done, nothing charged."""
+
+from __future__ import annotations
+
+import pytest
+
+from credits.models import UsageEvent
+from tests.support import ai_clients, conversations
+from tests.support.ai_clients import AiClient
+
+QUESTION = "Is that too expensive for you?"
+
+
+HOSTILE = [
+    ({}, "invalid_parameter", "account: This is needed."),
+    ({"question": ""}, "invalid_parameter", "question: This is empty."),
+    ({"question": " \n"}, "invalid_parameter", "question: Write the question to ask."),
+    ({"question": "x" * 2001}, "invalid_parameter", "question: This is longer than 2,000"),
+    ({"question": 7}, "invalid_parameter", "question: Send text."),
+    ({"question": ["a"]}, "invalid_parameter", "question: Send text."),
+    ({"question": "a\x00b"}, "invalid_parameter", "question: This has a character"),
+    ({"account": "'; DROP TABLE credits_company; --"}, "not_found", "There is no such account"),
+    ({"account": "../../etc/passwd"}, "not_found", "There is no such account"),
+    ({"account": "%"}, "not_found", "There is no such account"),
+    ({"period": "FOREVER"}, "invalid_parameter", "period: Choose 'LAST_7DAYS'"),
+    ({"period": "CUSTOM_RANGE"}, "invalid_parameter", "period: CUSTOM_RANGE needs a start"),
+    ({"since": "2026-01-01"}, "invalid_parameter", "period: CUSTOM_RANGE needs a start"),
+    ({"since": "9999-99-99"}, "invalid_parameter", "since: "),
+    ({"max_credits": "1.2345"}, "invalid_parameter", "max_credits: "),
+    ({"max_credits": "-1"}, "invalid_parameter", "max_credits: "),
+    ({"max_credits": "NaN"}, "invalid_parameter", "max_credits: "),
+    ({"max_credits": "1e999999"}, "invalid_parameter", "max_credits: "),
+    ({"idempotency_key": "k" * 256}, "invalid_parameter", "idempotency_key: This is longer"),
+    ({"questoin": "Why?"}, "unknown_parameter", "There is no argument “questoin”. Did you mean"),
+    ({"company": "beta"}, "unknown_parameter", "There is no argument “company”."),
+    ({"company_id": 1, "__class__": {}}, "unknown_parameter", "There is no argument “__class__”."),
+]
+
+
+@pytest.mark.parametrize(("given", "code", "sentence"), HOSTILE)
+def test_bad_arguments_are_refused_in_one_sentence(served, acme, given, code, sentence):
+    conversations.ingest(acme, conversations.record("short"))
+    program = AiClient(served, ai_clients.connection(acme).made.text)
+    call = {"question": QUESTION, "account": "Globex"} | given if given else {"question": "Why?"}
+
+    result = program.call("ask_account", **call)
+
+    said = result.content[0].text
+    assert (result.is_error, result.structured_content["code"]) == (True, code)
+    assert said.startswith(sentence)
+    assert "\n" not in said
+    assert "Traceback" not in str(result)
+    assert not UsageEvent.objects.filter(company=acme).exists()

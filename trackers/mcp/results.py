@@ -1,0 +1,182 @@
+"""What tools answer: values for programs, and text for models that ends with what it cost."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from mcp_types import CallToolResult, TextContent
+from pydantic import BaseModel
+
+from credits import amounts, shown
+from credits.api.problems import Problem
+
+
+class Breakdown(BaseModel):
+    """What was read for a request."""
+
+    calls: int
+    emails: int
+    web_searches: int
+
+
+class Credits(BaseModel):
+    """What a request cost, and what can be spent after it."""
+
+    used: str
+    remaining: str
+    breakdown: Breakdown
+
+
+class Result(BaseModel):
+    """A tool's answer."""
+
+    def said(self) -> str:
+        """Return the answer as text."""
+        raise NotImplementedError
+
+
+class Citation(BaseModel):
+    """A call or e-mail that an answer rests on."""
+
+    conversation: str
+    kind: str
+    title: str
+    started_at: str
+    quote: str
+
+
+class Charged(Result):
+    """An answer that was paid for; ``cached``: it is an earlier one, and cost nothing again."""
+
+    credits: Credits
+    cached: bool
+
+    def body(self) -> str:
+        raise NotImplementedError
+
+    def said(self) -> str:
+        return f"{self.body()}\n\n{cost_line(self.credits)}"
+
+
+class Answer(Charged):
+    """What was asked, answered from calls and e-mails."""
+
+    answer: str
+    is_found: bool
+    citations: list[Citation]
+
+    def body(self) -> str:
+        sources = dict.fromkeys(
+            f"- {one.title or one.kind}, {one.started_at[:10]} ({one.conversation})"
+            for one in self.citations
+        )
+        return "\n".join([self.answer, *(["", "Sources:", *sources] if sources else [])])
+
+
+class Section(BaseModel):
+    """A section of a brief; one that failed or was not available says why and cost 0."""
+
+    title: str
+    state: str
+    text: list[str]
+    reason: str
+    conversations: list[str]
+    pages: list[str]
+    credits: str
+
+
+class BriefAnswer(Charged):
+    """A brief about something, section by section."""
+
+    brief: str
+    about: str
+    sections: list[Section]
+
+    def body(self) -> str:
+        parts = [f"# {self.brief}: {self.about}"]
+        for one in self.sections:
+            parts += ["", f"## {one.title}", *(one.text or [one.reason])]
+            named = [*one.conversations, *one.pages]
+            parts += [f"Sources: {', '.join(named)}"] if named else []
+        return "\n".join(parts)
+
+
+class Balance(Result):
+    """What the company has now."""
+
+    as_of: str
+    remaining: str
+    reserved: str
+    available: str
+
+    def said(self) -> str:
+        held = f" {shown_amount(self.reserved)} are held for work under way." * (
+            Decimal(self.reserved) > 0
+        )
+        return f"{shown_amount(self.available)} credits can be spent now.{held}"
+
+
+class Estimate(Result):
+    """What a request would cost, and leave."""
+
+    credits: str
+    calls: int
+    emails: int
+    web_searches: int
+    available_before: str
+    available_after: str
+    enough: bool
+
+    def said(self) -> str:
+        read = _read(self.calls, self.emails, self.web_searches)
+        would = f"This would use {shown_amount(self.credits)} credits ({read})"
+        if self.enough:
+            return f"{would} and leave {shown_amount(self.available_after)}."
+        return f"{would}; only {shown_amount(self.available_before)} can be spent."
+
+
+def cost_line(credits: Credits) -> str:
+    """Return the one line that every charged answer ends with."""
+    parts = credits.breakdown
+    read = _read(parts.calls, parts.emails, parts.web_searches)
+    return (
+        f"Used {shown_amount(credits.used)} credits ({read}); "
+        f"{shown_amount(credits.remaining)} left."
+    )
+
+
+def of(result: Result) -> CallToolResult:
+    """Return a result as the protocol carries it."""
+    return CallToolResult(
+        content=[TextContent(type="text", text=result.said())],
+        structured_content=result.model_dump(mode="json"),
+    )
+
+
+def refused(problem: Problem) -> CallToolResult:
+    """Return a refusal: the sentence and the code of REST, and no traceback."""
+    values: dict[str, Any] = {
+        "code": problem.type.code,
+        "status": problem.status,
+        "title": problem.type.title,
+        "detail": problem.detail,
+    }
+    if retry := problem.headers.get("Retry-After"):
+        values["retry_after_seconds"] = int(retry)
+    return CallToolResult(
+        content=[TextContent(type="text", text=problem.detail)],
+        structured_content=values | problem.extras,
+        is_error=True,
+    )
+
+
+def shown_amount(text: str) -> str:
+    return amounts.grouped(Decimal(text))
+
+
+def _read(calls: int, emails: int, web_searches: int) -> str:
+    parts = [shown.counted(calls, "call"), shown.counted(emails, "email")]
+    if web_searches:
+        parts.append(shown.counted(web_searches, "web search", "web searches"))
+    return ", ".join(parts)
