@@ -24,7 +24,7 @@ from trackers.analyzers.base import Calibration, ConversationText, TrackerQuesti
 from trackers.analyzers.base import Kind as TextKind
 from trackers.analyzers.base import Side as QuestionSide
 from trackers.lessons import Lessons
-from trackers.models import Conversation, Tracker, TrackerKind, TrackerVersion, Utterance
+from trackers.models import Conversation, Part, Tracker, TrackerKind, TrackerVersion, Utterance
 
 SAMPLE_SIZE = 400
 # A sample of the whole corpus is taken again when there is this many times as much of it: at most
@@ -123,6 +123,8 @@ def _part_of(
     duration_seconds: int,
 ) -> tuple[UtteranceText, ...]:
     turns = [turn for turn, _ in said]
+    if version.part == Part.WHOLE:
+        return tuple(turns)
     starts = [start for _, start in said]
     end = parts.end_of(duration_seconds, [turn.text for turn in turns], starts)
     return tuple(parts.cut(turns, starts, version=version, kind=kind, end=end))
