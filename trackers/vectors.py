@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -62,22 +63,26 @@ def _store(made: Mapping[UUID, bytes], revisions: Mapping[UUID, int], model: str
         said = Utterance.objects.filter(conversation=OuterRef("pk"))
         there = Conversation.objects.filter(Exists(said), pk__in=list(made))
         companies = dict(there.values_list("pk", "company_id"))
-        # In one order, so that two workers with the same texts do not lock each other.
+        # In one order, so that two workers with the same texts do not lock each other. As one
+        # string of bytes, which costs a tenth of quoting each.
         kept = sorted(companies)
+        lengths = [len(made[pk]) for pk in kept]
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO trackers_conversationvectors"
                 " (company_id, conversation_id, revision, model, vectors)"
-                " SELECT company_id, conversation_id, revision, %s, vectors"
-                " FROM unnest(%s::bigint[], %s::uuid[], %s::int[], %s::bytea[])"
-                "   AS made (company_id, conversation_id, revision, vectors)"
+                " SELECT company_id, conversation_id, revision, %s, substr(%s, first, length)"
+                " FROM unnest(%s::bigint[], %s::uuid[], %s::int[], %s::int[], %s::int[])"
+                "   AS made (company_id, conversation_id, revision, first, length)"
                 " ON CONFLICT (conversation_id, revision)"
                 " DO UPDATE SET model = excluded.model, vectors = excluded.vectors",
                 [
                     model,
+                    b"".join(made[pk] for pk in kept),
                     [companies[pk] for pk in kept],
                     kept,
                     [revisions[pk] for pk in kept],
-                    [made[pk] for pk in kept],
+                    [1 + start for start in accumulate([0, *lengths[:-1]])],
+                    lengths,
                 ],
             )
