@@ -3,9 +3,13 @@
 ``python -m pytest -m benchmark tests/benchmarks/test_scanning.py -s`` prints each figure.
 ``BENCHMARK_SCANS`` says how many scans, ``BENCHMARK_WORDS`` how long the calls are. A worker
 claims, holds credits, reads, writes and charges; the bare analyzer reads the same texts with the
-same calibration, slice by slice in turn. Two comparisons are made, because what an analyzer
-computes of a text is stored with the first reading: the first tracker of a conversation against
-an analyzer that computes vectors too, and every further tracker against one that is handed them.
+same calibration, slice by slice in turn. Three comparisons are made, because what an analyzer
+computes of a text is stored with the first reading. The first tracker of a conversation is held
+against an analyzer that does the same work, making the vectors of both sides and reading with
+them; and against one that makes only those of the side asked about, and keeps none. Every further
+tracker is held against one that is handed the vectors. What a scan costs beside the analyzer is
+much the same for a short call and for a long one: ``BENCHMARK_WORDS=1500`` is a call of ten
+minutes.
 """
 
 from __future__ import annotations
@@ -44,12 +48,13 @@ SAID = (
 
 @pytest.fixture
 def server(django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), databases.own_server(DURABLE) as server:
-        with (
-            config_databases.pointed_at(databases.address(server)),
-            databases.cloned("scanning"),
-        ):
-            yield
+    with (
+        django_db_blocker.unblock(),
+        databases.own_server(DURABLE) as server,
+        config_databases.pointed_at(databases.address(server)),
+        databases.cloned("scanning"),
+    ):
+        yield
 
 
 @dataclass
@@ -104,7 +109,7 @@ def texts_in_order(tracker) -> list:
     return [texts[pk] for pk in ids]
 
 
-def compared(tracker, texts: list, backend: int) -> list[tuple[Spent, Spent]]:
+def compared(tracker, texts: list, backend: int, *, make=lambda one: one):
     """Let the worker and the bare analyzer read in turn; return what each slice took both."""
     analyzer = analyzers.in_use()
     version = tracker.version_in_force
@@ -115,7 +120,9 @@ def compared(tracker, texts: list, backend: int) -> list[tuple[Spent, Spent]]:
     for start in range(0, SLICE_SIZE * SLICES, SLICE_SIZE):
         some = texts[start : start + SLICE_SIZE]
         bare = spent(
-            lambda some=some: [analyzer.evaluate(one, [question], calibration) for one in some],
+            lambda some=some: [
+                analyzer.evaluate(make(one), [question], calibration) for one in some
+            ],
             backend,
         )
         ours = spent(lambda: scan(tracker, SLICE_SIZE), backend)
@@ -144,22 +151,38 @@ def test_a_worker_keeps_four_fifths_of_the_analyzer_s_speed(server):
     people.credits_for(acme, "1000000")
     now = timezone.now()
     before = now - timedelta(days=1)
-    first = conversations.published(acme, alice, "First", now=before, include_calls=True)
-    further = conversations.published(acme, alice, "Further", now=before, include_calls=True)
+    first, second, further = (
+        conversations.published(acme, alice, name, now=before, include_calls=True)
+        for name in ("First", "Second", "Further")
+    )
     incoming = (call(number, now) for number in range(SLICE_SIZE * SLICES))
     for _ in ingestion.ingest(company=acme, records=incoming, now=now):
         pass
     backend = measuring.backend()
-    calibrating.of_version(first.version_in_force.pk)
-    calibrating.of_version(further.version_in_force.pk)
+    for tracker in (first, second, further):
+        calibrating.of_version(tracker.version_in_force.pk)
     print(f"\n{SLICE_SIZE * SLICES:,} calls of about {WORDS} words in {SLICES} slices")
 
     whole = texts_in_order(first)
-    ConversationVectors.objects.all().delete()
+    forget_vectors()
     bare = [replace(one, vectors=None, vector_ids=()) for one in whole]
-    ratio = said("First tracker of a call", compared(first, bare, backend))
+    ratio = said(
+        "First tracker of a call, against the same work",
+        compared(first, bare, backend, make=with_vectors),
+    )
+    forget_vectors()
+    said("First tracker of a call, against one side alone", compared(second, bare, backend))
     again = said("Every further tracker", compared(further, whole, backend))
 
     assert not Scan.objects.exclude(state="DONE").exists()
-    assert ratio >= RATIO_MIN
-    assert again >= 0
+    assert min(ratio, again) >= RATIO_MIN
+
+
+def with_vectors(text):
+    """Do what the worker has the analyzer do: make the vectors, then read with them."""
+    made = analyzers.in_use().vectors_of(text)
+    return replace(text, vectors=made, vector_ids=tuple(turn.id for turn in text.utterances))
+
+
+def forget_vectors() -> None:
+    ConversationVectors.objects.all().delete()
