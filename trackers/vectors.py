@@ -67,6 +67,7 @@ def _store(made: Mapping[UUID, bytes], revisions: Mapping[UUID, int], model: str
         # string of bytes, which costs a tenth of quoting each.
         kept = sorted(companies)
         lengths = [len(made[pk]) for pk in kept]
+        ends = accumulate(lengths)
         with connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO trackers_conversationvectors"
@@ -82,7 +83,7 @@ def _store(made: Mapping[UUID, bytes], revisions: Mapping[UUID, int], model: str
                     [companies[pk] for pk in kept],
                     kept,
                     [revisions[pk] for pk in kept],
-                    [1 + start for start in accumulate([0, *lengths[:-1]])],
+                    [1 + end - length for end, length in zip(ends, lengths, strict=True)],
                     lengths,
                 ],
             )
