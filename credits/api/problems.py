@@ -280,6 +280,19 @@ INSUFFICIENT_CREDITS = ProblemType(
         ),
     },
 )
+MAX_CREDITS_EXCEEDED = ProblemType(
+    "max_credits_exceeded",
+    422,
+    "This costs more than you allowed",
+    "This needs 12.4 credits and max_credits is 10.0.",
+    "The price, which is known before any work, is above the “max_credits” of the request. Nothing "
+    "was done and nothing was charged.",
+    "Raise max_credits, or ask for less: a shorter period has fewer calls and e-mails.",
+    {
+        "required": Extra("What the request needs.", "12.4"),
+        "max_credits": Extra("What the request allows.", "10.0"),
+    },
+)
 RATE_LIMITED = ProblemType(
     "rate_limited",
     429,
@@ -335,6 +348,7 @@ TYPES = (
     PAYLOAD_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     IDEMPOTENCY_KEY_REUSED,
+    MAX_CREDITS_EXCEEDED,
     RATE_LIMITED,
     INTERNAL_ERROR,
     UNAVAILABLE,

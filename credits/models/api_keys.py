@@ -26,6 +26,16 @@ class Scope(models.TextChoices):
     PURCHASES_READ = "purchases:read", "Read purchases"
     PURCHASES_REQUEST = "purchases:request", "Request a purchase, which a person then decides"
     RATES_READ = "rates:read", "Read the rate card"
+    LIMITS_READ = "limits:read", "Read limits and how much of them is used"
+    LIMITS_WRITE = "limits:write", "Set and end limits"
+    TRACKERS_READ = "trackers:read", "Read trackers, backfills and what they would cost"
+    TRACKERS_WRITE = "trackers:write", "Change, publish and unpublish trackers, and run backfills"
+    RESULTS_READ = "results:read", "Read what trackers found"
+    CONVERSATIONS_READ = "conversations:read", "Read calls and e-mails, with what was said"
+    CONVERSATIONS_WRITE = "conversations:write", "Send calls and e-mails in"
+    TEAM_READ = "team:read", "Read the company's team members"
+    ASK = "ask", "Ask about accounts, deals, contacts and leads; this uses credits"
+    BRIEF = "brief", "Run briefs; this uses credits"
 
 
 class ApiKey(models.Model):

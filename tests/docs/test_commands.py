@@ -21,7 +21,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
 PYTHON = ".venv/bin/python "
 # README's first block is run by the journeys, these by .ci/run word for word.
 RUN_BY_CI = (PROJECT / ".ci" / "run").read_text()
-TESTS = re.compile(r"-m pytest -m (\w+)(?: -s)?$")
+TESTS = re.compile(r"-m pytest -m (\w+)(?: -s)?(?: tests/\S+)?$")
 
 
 def commands():

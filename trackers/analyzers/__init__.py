@@ -16,7 +16,7 @@ OFFLINE = "trackers.analyzers.offline.analyzer.OfflineAnalyzer"
 def refuse_unusable() -> None:
     """Check that the setting names an analyzer; ours is trusted, because loading it takes long.
 
-    :raises ImproperlyConfigured: if there is no such class, or it is no analyzer.
+    :raises ImproperlyConfigured: if there is no such class, or it is no analyzer or unusable.
     """
     if settings.ANALYZER == OFFLINE:
         return
@@ -33,6 +33,12 @@ def refuse_unusable() -> None:
     if not isinstance(found, type) or not all(map(callable, methods)):
         raise ImproperlyConfigured(
             f"TALLYSTICK_ANALYZER is “{settings.ANALYZER}”, which is no analyzer. {hint}"
+        )
+    # One that needs more than is installed says so.
+    problem = getattr(found, "problem", lambda: None)()
+    if problem is not None:
+        raise ImproperlyConfigured(
+            f"TALLYSTICK_ANALYZER is “{settings.ANALYZER}”, which cannot be used. {problem}"
         )
 
 

@@ -361,7 +361,7 @@ def test_every_type_has_a_page_that_explains_it():
         assert f'href="{url}"' in index
         for name in problem_type.extras:
             assert f"<code>{name}</code>" in text
-    assert len(problems.TYPES) == 24
+    assert len(problems.TYPES) == 25
 
 
 def test_a_code_leads_to_its_page_too():

@@ -23,6 +23,21 @@ from tests.support import api, people, statement
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
+# Scopes of doors that are not open yet: a key may have them, no operation asks for them.
+TO_COME = {
+    Scope.LIMITS_READ,
+    Scope.LIMITS_WRITE,
+    Scope.TRACKERS_READ,
+    Scope.TRACKERS_WRITE,
+    Scope.RESULTS_READ,
+    Scope.CONVERSATIONS_READ,
+    Scope.CONVERSATIONS_WRITE,
+    Scope.TEAM_READ,
+    Scope.ASK,
+    Scope.BRIEF,
+}
+
+
 @pytest.fixture(scope="module")
 def document():
     out = io.StringIO()
@@ -97,7 +112,7 @@ def test_every_operation_has_a_summary_examples_and_its_scope(document):
         if method == "POST":
             assert operation["requestBody"]["content"]["application/json"]["examples"]
     scopes = {s for view in views_by_address.values() for s in getattr(view, "scopes", {}).values()}
-    assert scopes == set(Scope)
+    assert scopes == set(Scope) - TO_COME
 
 
 def test_every_example_is_what_its_schema_says(document):
@@ -131,7 +146,9 @@ def test_every_operation_shows_the_problems_it_may_answer(document):
     examples = json.dumps(document)
     # Of no operation yet, or of no operation at all: an unknown address or method.
     unshown = {code for code in known if f'"{code}"' not in examples}
-    assert unshown == {"insufficient_credits", "bad_request", "method_not_allowed"}
+    assert unshown == {
+        *("insufficient_credits", "max_credits_exceeded", "bad_request", "method_not_allowed"),
+    }
 
 
 @pytest.fixture

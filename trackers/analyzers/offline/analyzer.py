@@ -149,7 +149,7 @@ class OfflineAnalyzer:
         combiner = decoded.combiner(kind)
         score = combiner.score(scorer.features(reading, passage_scores))
         verdict, confidence = combiner.judge(score, question.threshold)
-        evidence = _evidence(reading, passage_scores)
+        evidence = _evidence(reading, self.quote_scores(question, reading, passage_scores))
         return Finding(
             question_id=question.id,
             verdict=verdict,
@@ -158,6 +158,12 @@ class OfflineAnalyzer:
             answer=answers.in_words(question.answer_type, verdict, evidence),
             evidence=evidence,
         )
+
+    def quote_scores(
+        self, question: TrackerQuestion, reading: Reading, passage_scores: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return what orders the quotes, one score a passage; ``passage_scores`` here."""
+        return passage_scores
 
     def _scorer(self, question: TrackerQuestion, kind: Kind, decoded: Decoded) -> QuestionScorer:
         return decoded.scorer(question, kind) or self._uncalibrated(question, kind, decoded.mode)
