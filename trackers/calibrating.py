@@ -21,7 +21,7 @@ from trackers.analyzers.base import AnswerType as QuestionAnswerType
 from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
 from trackers.analyzers.base import Side as QuestionSide
 from trackers.lessons import Lessons
-from trackers.models import Tracker, TrackerKind, TrackerVersion
+from trackers.models import Part, Tracker, TrackerKind, TrackerVersion
 
 SAMPLE_SIZE = 400
 # A sample of the whole corpus is taken again when there is this many times as much of it: at most
@@ -93,6 +93,8 @@ def texts_of(
 
 def _part_of(said: texts.Said, version: TrackerVersion) -> tuple[UtteranceText, ...]:
     turns = said.text.utterances
+    if version.part == Part.WHOLE:
+        return turns
     end = parts.end_of(said.duration_seconds, [turn.text for turn in turns], said.starts)
     return tuple(parts.cut(turns, said.starts, version=version, kind=said.text.kind, end=end))
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from credits.models import Company
 from trackers import erasure_requests
 from trackers.importers.records import ConversationRecord
-from trackers.models import Contact, CustomerAccount, Participant
+from trackers.models import Contact, Participant
 
 
 @dataclass(slots=True)
@@ -29,13 +29,14 @@ def learn(
     *,
     company: Company,
     records: Iterable[ConversationRecord],
-    accounts: Mapping[str, CustomerAccount],
+    accounts: Mapping[str, UUID],
     known: Mapping[str, Contact],
 ) -> dict[str, Contact]:
     """Make the contacts that records name, the oldest first, and fill what was not known of them.
 
-    Three statements at most, whatever their number; none where ``known`` has them all and all is
-    said of them. Returns those that were made or looked up, by address.
+    ``accounts`` are ids by name. Three statements at most, whatever their number; none where
+    ``known`` has them all and all is said of them. Returns those that were made or looked up, by
+    address.
     """
     said = _said(records)
     wanted = {
@@ -49,7 +50,7 @@ def learn(
                 company=company,
                 email=email,
                 name=one.name,
-                account=accounts[one.account] if one.account else None,
+                account_id=accounts[one.account] if one.account else None,
             )
             for email, one in sorted(wanted.items())
             if email not in known
@@ -105,7 +106,7 @@ def _adds(said: _Said, contact: Contact) -> bool:
 def _fill(
     said: Mapping[str, _Said],
     contacts: dict[str, Contact],
-    accounts: Mapping[str, CustomerAccount],
+    accounts: Mapping[str, UUID],
 ) -> None:
     """Give contacts the name and account they had not; in one order, so that two imports wait."""
     if not said:
@@ -118,7 +119,7 @@ def _fill(
             continue  # Removed in the meantime.
         contact.name = contact.name or one.name
         if contact.account_id is None and one.account:
-            contact.account = accounts[one.account]
+            contact.account_id = accounts[one.account]
         contacts[contact.email] = contact
         filled.append(contact)
     Contact.objects.bulk_update(filled, ["name", "account"])

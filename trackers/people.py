@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from credits.models import Company
 from trackers import contacts
@@ -21,9 +22,9 @@ class Directory:
 
     def __init__(self, company: Company) -> None:
         self.company = company
-        self._teams: dict[str, Team] = {}
-        self._members: dict[str, TeamMember] = {}
-        self._accounts: dict[str, CustomerAccount] = {}
+        self._teams: dict[str, UUID] = {}
+        self._members: dict[str, UUID] = {}
+        self._accounts: dict[str, UUID] = {}
         self._deals: dict[tuple[str, str], Deal] = {}
         self._contacts: dict[str, Contact] = {}
 
@@ -38,25 +39,26 @@ class Directory:
             company=self.company, records=records, accounts=self._accounts, known=self._contacts
         )
 
-    def team(self, name: str | None) -> Team | None:
+    def team_id(self, name: str | None) -> UUID | None:
         return self._teams[name] if name else None
 
-    def member(self, email: str | None) -> TeamMember | None:
+    def member_id(self, email: str | None) -> UUID | None:
         return self._members[email] if email else None
 
-    def known_member(self, email: str | None) -> TeamMember | None:
+    def known_member_id(self, email: str | None) -> UUID | None:
         """Return the member with this address, None when nobody has it."""
         return self._members.get(email) if email else None
 
-    def contact(self, email: str | None) -> Contact | None:
+    def contact_id(self, email: str | None) -> UUID | None:
         """Return the contact with this address, None when nobody has it."""
-        return self._contacts.get(email) if email else None
+        contact = self._contacts.get(email) if email else None
+        return contact.pk if contact else None
 
-    def account(self, record: AccountRecord | None) -> CustomerAccount | None:
+    def account_id(self, record: AccountRecord | None) -> UUID | None:
         return self._accounts[record.name] if record else None
 
-    def deal(self, account: AccountRecord | None, deal: DealRecord | None) -> Deal | None:
-        return self._deals[account.name, deal.name] if account and deal else None
+    def deal_id(self, account: AccountRecord | None, deal: DealRecord | None) -> UUID | None:
+        return self._deals[account.name, deal.name].pk if account and deal else None
 
     def _learn_teams(self, records: list[ConversationRecord]) -> None:
         names = {record.team for record in records if record.team} - self._teams.keys()
@@ -65,14 +67,14 @@ class Directory:
             ignore_conflicts=True,
         )
         found = Team.objects.filter(company=self.company, name__in=names)
-        self._teams |= {team.name: team for team in found}
+        self._teams |= {team.name: team.pk for team in found}
 
     def _learn_members(self, records: list[ConversationRecord]) -> None:
         teams = {record.owner: record.team for record in records if record.owner}
         owners = teams.keys() - self._members.keys()
         TeamMember.objects.bulk_create(
             [
-                TeamMember(company=self.company, email=email, team=self.team(teams[email]))
+                TeamMember(company=self.company, email=email, team_id=self.team_id(teams[email]))
                 for email in sorted(owners)
             ],
             ignore_conflicts=True,
@@ -84,7 +86,7 @@ class Directory:
             if person.email and person.role == "internal"
         }
         found = TeamMember.objects.filter(company=self.company, email__in=emails)
-        self._members |= {member.email: member for member in found}
+        self._members |= {member.email: member.pk for member in found}
 
     def _learn_accounts(self, records: list[ConversationRecord]) -> None:
         types = {record.account.name: record.account.type for record in records if record.account}
@@ -97,7 +99,7 @@ class Directory:
             ignore_conflicts=True,
         )
         found = CustomerAccount.objects.filter(company=self.company, name__in=new)
-        self._accounts |= {account.name: account for account in found}
+        self._accounts |= {account.name: account.pk for account in found}
 
     def _learn_deals(self, records: list[ConversationRecord]) -> None:
         # Sorted by start, so the last stage of a deal is that of its newest conversation.
@@ -108,7 +110,7 @@ class Directory:
         }
         Deal.objects.bulk_create(
             [
-                Deal(company=self.company, account=self._accounts[account], name=name)
+                Deal(company=self.company, account_id=self._accounts[account], name=name)
                 for account, name in sorted(newest.keys() - self._deals.keys())
             ],
             ignore_conflicts=True,

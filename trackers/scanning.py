@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from credits import charging, rating
 from credits.identifiers import new_id
-from trackers import backfills, calibrating, claiming, locks, readers, requeuing
+from trackers import backfills, bulk, calibrating, claiming, locks, readers, requeuing
 from trackers.analyzers.base import Calibration, Finding
 from trackers.claiming import Batch
 from trackers.models import (
@@ -191,17 +191,17 @@ def _write_findings(
             ],
         )
         written = {row[0] for row in cursor.fetchall()}
-    Quote.objects.bulk_create(
-        Quote(
-            company_id=batch.company.pk,
-            scan_id=scan_id,
-            rank=rank,
-            utterance_id=int(evidence.utterance_id),
-            start=evidence.start,
-            end=evidence.end,
-        )
-        for scan_id in written
-        for rank, evidence in enumerate(found[scan_id].evidence, start=1)
+    bulk.copy(
+        Quote,
+        ("company_id", "scan_id", "rank", "utterance_id", "start", "end"),
+        (
+            (
+                *(batch.company.pk, scan_id, rank),
+                *(int(evidence.utterance_id), evidence.start, evidence.end),
+            )
+            for scan_id in written
+            for rank, evidence in enumerate(found[scan_id].evidence, start=1)
+        ),
     )
     return written
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from trackers import analyzers, locks
@@ -62,19 +63,27 @@ def _store(made: Mapping[UUID, bytes], revisions: Mapping[UUID, int], model: str
         said = Utterance.objects.filter(conversation=OuterRef("pk"))
         there = Conversation.objects.filter(Exists(said), pk__in=list(made))
         companies = dict(there.values_list("pk", "company_id"))
-        ConversationVectors.objects.bulk_create(
-            [
-                ConversationVectors(
-                    company_id=companies[pk],
-                    conversation_id=pk,
-                    revision=revisions[pk],
-                    model=model,
-                    vectors=made[pk],
-                )
-                # In one order, so that two workers with the same texts do not lock each other.
-                for pk in sorted(companies)
-            ],
-            update_conflicts=True,
-            unique_fields=["conversation", "revision"],
-            update_fields=["model", "vectors"],
-        )
+        # In one order, so that two workers with the same texts do not lock each other. As one
+        # string of bytes, which costs a tenth of quoting each.
+        kept = sorted(companies)
+        lengths = [len(made[pk]) for pk in kept]
+        ends = accumulate(lengths)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO trackers_conversationvectors"
+                " (company_id, conversation_id, revision, model, vectors)"
+                " SELECT company_id, conversation_id, revision, %s, substr(%s, first, length)"
+                " FROM unnest(%s::bigint[], %s::uuid[], %s::int[], %s::int[], %s::int[])"
+                "   AS made (company_id, conversation_id, revision, first, length)"
+                " ON CONFLICT (conversation_id, revision)"
+                " DO UPDATE SET model = excluded.model, vectors = excluded.vectors",
+                [
+                    model,
+                    b"".join(made[pk] for pk in kept),
+                    [companies[pk] for pk in kept],
+                    kept,
+                    [revisions[pk] for pk in kept],
+                    [1 + end - length for end, length in zip(ends, lengths, strict=True)],
+                    lengths,
+                ],
+            )

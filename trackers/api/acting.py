@@ -16,12 +16,8 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from credits import amounts, roles
 from credits.api import problems
-from credits.api.problem_types import (
-    PRECONDITION_REQUIRED,
-    WRONG_STATE,
-    ProblemType,
-)
-from credits.api.problems import Problem
+from credits.api.problem_types import PRECONDITION_REQUIRED, WRONG_STATE
+from credits.api.problems import Problem, ProblemType
 from credits.api.views import ApiView, not_found
 from credits.audit import Actor
 from credits.companies import CompanyClosed
