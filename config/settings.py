@@ -184,6 +184,7 @@ MIDDLEWARE = [
     "credits.origins.OriginMiddleware",
     # Outside all that follow: what they answer below /api/ becomes a problem there.
     "credits.api.answers.ApiMiddleware",
+    "credits.addresses.NoNulMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
