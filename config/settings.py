@@ -195,6 +195,7 @@ MIDDLEWARE = [
     # Outside all that follow: errors that they answer below /api/ and /v2/ get their shape there.
     "credits.api.answers.ApiMiddleware",
     "trackers.api.gong.answers.GongMiddleware",
+    "credits.addresses.NoNulMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -8,7 +8,6 @@ no slow hash.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 import secrets
 from collections.abc import Iterable
@@ -21,10 +20,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from credits import audit, integrations, limits, roles
+from credits import audit, integrations, key_rules, limits, roles
 from credits.audit import Action
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
+
+# What is wrong with what a key is to be is found beside the keys.
+from credits.key_rules import KeyWithoutScope as KeyWithoutScope
+from credits.key_rules import NotANetwork as NotANetwork
+from credits.key_rules import TooManyNetworks as TooManyNetworks
+from credits.key_rules import UnknownScope as UnknownScope
 from credits.models import (
     ApiKey,
     Company,
@@ -44,7 +49,6 @@ FORMAT = re.compile(rf"tsk_([a-z2-7]{{{PREFIX_LENGTH}}})_([A-Za-z0-9_-]{{43}})",
 NO_DIGEST = bytes(32)
 USE_NOTED_EVERY = timedelta(minutes=1)
 LIVE_KEYS_MAX = 100
-NETWORKS_MAX = 20
 LIFE_DAYS_MAX = 3650
 OVERLAP_DEFAULT = timedelta(hours=24)
 OVERLAP_MAX = timedelta(days=30)
@@ -52,22 +56,6 @@ OVERLAP_MAX = timedelta(days=30)
 
 class KeyRefused(Exception):
     """This key opens nothing: check it, or ask a tech admin of your company for a new one."""
-
-
-class KeyWithoutScope(Exception):
-    """Choose at least one thing the key may do."""
-
-
-class UnknownScope(Exception):
-    """There is no such scope; the message names those there are."""
-
-
-class NotANetwork(Exception):
-    """A network is written like 203.0.113.7 or 203.0.113.0/24; the message names the wrong one."""
-
-
-class TooManyNetworks(Exception):
-    """A key names at most 20 networks; write wider ones or make a second key."""
 
 
 class ScopeNeedsPerson(Exception):
@@ -168,7 +156,7 @@ def create(
     """
     if company.closed_at is not None:
         raise CompanyClosed(company)
-    chosen = _known_scopes(scopes)
+    chosen = key_rules.known_scopes(scopes)
     if Scope.PURCHASES_REQUEST in chosen and by is None:
         raise ScopeNeedsPerson(ScopeNeedsPerson.__doc__)
     if expires_at is not None and expires_at <= now:
@@ -182,7 +170,7 @@ def create(
         prefix="".join(secrets.choice(PREFIX_LETTERS) for _ in range(PREFIX_LENGTH)),
         secret_sha256=_digest(secret),
         scopes=chosen,
-        networks=_known_networks(networks),
+        networks=key_rules.known_networks(networks),
         created_at=now,
         created_by=by,
         expires_at=expires_at,
@@ -369,33 +357,12 @@ def _note_use(key: ApiKey, now: datetime) -> None:
     ApiKey.objects.filter(is_due, pk=key.pk).update(last_used_at=now)
 
 
-def _known_scopes(scopes: Iterable[str]) -> list[str]:
-    chosen = set(scopes)
-    if unknown := sorted(chosen - set(Scope.values)):
-        raise UnknownScope(
-            f"There is no scope “{unknown[0]}”; choose from {', '.join(Scope.values)}."
-        )
-    if not chosen:
-        raise KeyWithoutScope(KeyWithoutScope.__doc__)
-    return [scope for scope in Scope.values if scope in chosen]
-
-
-def _known_networks(networks: Iterable[str]) -> list[str]:
-    known = []
-    for network in networks:
-        try:
-            known.append(str(ipaddress.ip_network(network, strict=False)))
-        except ValueError as error:
-            raise NotANetwork(
-                f"“{network}” is no network; write it like 203.0.113.7 or 203.0.113.0/24."
-            ) from error
-    if len(known) > NETWORKS_MAX:
-        raise TooManyNetworks(TooManyNetworks.__doc__)
-    return known
-
-
 def _may_be_used(key: ApiKey, address: str, now: datetime) -> bool:
-    return is_usable(key, now=now) and key.company.closed_at is None and _is_from(key, address)
+    return (
+        is_usable(key, now=now)
+        and key.company.closed_at is None
+        and key_rules.is_from(key, address)
+    )
 
 
 def _is_in_context(key: ApiKey, *, reads_context: bool) -> bool:
@@ -403,18 +370,6 @@ def _is_in_context(key: ApiKey, *, reads_context: bool) -> bool:
     if mine is None or mine.context != IntegrationContext.PERSONAL:
         return True
     return reads_context and integrations.is_open(mine)
-
-
-def _is_from(key: ApiKey, address: str) -> bool:
-    if not key.networks:
-        return True
-    try:
-        caller = ipaddress.ip_address(address)
-    except ValueError:
-        return False  # A proxy that tells no address is in no network.
-    # A server that listens on IPv6 sees ::ffff:203.0.113.7.
-    mapped = getattr(caller, "ipv4_mapped", None)
-    return any((mapped or caller) in ipaddress.ip_network(network) for network in key.networks)
 
 
 def _digest(secret: str) -> bytes:

@@ -18,8 +18,11 @@ from trackers.models import AdviceRun, Suggestion, SuggestionKind, Tracker, Trac
 
 AMOUNTS = ("credits_before", "credits_after")
 SUGGESTIONS_MAX = 100
-# Of a tracker that is as it was when the suggestion was worked out.
-STANDING = Q(tracker__edit_number=F("edit_number"), tracker__state=TrackerState.PUBLISHED)
+# Of a tracker that is as it was when the suggestion was worked out, and so is what repeats it:
+# else both would end up switched off.
+STANDING = Q(tracker__edit_number=F("edit_number"), tracker__state=TrackerState.PUBLISHED) & (
+    Q(twin=None) | Q(twin__edit_number=F("twin_edit_number"), twin__state=TrackerState.PUBLISHED)
+)
 
 
 def suggested(*, company: Company) -> AskedAdvice:

@@ -277,6 +277,7 @@ def _twins(cases: Mapping[UUID, Case], now: datetime) -> dict[UUID, Suggestion]:
             found[case.tracker.pk] = case.suggestion(
                 SuggestionKind.DUPLICATE,
                 twin=other.tracker,
+                twin_edit_number=other.tracker.edit_number,
                 lost_count=mine.found - both.found,
             )
     return found

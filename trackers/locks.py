@@ -24,6 +24,12 @@ def share(model: type[models.Model], ids: Iterable[UUID | int]) -> None:
         )
 
 
+def hold(model: type[models.Model], ids: Iterable[UUID | int | None]) -> None:
+    """Keep rows from being changed or shared by others until the transaction ends."""
+    rows = model._default_manager.filter(pk__in=[one for one in ids if one is not None])
+    list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+
+
 def keep_open(company_id: int) -> None:
     """Keep a company from being closed until the transaction ends; others may do so too.
 

@@ -1,8 +1,8 @@
 """One act for each address at which a person decides something, done as they would do it.
 
 A new address that writes gets a function here, with the actions it must leave in the audit trail:
-``test_every_act_is_audited`` fails until it has one. ``READS`` are the addresses at which nobody
-decides anything, each with the reason.
+``test_every_act_is_audited`` fails until it has one; ``reads`` names those at which nobody decides
+anything.
 """
 
 from __future__ import annotations
@@ -317,95 +317,3 @@ _export("billing_purchase_export")
 _export("credits_auditevent_export")
 _export("trackers_tracker_export")
 _export("trackers_scan_export")
-
-
-READS = {
-    "/": "leads to the credits page",
-    "admin:index": "the credits page",
-    "admin:credits_page": "a page of figures",
-    "admin:credits_guide": "words and prices; that one has read them is noted for oneself alone",
-    "admin:hide_first_steps": "takes a list off one's own page; nothing of the company changes",
-    "admin:hide_banner": "takes a notice off one's own page; kept in one's own session",
-    "admin:choose_company": "which company one looks at, kept in one's own session",
-    "admin:password_change_done": "says that it is done; the change itself is an act",
-    "admin:autocomplete": "finds names for a form",
-    "admin:credits_integration_try": "lists the tools with a key that its page has",
-    "admin:search": "finds pages",
-    "admin:jsi18n": "words for scripts",
-    "admin:view_on_site": "there is no other site",
-    "admin:app_list": "a list of pages",
-    "/admin/(?P<url>.*)": "says that there is no such page",
-    "admin:credits_usageevent_changelist": "a list",
-    "admin:trackers_suggestion_changelist": "a list, worked out anew when it is old",
-    "admin:trackers_scan_by": "results added up",
-    "admin:trackers_tracker_history": "a page of what was done",
-    "admin:trackers_backfill_progress": "figures of an open page",
-    "admin:trackers_waiting": "a page of figures",
-    "admin:ledger_entry": "a page of figures",
-    "admin:ledger_explanation": "a page of figures",
-    "admin:credits_usageevent_explanation": "a page of figures",
-    "api_schema": "describes the API",
-    "api_docs": "describes the API",
-    "problems": "explains errors",
-    "problem": "explains an error",
-    "/api/v1/balance": "figures",
-    "/api/v1/ask": "a use of credits, which the ledger states itself",
-    "api_ask": "an answer",
-    "/api/v1/grants": "figures",
-    "/api/v1/grants/<uuid:id>": "figures",
-    "/api/v1/ledger": "figures",
-    "/api/v1/ledger/<int:sequence>": "figures",
-    "/api/v1/usage": "figures",
-    "/api/v1/usage/<uuid:id>": "figures",
-    "/api/v1/ledger/<int:sequence>/explanation": "figures",
-    "/api/v1/usage/<uuid:id>/explanation": "figures",
-    "/api/v1/rate-card": "figures",
-    "/v2/users": "a list",
-    "/v2/settings/trackers": "a list",
-    "/v2/settings/briefs": "a list",
-    "/v2/calls/extensive": "reads, by POST",
-    "/v2/calls/transcript": "reads, by POST",
-    "/v2/entities/ask-entity": "a use of credits, which the ledger states itself",
-    "/v2/entities/get-brief": "a use of credits, which the ledger states itself",
-    "api_purchase": "figures",
-    "/api/v1/trackers/<uuid:id>/estimate": "figures",
-    "/api/v1/trackers/<uuid:id>/backfill-estimate": "figures",
-    "api_backfill": "figures",
-    "api_conversation": "a call or e-mail",
-    "/api/v1/results": "a list",
-    "/api/v1/results/lines": "results added up",
-    "/api/v1/results/<uuid:id>": "a result",
-    "api_limit": "figures",
-    "/api/v1/briefs": "what briefs consist of",
-    "/api/v1/briefs/<uuid:id>": "what a brief consists of",
-    "/api/v1/briefs/<uuid:id>/runs": "uses credits; the ledger states it",
-    "api_brief_run": "what a brief said",
-}
-
-# Commands and tasks that write and leave no line of their own.
-COMMANDS_WITHOUT_A_LINE = {
-    "check_ledger": "reads",
-    "explain": "reads; what time has done it writes down, as every page does",
-    "list_settings": "prints",
-    "mcp_server": "serves; each call is metered, and what it decides has its own line",
-    "benchmark_ask": "works in a database of its own, which it removes",
-    "benchmark_trackers": "works in a database of its own, which it removes",
-    "demo": "makes companies up in an empty database; their people's acts leave their own lines",
-}
-TASKS_WITHOUT_A_LINE = {
-    "billing.tasks.change_zones": "carries out what a person decided, which has its line",
-    "billing.tasks.allocate": "does what a contract and its seats say, which are acts of persons; "
-    "each period has its row, with how it was computed, and its entry in the ledger",
-    "credits.tasks.export": "prepares what a person asked for; the job says how it ended",
-    "credits.tasks.look_after_exports": "hands lost work out again, and removes what is too old",
-    "credits.tasks.look_at_use": "states what the ledger says; the list of alerts shows it",
-    "credits.tasks.mail_alert": "sends what an alert says; its row says how that ended",
-    "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
-    "credits.tasks.add_up_days": "fills a cache of what usage events say",
-    "credits.tasks.settle": "writes what time has done; the ledger's entries say it",
-    "trackers.tasks.retain": "erases what a person's rule says; each erasure has its two lines",
-    "trackers.tasks.forget_uploads": "removes files that nobody confirmed; nobody decided it",
-    "trackers.tasks.advise": "works out suggestions from what trackers found; nobody decided it",
-    "trackers.tasks.sweep": "hands lost work out again; nobody decided anything",
-    "trackers.tasks.scan": "does what publishing or a backfill decided; usage and ledger say it",
-}

@@ -20,13 +20,8 @@ from credits.admin.audited import AuditedAdmin
 from credits.current_company import Scope, find
 from credits.models import AuditEvent, AuditText, Company, Membership
 from credits.roles import Standing
-from tests.security.acts import (
-    ACTS,
-    COMMANDS_WITHOUT_A_LINE,
-    READS,
-    TASKS_WITHOUT_A_LINE,
-    World,
-)
+from tests.security.acts import ACTS, World
+from tests.security.reads import COMMANDS_WITHOUT_A_LINE, READS, TASKS_WITHOUT_A_LINE
 from tests.security.routes import every_route
 from tests.support import people
 from tests.support.browsing import signed_in

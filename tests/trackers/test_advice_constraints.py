@@ -65,6 +65,9 @@ def test_a_suggestion_names_the_tracker_that_another_repeats_and_no_other(sugges
     rule = "suggestion_of_a_duplicate_names_the_other"
     assert update_refused_by(suggestion, kind="DUPLICATE") == rule
     assert update_refused_by(suggestion, twin_id=suggestion.tracker_id) == rule
+    assert update_refused_by(suggestion, twin_edit_number=1) == rule
+    twin = {"kind": "DUPLICATE", "twin_id": suggestion.tracker_id}
+    assert update_refused_by(suggestion, **twin) == rule
 
 
 def test_a_suggestion_loses_no_more_than_was_found_in_what_was_read(suggestion):

@@ -121,6 +121,29 @@ def test_what_cannot_be_paid_is_refused_with_the_price_unless_a_ceiling_allows_i
     assert (backfill.estimate, backfill.ceiling) == (Decimal("11.000"), Decimal("10.000"))
 
 
+def test_it_takes_over_what_failed_waits_or_was_skipped_and_never_what_is_done_or_leased(
+    tracker, alice, now
+):
+    stopped = launch(tracker, alice, now)
+    backfills.stop(backfill_id=stopped.pk, by=alice, now=now)
+    leased = {"lease_token": stopped.pk, "leased_until": now}
+    unfinished = {"finished_at": None, "reason": ""}
+    for name, state, changes in (
+        ("0", "FAILED", {}),
+        ("1", "RUNNING", unfinished | leased),
+        ("2", "WAITING", unfinished),
+        ("3", "PENDING", unfinished),
+    ):
+        scan = Scan.objects.filter(conversation__external_id=name)
+        scan.update(state=state, backfill=None, action="CONTINUOUS", **changes)
+
+    second = launch(tracker, alice, now)
+
+    taken = second.scans.values_list("conversation__external_id", flat=True)
+    assert sorted(taken) == ["0", "2", "s0", "s1"]
+    assert second.estimate == Decimal("2.000")
+
+
 def test_a_ceiling_above_the_estimate_is_the_estimate(tracker, alice, now):
     assert launch(tracker, alice, now, ceiling=Decimal("9")).ceiling == Decimal("3.000")
 

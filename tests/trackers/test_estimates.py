@@ -61,6 +61,17 @@ def test_a_month_is_priced_from_the_matching_conversations_of_the_last_30_days(a
     assert (estimate.calls, estimate.emails, estimate.credits) == (7, 7, Decimal("4.200"))
 
 
+def test_what_is_dated_after_now_is_not_of_the_last_30_days(acme, now):
+    conversations.ingest(acme, record("ahead", started_at=now + timedelta(hours=3)), now=now)
+    tracker = conversations.tracker(acme)
+
+    estimate = estimates.monthly(
+        tracker=tracker, version=tracker.versions.get(), now=now, rates=people.rates()
+    )
+
+    assert (estimate.calls, estimate.credits) == (7, Decimal("3.500"))
+
+
 def test_many_trackers_are_priced_in_one_query_as_each_one_alone(
     acme, now, django_assert_num_queries
 ):

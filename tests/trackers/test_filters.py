@@ -11,6 +11,11 @@ from trackers.models import Team, TeamMember, Tracker, TrackerFilter
 
 pytestmark = pytest.mark.django_db
 
+PEOPLE = [
+    {"id": "r", "name": "Rita Rep", "email": "rep@acme.example", "role": "internal"},
+    {"id": "c", "name": "Carl Customer", "email": "carl@globex.example", "role": "external"},
+]
+
 
 @pytest.fixture
 def acme():
@@ -61,6 +66,41 @@ def test_an_excluded_value_never_passes(acme, tracker):
     add(tracker, "TEAM", team(acme, "Support"), is_excluded=True)
 
     assert matched(tracker) == ["emea"]
+
+
+def person(company, email):
+    return TeamMember.objects.get(company=company, email=email)
+
+
+def test_the_user_filter_means_who_owns_it_and_who_took_part(acme, tracker):
+    guest = {"id": "g", "name": "Gia", "email": "gia@acme.example", "role": "internal"}
+    both = [*PEOPLE, guest]
+    conversations.ingest(acme, record("of-gia", owner="gia@acme.example"))
+    conversations.ingest(acme, record("with-gia", participants=both))
+
+    add(tracker, "USER", person(acme, "gia@acme.example"))
+
+    assert matched(tracker) == ["of-gia", "with-gia"]
+
+
+def test_the_deal_stage_is_the_one_the_conversation_arrived_with(acme, tracker):
+    deal = {"name": "Globex robots", "stage": "won"}
+    conversations.ingest(acme, record("won", deal=deal))
+
+    add(tracker, "DEAL_STAGE", "won")
+
+    # The same deal's earlier calls were in its earlier stage.
+    assert matched(tracker) == ["won"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "left"),
+    [("ACCOUNT_TYPE", "customer", ["emea"]), ("DEAL_STAGE", "evaluation", [])],
+)
+def test_any_field_can_be_excluded(acme, tracker, field, value, left):
+    add(tracker, field, value, is_excluded=True)
+
+    assert matched(tracker) == left
 
 
 def test_filters_are_said_in_words(acme, tracker):

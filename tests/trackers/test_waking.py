@@ -141,6 +141,21 @@ def test_a_tracker_with_a_long_queue_does_not_hide_another_s(acme, monkeypatch):
     assert sorted(states(long)) == ["PENDING"] * 2 + ["WAITING"] * 4
 
 
+def test_a_tracker_that_does_not_catch_up_waits_for_a_person_beside_one_that_does(acme):
+    eager = tracker(acme)
+    patient = tracker(acme, "Delivery", catch_up=False)
+    arrive(acme, "one", "two")
+    work_off(eager, patient)
+    assert (states(eager), states(patient)) == (["WAITING"] * 2, ["WAITING"] * 2)
+    people.credits_for(acme, "10")
+
+    sweeping.sweep(now=NOW)
+    work_off(eager, patient)
+
+    assert (states(eager), states(patient)) == (["DONE"] * 2, ["WAITING"] * 2)
+    assert balances.now(company=acme).available == Decimal("9.000")
+
+
 def test_a_dear_call_at_the_head_does_not_block_its_own_queue(acme):
     prices = tracker(acme)
     dear = record("a dear", started_at=NOW - timedelta(hours=1), duration_seconds=900)
@@ -176,13 +191,16 @@ def test_what_waited_longer_than_the_setting_is_skipped_once_and_says_so(acme, s
     prices = tracker(acme, catch_up=False)
     arrive(acme, "a")
     work_off(prices)
+    # Queued as long, and not waiting for credits: its turn has not come.
+    arrive(acme, "queued")
 
     early = sweeping.sweep(now=NOW + timedelta(days=3)).skipped
     late = NOW + timedelta(days=3, seconds=1)
     skipped = (sweeping.sweep(now=late).skipped, sweeping.sweep(now=late).skipped)
 
     assert (early, skipped) == (0, (1, 0))
-    scan = Scan.objects.get()
+    assert states(prices) == ["SKIPPED", "PENDING"]
+    scan = Scan.objects.get(state="SKIPPED")
     assert (scan.state, scan.reason, scan.usage_event) == (
         *("SKIPPED", "Waited 3 days for credits."),
         None,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -20,10 +21,10 @@ from credits.admin.acting import ActForm, Done, Plan
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
-from trackers import advice, advising, narrowing, publishing
+from trackers import advice, advising, locks, narrowing, publishing
 from trackers.admin import narrowing_shown
 from trackers.configuring import NotSaved
-from trackers.models import AdviceRun, FilterField, Suggestion, SuggestionKind
+from trackers.models import AdviceRun, FilterField, Suggestion, SuggestionKind, Tracker
 from trackers.models.advice import FILTERING
 from trackers.narrowing import Reads
 from trackers.publishing import NotPublished, StaleForm, UsedByBriefs
@@ -33,7 +34,7 @@ STALE_AFTER = timedelta(hours=2)
 
 
 class Overtaken(Exception):
-    """This tracker was changed since; what was suggested is worked out anew within the hour."""
+    """This tracker was changed since, or the one it repeats; suggestions are worked out hourly."""
 
 
 class Apply(acting.Act):
@@ -88,9 +89,16 @@ class Apply(acting.Act):
         reads, tracker = self.reads, self.tracker
         url = reverse("admin:trackers_tracker_change", args=[tracker.pk])
         if reads is None:
-            publishing.unpublish(
-                tracker_id=tracker.pk, edit_number=self.row.edit_number, by=self.by, now=self.now
-            )
+            with transaction.atomic():
+                # Both held still: of two that repeat each other, one stays.
+                locks.hold(Tracker, [tracker.pk, self.row.twin_id])
+                self.check()
+                publishing.unpublish(
+                    tracker_id=tracker.pk,
+                    edit_number=self.row.edit_number,
+                    by=self.by,
+                    now=self.now,
+                )
             again = reverse("admin:trackers_tracker_publish", args=[tracker.pk])
             sentence = format_html(
                 '“{}” is unpublished. Its results stay. <a class="credits-link" href="{}">'

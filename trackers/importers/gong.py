@@ -27,7 +27,8 @@ LATE_FACTOR, LATE_SECONDS = 1.5, 60
 EARLY_FACTOR = 0.2
 EPOCH_MAX = 10**10
 TIME_MAX = 7 * 24 * 3600 * MILLISECONDS  # A week; whatever is later is no time.
-WORDS_PER_SECOND_MAX = 20  # Nobody speaks that fast: the times are not milliseconds.
+# Nobody speaks that fast, or, from the beginning of a sentence to its end, that slowly.
+WORDS_PER_SECOND_MIN, WORDS_PER_SECOND_MAX = 0.2, 20
 
 _SIDES = {"Internal": "internal", "External": "external"}
 
@@ -119,10 +120,12 @@ class Reader(reading.Reader):
             return
         for number, document in enumerate(documents, start=1):
             for answer in document if isinstance(document, list) else [document]:
-                if isinstance(answer, dict) and ("calls" in answer or "callTranscripts" in answer):
+                if isinstance(answer, dict) and any(
+                    isinstance(answer.get(name), list) for name in ("calls", "callTranscripts")
+                ):
                     yield answer
                 else:
-                    reason = "it is no answer with “calls” or “callTranscripts”"
+                    reason = "it is no answer with a list of “calls” or “callTranscripts”"
                     self.bad_lines.append(BadLine(str(file), number, reason))
 
     def _usual_unit(self, calls: dict[str, Part], transcripts: dict[str, Part]) -> str:
@@ -233,16 +236,21 @@ def _time(sentence: dict[str, Any], name: str) -> float | None:
 def _unit(call: dict[str, Any], sentences: list[Sentence]) -> str | None:
     """Tell the unit of a transcript's times by the call's duration; None when there is a doubt.
 
-    Milliseconds are far beyond the call's end, unless hardly anything was said. Seconds that are
-    taken for milliseconds leave less time than anybody needs to speak.
+    Seconds that are taken for milliseconds leave less time than anybody needs to speak, and
+    milliseconds that are taken for seconds more; and they are far beyond the call's end, unless
+    hardly anything was said.
     """
     duration, largest = _duration(call), _largest(sentences)
-    if not duration or not largest:
-        return None
-    if largest > duration * LATE_FACTOR + LATE_SECONDS:
-        return "milliseconds"
     words = sum(len(one.text.split()) for one in sentences)
-    return "seconds" if words > WORDS_PER_SECOND_MAX * largest / MILLISECONDS else None
+    if not largest:
+        return None
+    spoken = sum(one.end - one.start for one in sentences if one.start is not None and one.end)
+    if words > WORDS_PER_SECOND_MAX * (spoken if spoken > 0 else largest) / MILLISECONDS:
+        return "seconds"
+    if words < WORDS_PER_SECOND_MIN * spoken:
+        return "milliseconds"
+    is_late = duration and largest > duration * LATE_FACTOR + LATE_SECONDS
+    return "milliseconds" if is_late else None
 
 
 def _largest(sentences: list[Sentence]) -> float:

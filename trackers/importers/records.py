@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from trackers import languages
+from trackers.models.conversations import ERASED_ID_PREFIX
 
 YEAR_MIN, YEAR_MAX = 1970, 2100
 EMAIL_LENGTH_MAX = 254
@@ -36,6 +37,12 @@ class BadRecord(Exception):
 def _without_nul(text: str) -> str:
     if "\x00" in text:
         raise ValueError("holds a NUL character")
+    return text
+
+
+def _not_reserved(text: str) -> str:
+    if text.startswith(ERASED_ID_PREFIX):
+        raise ValueError(f"begins with “{ERASED_ID_PREFIX}”, which stands for what was erased")
     return text
 
 
@@ -116,7 +123,7 @@ class DealRecord(Record):
 class ConversationRecord(Record):
     """A call or e-mail as the import format has it."""
 
-    id: Identifier
+    id: Annotated[Identifier, AfterValidator(_not_reserved)]
     source: Annotated[str, StringConstraints(max_length=60), AfterValidator(_without_nul)] = ""
     kind: Literal["call", "email"]
     title: Annotated[str, StringConstraints(max_length=500), AfterValidator(_without_nul)] = ""

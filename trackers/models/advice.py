@@ -48,12 +48,13 @@ class AdviceRun(models.Model):
 class Suggestion(models.Model):
     """One change of one tracker that would save credits, with the month that shows it.
 
-    Holds for the tracker as it was at ``edit_number``. ``credits_before`` and ``credits_after``
-    are estimates a month, of the conversations counted beside them. Of ``read_count``
-    conversations the tracker found something in ``found_count``; ``lost_count`` of these the
-    change would have missed, and ``usual_count`` is what other trackers find for the credits.
-    A proposed filter is one field with any of ``values`` (ids of teams, or texts), or without
-    them where ``is_excluded``.
+    Holds for the tracker as it was at ``edit_number``, and for a duplicate also while its
+    ``twin`` is published as it was at ``twin_edit_number``. ``credits_before`` and
+    ``credits_after`` are estimates a month, of the conversations counted beside them. Of
+    ``read_count`` conversations the tracker found something in ``found_count``; ``lost_count`` of
+    these the change would have missed, and ``usual_count`` is what other trackers find for the
+    credits. A proposed filter is one field with any of ``values`` (ids of teams, or texts), or
+    without them where ``is_excluded``.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -63,6 +64,7 @@ class Suggestion(models.Model):
     kind = models.CharField(max_length=20, choices=SuggestionKind.choices)
     edit_number = models.PositiveIntegerField()
     twin = TenantKey(Tracker, null=True, related_name="+", on_delete=models.CASCADE)
+    twin_edit_number = models.PositiveIntegerField(null=True)
     field = models.CharField(max_length=20, choices=FilterField.choices, blank=True)
     is_excluded = models.BooleanField(default=False)
     values = ArrayField(models.CharField(max_length=100), default=list)
@@ -92,8 +94,12 @@ class Suggestion(models.Model):
                 name="suggestion_of_a_filter_names_it",
             ),
             models.CheckConstraint(
-                condition=Q(kind=SuggestionKind.DUPLICATE, twin__isnull=False)
-                | ~Q(kind=SuggestionKind.DUPLICATE) & Q(twin=None),
+                condition=Q(
+                    kind=SuggestionKind.DUPLICATE,
+                    twin__isnull=False,
+                    twin_edit_number__isnull=False,
+                )
+                | ~Q(kind=SuggestionKind.DUPLICATE) & Q(twin=None, twin_edit_number=None),
                 name="suggestion_of_a_duplicate_names_the_other",
             ),
             models.CheckConstraint(
