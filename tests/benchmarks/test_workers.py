@@ -25,8 +25,8 @@ from trackers.models import Backfill
 
 pytestmark = pytest.mark.benchmark
 
-CONVERSATIONS = int(os.environ.get("BENCHMARK_CONVERSATIONS", "2000"))
-SCANS = int(os.environ.get("BENCHMARK_SCANS", "10000"))
+CONVERSATIONS = int(os.environ.get("BENCHMARK_CONVERSATIONS", "6000"))
+SCANS = int(os.environ.get("BENCHMARK_SCANS", "12000"))
 ROUNDS = 3
 RATIO_MIN, RATIO_AIM = 1.5, 1.8
 GROWTH_MB_MAX = 20
