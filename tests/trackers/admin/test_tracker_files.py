@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -161,57 +160,6 @@ def test_what_was_exported_changes_nothing_here_and_makes_the_same_elsewhere(
         configuring.settings_of(one)
         for one in Tracker.objects.filter(company=world.acme).order_by("name")
     ] == before
-
-
-@pytest.mark.parametrize("number", ["0", "1"])
-def test_what_reviews_taught_goes_out_and_comes_in_elsewhere(alice, full, world, number):
-    Tracker.objects.filter(name="Ours").update(threshold="0.731250")
-    text = export(alice, number)
-
-    assert [what for _, what in rows(look(alice, text))] == ["Nothing changes"] * 3
-    conversations.ingest(world.globex, record("call", language="de"))
-    gina = signed_in(world.gina)
-    confirm(gina, look(gina, text))
-
-    theirs = Tracker.objects.filter(company=world.globex).order_by("name")
-    assert {one.name: one.threshold for one in theirs} == {
-        "=1+1": None,
-        "Ours": Decimal("0.731250"),
-        "Words": None,
-    }
-
-
-def test_a_threshold_is_changed_by_its_column_only_and_the_history_says_so(alice, world):
-    save(world.acme, world.alice, "Ours", Question(kind="PRETRAINED", pretrained="budget"))
-    found = []
-    for text in (
-        "name,threshold\nOurs,0.7\n",
-        "name,language\nOurs,en\n",
-        "name,threshold\nOurs,\n",
-    ):
-        confirm(alice, look(alice, text))
-        found.append(Tracker.objects.get().threshold)
-
-    assert found == [Decimal("0.7"), Decimal("0.7"), None]
-    history = alice.get(reverse("admin:trackers_tracker_history", args=[Tracker.objects.get().pk]))
-    content = history.content.decode()
-    assert "Threshold: none → 0.700000" in content
-    assert "Threshold: 0.700000 → none" in content
-
-
-@pytest.mark.parametrize("cell", ["-0.1", "1.1", "0.1234567", "much", "1e-1", "true"])
-def test_a_threshold_is_a_number_from_0_to_1(alice, world, cell):
-    page = look(alice, f"name,question,threshold\nNew,Did they ask?,{cell}\n")
-
-    assert rows(page) == [("New", "“threshold” is no number from 0 to 1 with at most six places.")]
-
-
-def test_keywords_have_no_threshold(alice, world):
-    page = look(alice, "name,kind,terms,threshold\nNew,KEYWORD,price,0.5\n")
-
-    assert rows(page) == [
-        ("New", "Keywords are found as they are said, so they have no “threshold”.")
-    ]
 
 
 def test_nothing_is_written_before_it_is_confirmed(alice, world):
