@@ -153,37 +153,51 @@ def test_a_tracker_alone_is_something_to_erase(acme):
     assert (counts.conversations, counts.tracker_names) == (0, ("Prices",))
 
 
-def test_reviews_and_tests_stay_those_of_the_question_without_the_name(acme):
+@pytest.fixture
+def reviewed(acme):
+    """A tracker that asks about Carl, tested on a call without him, and the result confirmed."""
     turns = [{"id": "u0", "speaker": "r", "start": 0.0, "text": "That is too expensive."}]
     rep = [{"id": "r", "name": "Rita Rep", "email": "rep@acme.example", "role": "internal"}]
     conversations.ingest(acme, record("call-1", participants=rep, utterances=turns))
-    tracker = conversations.tracker(
-        acme, question=f"Was it too expensive for {ADDRESS}?", side="ANY"
-    )
+    question = f"Was it too expensive for {ADDRESS}?"
+    tracker = conversations.tracker(acme, question=question, side="ANY")
     alice = people.alice(acme)
     previewing.run(tracker_id=tracker.pk, count=1, by=alice, clock=lambda: NOW)
-    result = PreviewResult.objects.get()
-    reviewing.judge_preview(result=result, is_right=True, by=alice, now=NOW)
-    # A version that asks the same of nobody, with a review of the same text.
-    second = TrackerVersion.objects.get()
-    second.pk, second.number, second._state.adding = None, 2, True
+    reviewing.judge_preview(result=PreviewResult.objects.get(), is_right=True, by=alice, now=NOW)
+    return tracker
+
+
+def test_reviews_and_tests_stay_those_of_the_question_without_the_name(acme, reviewed):
+    erase(acme)
+
+    version = TrackerVersion.objects.get()
+    assert version.question == "Was it too expensive for [erased]?"
+    assert [one.version for one in reviewing.in_force(version=version)] == [version]
+    assert bytes(PreviewResult.objects.get().preview.asked) == lessons.asked(version)
+
+
+def test_two_questions_that_become_one_keep_one_review_of_a_text(acme, reviewed):
+    first = reviewed.versions.get()
     TrackerVersion.objects.update(published_at=NOW)
-    second.id = new_id()
-    second.question = "Was it too expensive for [erased]?"
-    second.save()
-    first = TrackerVersion.objects.get(number=1)
+    second = TrackerVersion.objects.create(
+        company=acme,
+        tracker=reviewed,
+        number=2,
+        question="Was it too expensive for [erased]?",
+        side="ANY",
+    )
+    # As it is read, with codes for what Python calls by a name.
+    second.refresh_from_db()
     (review,) = reviewing.in_force(version=first)
-    review.pk = new_id()
-    review._state.adding = True
+    review.pk, review._state.adding = new_id(), True
     review.asked, review.version = lessons.asked(second), second
     review.save()
 
     erase(acme)
 
     first.refresh_from_db()
-    assert first.question == "Was it too expensive for [erased]?"
+    assert lessons.asked(first) == lessons.asked(second)
     assert [one.version for one in reviewing.in_force(version=first)] == [second]
-    assert bytes(PreviewResult.objects.get().preview.asked) == lessons.asked(first)
 
 
 def test_the_command_names_the_trackers_before_and_after(acme, capsys):
