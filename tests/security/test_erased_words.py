@@ -233,3 +233,9 @@ def leave_old_words_of(acme: Company, person: User) -> None:
         subject=audit.Subject("notes", "1", f"About {person.name}"),
         reason=f"{'x' * 1978} {person.email}",
     )
+    named_only = audit.Subject("notes", "2", f"Lunch with {person.name}")
+    audit.record(action=audit.Action.CHANGED, by=None, company=acme, subject=named_only)
+    # A company that does not know this person, where somebody wrote the address down.
+    globex = people.company("Globex")
+    written = audit.Subject("notes", "3", f"Ask {person.email}")
+    audit.record(action=audit.Action.CHANGED, by=None, company=globex, subject=written)
