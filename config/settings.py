@@ -338,8 +338,9 @@ CREDIT_CHECKS += ["billing.reconciliation.unordered"]
 COMPANY_CLOSING = ["trackers.closing.close", "credits.api_keys.revoke_all"]
 # What of it the dialog says in numbers: called with company, each returns (name, count).
 COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
-# What else names a person who is removed: what it is called, and what is called with the user.
-PERSON_REMOVAL = [("team members made unknown", "trackers.erasure.forget_person")]
+# What else names a person who is removed; each is called with the user, and says in numbers what
+# it took.
+PERSON_REMOVAL = ["trackers.erasure.forget_person"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_ADVICE = ["trackers.advice.suggested", "trackers.reuse.spared"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]

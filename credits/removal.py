@@ -44,12 +44,9 @@ def remove(*, user: User, by: User | None, reason: str, now: datetime) -> dict[s
         person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
         if is_removed(person):
             raise AlreadyRemoved(AlreadyRemoved.__doc__)
-        figures = {
-            name: function(user=person)
-            for name, function in (
-                (name, import_string(path)) for name, path in settings.PERSON_REMOVAL
-            )
-        }
+        figures: dict[str, int] = {}
+        for path in settings.PERSON_REMOVAL:
+            figures |= import_string(path)(user=person)
         figures["memberships"] = Membership.objects.filter(user=person).delete()[0]
         figures["sign-in links"] = SignInLink.objects.filter(user=person).delete()[0]
         person.groups.clear()

@@ -364,6 +364,7 @@ def _fix_list(backfill: Backfill, tracker: Tracker, version: TrackerVersion, now
         due_at=now,
         attempts=0,
         reason="",
+        skipped_by=None,
         price=None,
         finished_at=None,
     )

@@ -7,13 +7,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from credits import rating
 from credits.amounts import ZERO
 from credits.models import User
-from trackers import estimates
-from trackers.models import FilterField, Narrowing, Tracker, TrackerFilter, TrackerState
+from trackers import estimates, filters
+from trackers.models import (
+    FilterField,
+    Narrowing,
+    Team,
+    TeamMember,
+    Tracker,
+    TrackerFilter,
+    TrackerState,
+)
 
 REFERENCES = (FilterField.TEAM, FilterField.USER)
 
@@ -78,6 +87,49 @@ def _more_a_month(
 def last_of(tracker: Tracker) -> Narrowing | None:
     """Return the change that can be taken back: None where the tracker was saved since."""
     return Narrowing.objects.filter(tracker=tracker, edit_number=tracker.edit_number).first()
+
+
+def filters_in_words(tracker: Tracker) -> dict[int, tuple[str, str]]:
+    """Say each change of a tracker's filters, before and after, by the edit number of the change.
+
+    Who and what the filters name is called as it is today: no name is kept with the change.
+    """
+    changes = list(Narrowing.objects.filter(tracker=tracker).order_by("edit_number"))
+    today = [
+        [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded]
+        for row in tracker.filters.all()
+    ]
+    # What a change led to is what the next one began with.
+    sets = [*(change.filters_before for change in changes), today]
+    said = _in_words(tracker, sets)
+    return {
+        change.edit_number: (said[place], said[place + 1])
+        for place, change in enumerate(changes)
+        if sorted(sets[place]) != sorted(sets[place + 1])
+    }
+
+
+def _in_words(tracker: Tracker, sets: list[list[Any]]) -> list[str]:
+    """Say several sets of kept filters, in one query for all the teams and one for the members."""
+    kept = [value for values in sets for value in values]
+    teams = Team.objects.in_bulk([value for field, value, _ in kept if field == FilterField.TEAM])
+    members = TeamMember.objects.in_bulk(
+        [value for field, value, _ in kept if field == FilterField.USER]
+    )
+    return [
+        filters.words(
+            TrackerFilter(
+                company_id=tracker.company_id,
+                field=field,
+                is_excluded=is_excluded,
+                team=teams.get(UUID(value)) if field == FilterField.TEAM else None,
+                member=members.get(UUID(value)) if field == FilterField.USER else None,
+                text="" if field in REFERENCES else value,
+            )
+            for field, value, is_excluded in values
+        )
+        for values in sets
+    ]
 
 
 def value_of(field: str, value: str) -> UUID | str:

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from decimal import Decimal
+from types import EllipsisType
+from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -75,12 +78,14 @@ def save(
     question: Question,
     by: User,
     now: datetime,
+    threshold: Decimal | EllipsisType | None = ...,
     through: Actor | None = None,
 ) -> Tracker:
     """Create a draft tracker, or change the one named as it was at ``edit_number``.
 
-    Saving what is there already changes nothing, and leaves no row in the history. ``through`` is
-    who acts in the name of ``by``, where that is not the person themselves.
+    Saving what is there already changes nothing, and leaves no row in the history. ``threshold``
+    is what reviews teach: it stays as it is unless one is given, or None for the analyzer's own.
+    ``through`` is who acts in the name of ``by``, where that is not the person themselves.
 
     :raises NotSaved: nothing was written; a form older than another's change is among the reasons.
     :raises Tracker.DoesNotExist: the company has no such tracker.
@@ -97,7 +102,7 @@ def save(
             if tracker.kind != question.kind:
                 raise NotSaved("Not saved: a tracker keeps its kind. Make a new one instead.")
         kinds_before = changes.Kinds.of(tracker)
-        changed |= _apply(tracker, settings)
+        changed |= _apply(tracker, settings, threshold)
         rows_before = [] if tracker_id is None else _filters_of(tracker)
         wanted = {value: _filter_row(company, value) for value in settings.filters}
         kept = [row for row in rows_before if _value_of(row) in wanted]
@@ -106,11 +111,7 @@ def save(
         if not (changed or refiltered or asked_anew):
             return tracker
         was = {} if tracker_id is None else _in_words(tracker_id)
-        reasons = ["The question was changed."] if asked_anew else []
-        if refiltered:
-            before, after = filters.words(rows_before), filters.words(wanted.values())
-            reasons.append(f"Filters: {before} → {after}.")
-        reason = "" if tracker_id is None else " ".join(reasons)
+        reason = "The question was changed." if asked_anew and tracker_id is not None else ""
         _write(tracker, by=by, now=now, reason=reason)
         _write_filters(tracker, rows_before, wanted)
         _write_question(tracker, question)
@@ -188,6 +189,8 @@ def _in_words(tracker_id: UUID) -> dict[str, object]:
     newest = publishing.next_version(tracker)
     asked = {} if newest is None else asdict(question_of(newest))
     named = asdict(settings_of(tracker)) | {"filters": filters.words(_filters_of(tracker))}
+    # As text: the trail takes a Decimal for credits, which have fewer places.
+    named["threshold"] = None if tracker.threshold is None else str(tracker.threshold)
     return {"kind": tracker.kind} | asked | named
 
 
@@ -198,9 +201,9 @@ def _locked(tracker_id: UUID, edit_number: int | None) -> Tracker:
         raise NotSaved(str(stale)) from stale
 
 
-def _apply(tracker: Tracker, settings: Settings) -> bool:
+def _apply(tracker: Tracker, settings: Settings, threshold: Decimal | EllipsisType | None) -> bool:
     """Set the tracker's own columns; tell whether any of them changed."""
-    values = {
+    values: dict[str, Any] = {
         "name": settings.name.strip(),
         "description": settings.description,
         "include_calls": settings.include_calls,
@@ -209,6 +212,7 @@ def _apply(tracker: Tracker, settings: Settings) -> bool:
         "language": settings.language,
         "counter_examples": list(settings.counter_examples),
         "catch_up": settings.catch_up,
+        "threshold": tracker.threshold if threshold is ... else threshold,
     }
     changed = {name for name, value in values.items() if getattr(tracker, name) != value}
     for name in changed:

@@ -7,23 +7,33 @@ cannot be found by a key is searched for; ``Needles`` says by what.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Func, Model, Q, TextField
-from django.db.models.functions import Now
+from django.db.models import F, Func, Model, Q, QuerySet, TextField
+from django.db.models.functions import Length, Now
 
-from credits import erasure
+from credits import audit, erasure
 from credits.models import AuditText, Company
 from trackers.batches import batches
-from trackers.models import ImportFile, Quote, Tracker, TrackerVersion, Utterance
+from trackers.mentions import EXAMPLE_FIELDS
+from trackers.models import Conversation, ImportFile, Quote, Tracker, TrackerVersion, Utterance
 
-EXAMPLE_FIELDS = ("examples", "counter_examples")
-# A shorter example may be in any call by chance: nobody copied it from this one.
+# A shorter example may be in any call by chance: see ``examples_from``.
 EXAMPLE_WORDS_MIN = 5
+LETTERS_MIN = 8
 # Shorter words would be found where they do not belong.
 NEEDLE_LENGTH_MIN = 6
 NEEDLES_AT_ONCE = 50
+# What ends a text that was cut, and how much of a word before it is still that word.
+CUT = "…"
+CUT_LENGTH_MIN = 3
+CUT_OF_PROSE_MIN = 12
 
 
 class JsonText(Func):
@@ -33,29 +43,40 @@ class JsonText(Func):
     output_field = TextField()
 
 
-def examples_from(*, company: Company, conversations: Iterable[Any]) -> set[str]:
-    """Return the examples of the company's trackers, of today or in history, that say what was
-    said there: a whole turn or quote, or five words of one in a row."""
-    found: set[str] = set()
-    candidates = {
-        example: _plain(example)
-        for row in _rows_with_examples(company)
-        for name in EXAMPLE_FIELDS
-        for example in getattr(row, name)
-    }
-    candidates = {example: plain for example, plain in candidates.items() if plain}
-    if not candidates:
-        return found
+def examples_from(
+    *, company: Company, conversations: Iterable[Any], gone: Iterable[Any] = ()
+) -> set[str]:
+    """Return the examples of the company's trackers, of today or in history, that were said there.
+
+    That is a whole turn or quote, or five words of one in a row; however they are punctuated. A
+    shorter example is many people's: it counts where somebody wrote it after the conversation had
+    come, and no conversation but those in ``gone`` says it.
+    """
     ids = list(conversations)
+    written = _examples(company)
+    phrases = {example: _Phrase.of(example) for example in written}
+    phrases = {example: phrase for example, phrase in phrases.items() if phrase.words}
+    if not phrases:
+        return set()
+    arrived = dict(Conversation.objects.filter(pk__in=ids).values_list("pk", "arrived_at"))
     passages = _passages(ids)
-    texts = Utterance.objects.filter(conversation__in=ids).values_list("text", flat=True)
-    for text in texts.iterator():
-        plain = _plain(text)
-        for example, words in candidates.items():
-            is_long = len(words.split()) >= EXAMPLE_WORDS_MIN
-            if words == plain or words in passages or (is_long and words in plain):
+    found, short = set(), set()
+    turns = Utterance.objects.filter(conversation__in=ids).values_list("conversation", "text")
+    for conversation, text in turns.iterator():
+        turn = _Phrase.of(text)
+        for example, phrase in phrases.items():
+            if phrase.letters == turn.letters or phrase.letters in passages:
                 found.add(example)
-    return found
+            elif not phrase.is_in(turn):
+                continue
+            elif len(phrase.words) >= EXAMPLE_WORDS_MIN:
+                found.add(example)
+            elif written[example] >= arrived[conversation]:
+                short.add(example)
+    away = [*ids, *gone]
+    return found | {
+        one for one in short - found if not _is_said_elsewhere(company, phrases[one], away)
+    }
 
 
 def remove_examples(*, company: Company, examples: set[str]) -> int:
@@ -80,32 +101,49 @@ def remove_examples(*, company: Company, examples: set[str]) -> int:
     return count
 
 
-def blank_history(*, company: Company, needles: Iterable[str]) -> int:
-    """Blank the reasons in trackers' history that say one of the words; return how many."""
-    history = Tracker.history.model
+def blank_history(*, company: Company, needles: Iterable[str], names: Collection[str] = ()) -> int:
+    """Blank the reasons in trackers' history that say one of the words; return how many.
+
+    Reasons were once cut at 100 characters: what is left of a word at such an end counts, too,
+    of the addresses and full names among ``names`` a few letters.
+    """
+    words = list(needles)
+    rows = Tracker.history.filter(company=company)
     count = 0
-    for some in batches(needles, NEEDLES_AT_ONCE):
+    for some in batches(words, NEEDLES_AT_ONCE):
         says = Q()
         for needle in some:
             says |= Q(history_change_reason__icontains=needle)
-        count += history.objects.filter(says, company=company).update(history_change_reason=None)
-    return count
+        count += rows.filter(says).update(history_change_reason=None)
+    ends = _Ends(words, names)
+    cut = rows.filter(history_change_reason__endswith=CUT)
+    found = [
+        pk
+        for pk, reason in cut.values_list("pk", "history_change_reason").iterator()
+        if ends.are_at(reason)
+    ]
+    return count + rows.filter(pk__in=found).update(history_change_reason=None)
 
 
-def blank_trail(*, company: Company, needles: Iterable[str], is_person: bool) -> int:
+def blank_trail(
+    *, company: Company | None, needles: Iterable[str], names: Collection[str] = ()
+) -> int:
     """Blank the words of the audit trail that say one of ours; return in how many lines.
 
-    Of a person, also in lines that belong to no company, such as a sign-in refused.
+    Of a person, whose addresses and full names ``names`` are, also in lines that belong to no
+    company, such as a sign-in refused. Without a company, in all lines. What is left of a word
+    where a value was cut counts, too.
     """
-    lines = AuditText.objects.filter(
-        Q(event__company=company) | Q(event__company=None)
-        if is_person
-        else Q(event__company=company)
-    )
+    of_company = Q() if company is None else Q(event__company=company)
+    if names and company is not None:
+        of_company |= Q(event__company=None)
+    lines = AuditText.objects.filter(of_company)
+    words = list(needles)
     count = 0
     with erasure.allowed():
-        for some in batches(needles, NEEDLES_AT_ONCE):
+        for some in batches(words, NEEDLES_AT_ONCE):
             count += _blank(lines, some)
+        count += _blank_cut(lines, _Ends(words, names))
     return count
 
 
@@ -122,7 +160,7 @@ def needles(words: Iterable[str]) -> list[str]:
     return sorted({word.strip() for word in words if len(word.strip()) >= NEEDLE_LENGTH_MIN})
 
 
-def _blank(lines: Any, some: list[str]) -> int:
+def _blank(lines: QuerySet[AuditText], some: list[str]) -> int:
     said, acted = Q(), Q()
     for needle in some:
         in_json = json.dumps(needle, ensure_ascii=False)[1:-1]
@@ -142,6 +180,64 @@ def _blank(lines: Any, some: list[str]) -> int:
     return count
 
 
+def _blank_cut(lines: QuerySet[AuditText], ends: _Ends) -> int:
+    """Blank the lines in which a value was cut in the middle of one of our words."""
+    cut = (
+        lines.annotate(
+            changes_text=JsonText("changes"),
+            label_length=Length("subject_label"),
+            name_length=Length("actor_name"),
+        )
+        .filter(
+            Q(reason__endswith=CUT)
+            | Q(changes_text__contains=f'{CUT}"')
+            | Q(label_length=audit.LABEL_LENGTH_MAX)
+            | Q(name_length=audit.LABEL_LENGTH_MAX)
+        )
+        .values_list("pk", "reason", "subject_label", "changes", "actor_name")
+    )
+    said, acted = [], []
+    for pk, reason, label, changes, name in cut.iterator():
+        values = [value or "" for one in changes for value in (one["before"], one["after"])]
+        texts = [text for text in (reason, *values) if text.endswith(CUT)]
+        if len(label) == audit.LABEL_LENGTH_MAX:
+            texts.append(label)
+        if any(ends.are_at(text) for text in texts):
+            said.append(pk)
+        if len(name) == audit.LABEL_LENGTH_MAX and ends.are_at(name):
+            acted.append(pk)
+    count = AuditText.objects.filter(pk__in=said).update(
+        subject_label="", changes=[], reason="", erased_at=Now()
+    )
+    AuditText.objects.filter(pk__in=acted).update(actor_name="", erased_at=Now())
+    return count
+
+
+class _Ends:
+    """Tells whether a text that was cut ends with the beginning of one of some words."""
+
+    def __init__(self, words: Iterable[str], names: Iterable[str]) -> None:
+        self._names = sorted({name.casefold() for name in names})
+        self._all = sorted({word.casefold() for word in words}.union(self._names))
+        self._longest = max(map(len, self._all), default=0)
+
+    def are_at(self, text: str) -> bool:
+        text = text.removesuffix(CUT).casefold()
+        for begin in range(max(0, len(text) - self._longest), len(text)):
+            tail = text[begin:]
+            if len(tail) < CUT_LENGTH_MIN or (begin and text[begin - 1].isalnum()):
+                continue
+            if self._is_begun(tail):
+                return True
+        return False
+
+    def _is_begun(self, tail: str) -> bool:
+        # Of what was said, a few letters are anybody's; of an address or a name they are not.
+        words = self._all if len(tail) >= CUT_OF_PROSE_MIN else self._names
+        place = bisect_left(words, tail)
+        return place < len(words) and words[place].startswith(tail)
+
+
 def _rows_with_examples(company: Company) -> list[Model]:
     history = Tracker.history.model
     return [
@@ -150,10 +246,44 @@ def _rows_with_examples(company: Company) -> list[Model]:
     ]
 
 
+def _examples(company: Company) -> dict[str, datetime]:
+    """Return the examples of the company's trackers with when each was first written."""
+    first: dict[str, datetime] = {}
+    history = Tracker.history.filter(company=company).order_by("history_date")
+    for written_at, *lists in history.values_list("history_date", *EXAMPLE_FIELDS).iterator():
+        for example in (one for several in lists for one in several):
+            first.setdefault(example, written_at)
+    return first
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrase:
+    """A text as it is compared: no capitals, no punctuation, however dashes are written."""
+
+    words: tuple[str, ...]
+    spaced: str
+    letters: str
+
+    @classmethod
+    def of(cls, text: str) -> _Phrase:
+        words = tuple(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+        return cls(words, f" {' '.join(words)} ", "".join(words))
+
+    def is_in(self, turn: _Phrase) -> bool:
+        # Many letters in a row are no chance, wherever a dash or a space divides them.
+        is_sure = len(self.letters) >= LETTERS_MIN and self.letters in turn.letters
+        return is_sure or self.spaced in turn.spaced
+
+
+def _is_said_elsewhere(company: Company, phrase: _Phrase, away: list[Any]) -> bool:
+    said = r"\m" + r"\W+".join(phrase.words) + r"\M"
+    others = Utterance.objects.filter(company=company, text__iregex=said)
+    return others.exclude(conversation__in=away).exists()
+
+
 def _passages(conversations: list[Any]) -> set[str]:
     quotes = Quote.objects.filter(scan__conversation__in=conversations).select_related("utterance")
-    return {_plain(quote.utterance.text[quote.start : quote.end]) for quote in quotes.iterator()}
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
+    return {
+        _Phrase.of(quote.utterance.text[quote.start : quote.end]).letters
+        for quote in quotes.iterator()
+    }

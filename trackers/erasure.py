@@ -13,16 +13,26 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from credits import audit
 from credits.audit import Action
-from credits.models import User
+from credits.models import AuditEvent, Company, Membership, User
 from credits.rating import LONG_CALL_SECONDS
-from trackers import answers, brief_erasure, contacts, copies, erased_ids, requeuing, traces
+from trackers import (
+    answers,
+    brief_erasure,
+    contacts,
+    copies,
+    erased_ids,
+    mentions,
+    requeuing,
+    traces,
+)
 from trackers import erasure_requests as requests
 from trackers.batches import batches
 from trackers.erasure_requests import BATCH_SIZE, Counts, Request
+from trackers.mentions import Person
 from trackers.models import (
     Conversation,
     ConversationKind,
@@ -56,6 +66,9 @@ def erase(
         action=Action.STARTED, by=by, company=company, subject=subject, after=planned, reason=reason
     )
     counts = Counts()
+    if request.person is not None:
+        with transaction.atomic():
+            counts.named_by(mentions.erase(company=company, person=request.person))
     for ids in batches(request.conversation_ids, BATCH_SIZE) if request.conversation_ids else [[]]:
         # Copies first: they are found by words, which must still be there if this is repeated.
         _erase_copies(request, ids, now, counts)
@@ -75,18 +88,54 @@ def erase(
     return counts
 
 
-def forget_person(*, user: User) -> int:
-    """Make the team members unknown that are a person's login, or have the same address.
+def forget_person(*, user: User) -> dict[str, int]:
+    """Forget a person wherever trackers' tables name them; return what went, by what it is.
 
-    Where they took part in calls, their name and address go; what was said stays. Returns how
-    many members that were. Inside the caller's transaction, which removes the person.
+    The team members that are their login, or have the same address, become unknown. Where they
+    took part in calls, their name and address go; what was said stays. Inside the caller's
+    transaction, which removes the person.
     """
     members = TeamMember.objects.filter(Q(user=user) | Q(email__iexact=user.email))
     ids = set(members.values_list("pk", flat=True))
-    Participant.objects.filter(team_member__in=ids).update(name="", email="")
-    counts = Counts()
+    took_part = Participant.objects.filter(Q(team_member__in=ids) | Q(email__iexact=user.email))
+    names = {name for rows in (members, took_part) for name in rows.values_list("name", flat=True)}
+    addresses = {user.email, *members.values_list("email", flat=True)}
+    person = Person(
+        tuple(address for address in addresses if not requests.is_unknown(address)),
+        tuple({user.name} | names),
+    )
+    counts, words = Counts(), person.words
+    for company in _companies_of(user, members, took_part):
+        counts.named_by(mentions.erase(company=company, person=person))
+        counts.uploads += copies.remove_uploads(company=company)
+        copies.blank_history(company=company, needles=words, names=words)
+        counts.trail += copies.blank_trail(company=company, needles=words, names=words)
+    # An address is one person's, whoever wrote it down.
+    counts.trail += copies.blank_trail(
+        company=None, needles=person.addresses, names=person.addresses
+    )
+    took_part.update(name="", email="")
     _remove_members(ids, counts)
-    return counts.members
+    return {
+        "team members made unknown": counts.members,
+        "trackers that named them": len(counts.tracker_names),
+        "files uploaded and not yet imported": counts.uploads,
+        "lines of the audit trail that named them": counts.trail,
+    }
+
+
+def _companies_of(
+    user: User, members: QuerySet[TeamMember], took_part: QuerySet[Participant]
+) -> list[Company]:
+    """Return the companies that know a person: by login, in calls, or for what they did there."""
+    acts = AuditEvent.objects.filter(Q(actor_ref=user.public_id) | Q(about_ref=user.public_id))
+    known = Company.objects.filter(
+        Q(pk__in=Membership.objects.filter(user=user).values("company"))
+        | Q(pk__in=members.values("company"))
+        | Q(pk__in=took_part.values("company"))
+        | Q(pk__in=acts.exclude(company=None).values("company"))
+    )
+    return list(known.order_by("pk"))
 
 
 def _erase_one(pk: UUID, key: bytes, zone: ZoneInfo, now: datetime, counts: Counts) -> None:
@@ -205,7 +254,9 @@ def _erase_copies(request: Request, ids: list[UUID], now: datetime, counts: Coun
     """Erase what was copied from conversations, or says the words of the request."""
     company = request.company
     with transaction.atomic():
-        examples = copies.examples_from(company=company, conversations=ids)
+        examples = copies.examples_from(
+            company=company, conversations=ids, gone=request.conversation_ids
+        )
         if examples:
             rows = Tracker.objects.filter(company=company).order_by("pk")
             list(rows.select_for_update(no_key=True))
@@ -214,13 +265,11 @@ def _erase_copies(request: Request, ids: list[UUID], now: datetime, counts: Coun
         needles = copies.needles(words) or list(request.words)
         counts.examples += len(examples)
         counts.uploads += copies.remove_uploads(company=company)
-        copies.blank_history(company=company, needles=needles)
+        copies.blank_history(company=company, needles=needles, names=request.words)
         # By a person's words only: a subject like “Pricing” is in many a question.
         counts.answers += answers.erase_saying(company=company, needles=request.words, now=now)
         counts.briefs += brief_erasure.erase_saying(company=company, needles=request.words, now=now)
-        counts.trail += copies.blank_trail(
-            company=company, needles=needles, is_person=request.is_person
-        )
+        counts.trail += copies.blank_trail(company=company, needles=needles, names=request.words)
         counts.trail += _blank_trail_of(ids)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,8 +11,9 @@ from django.apps import apps
 from django.db.models import Q, QuerySet
 
 from credits.models import AuditText, Company
-from trackers import answers, brief_erasure, copies, requeuing, traces
+from trackers import answers, brief_erasure, copies, mentions, requeuing, traces
 from trackers.batches import batches
+from trackers.mentions import ERASED, Person
 from trackers.models import (
     Contact,
     Conversation,
@@ -23,10 +24,12 @@ from trackers.models import (
     Scan,
     ScanState,
     TeamMember,
+    Tracker,
     Utterance,
 )
 
 BATCH_SIZE = 500
+UNKNOWN_DOMAIN = "@removed.invalid"
 
 
 class NothingToErase(Exception):
@@ -37,8 +40,9 @@ class NothingToErase(Exception):
 class Request:
     """What is to be erased: conversations by id, members, and the words copies are found by.
 
-    ``what`` says it in the audit trail, without any personal text. ``mention_count`` is of other
-    conversations that only mention the address: they are erased if the request says so.
+    ``what`` says it in the audit trail, without any personal text. ``person`` is who is to be
+    forgotten, if it is anybody. ``mention_count`` is of other conversations that only mention the
+    address: they are erased if the request says so.
     """
 
     company: Company
@@ -48,10 +52,7 @@ class Request:
     contact_ids: tuple[UUID, ...] = ()
     words: tuple[str, ...] = ()
     mention_count: int = 0
-
-    @property
-    def is_person(self) -> bool:
-        return bool(self.words)
+    person: Person | None = None
 
 
 @dataclass(slots=True)
@@ -70,10 +71,15 @@ class Counts:
     uploads: int = 0
     examples: int = 0
     trail: int = 0
+    tracker_names: tuple[str, ...] = ()
 
     @property
     def conversations(self) -> int:
         return self.calls + self.emails
+
+    def named_by(self, trackers: Iterable[Tracker]) -> None:
+        """Note the trackers whose words named the person, as they are called."""
+        self.tracker_names = tuple(dict.fromkeys((*self.tracker_names, *map(str, trackers))))
 
     @property
     def figures(self) -> dict[str, int]:
@@ -88,6 +94,8 @@ class Counts:
             "contacts made unknown": self.contacts,
             "questions that lose their words and answers": self.answers,
             "runs of briefs that lose what they said": self.briefs,
+            "example phrases removed from trackers": self.examples,
+            "trackers that name the person": len(self.tracker_names),
             "files uploaded and not yet imported": self.uploads,
         }
 
@@ -141,26 +149,29 @@ def by_email(*, company: Company, email: str, with_mentions: bool = False) -> Re
             )
         )
     )
-    said = Utterance.objects.filter(company=company, text__icontains=address)
-    mentions = set(
-        _ids(rows.filter(Q(pk__in=said.values("conversation")) | Q(title__icontains=address)))
+    turns = Utterance.objects.filter(company=company, text__icontains=address)
+    said = set(
+        _ids(rows.filter(Q(pk__in=turns.values("conversation")) | Q(title__icontains=address)))
     )
-    chosen = own | mentions if with_mentions else own
+    chosen = own | said if with_mentions else own
     member_ids = tuple(members.order_by("pk").values_list("pk", flat=True))
     contact_ids = tuple(people.order_by("pk").values_list("pk", flat=True))
-    # One name may be many people's; with a surname it is one's that can be searched for.
-    words = (address, *(name for name in sorted(names) if " " in name.strip()))
+    person = Person((address,), tuple(sorted(names - {""})))
     found = Request(
         company,
         "an e-mail address",
         tuple(sorted(chosen)),
         member_ids,
         contact_ids,
-        tuple(copies.needles(words)) or (address,),
-        len(mentions - own),
+        tuple(copies.needles(person.words)) or (address,),
+        len(said - own),
+        person,
     )
+    is_known = chosen or member_ids or contact_ids or found.mention_count
     if not (
-        chosen or member_ids or contact_ids or found.mention_count or _trail_says(company, address)
+        is_known
+        or _trail_says(company, address)
+        or mentions.trackers_that_name(company=company, person=person)
     ):
         raise NothingToErase(NothingToErase.__doc__)
     return found
@@ -201,6 +212,9 @@ def count(request: Request) -> Counts:
     """Say what an erasure would take; nothing is changed."""
     counts = Counts(members=len(request.member_ids), contacts=len(request.contact_ids))
     counts.uploads = ImportFile.objects.filter(company=request.company).count()
+    if request.person is not None:
+        counts.named_by(mentions.trackers_that_name(company=request.company, person=request.person))
+    examples: set[str] = set()
     for ids in batches(request.conversation_ids, BATCH_SIZE):
         rows = Conversation.objects.filter(pk__in=ids, erased_at=None)
         counts.calls += rows.filter(kind=ConversationKind.CALL).count()
@@ -214,15 +228,34 @@ def count(request: Request) -> Counts:
             label = trace.model._meta.label_lower
             number = trace.model._base_manager.filter(trace.rows(ids)).distinct().count()
             counts.rows[label] = counts.rows.get(label, 0) + number
+        examples |= copies.examples_from(
+            company=request.company, conversations=ids, gone=request.conversation_ids
+        )
+    # What names the person goes with the words of its tracker.
+    person = request.person
+    counts.examples = sum(person is None or not person.is_named_in(one) for one in examples)
     return counts
+
+
+def named_in_words(tracker_names: Sequence[str], is_planned: bool) -> str:
+    """Say which trackers name the person, and what is or was done about it."""
+    named = ", ".join(f"“{name}”" for name in tracker_names)
+    if is_planned:
+        return f"These trackers name the person, whom “{ERASED}” will replace: {named}."
+    return f"“{ERASED}” replaced the person in these trackers; see what they ask now: {named}."
 
 
 def is_removed(member: TeamMember) -> bool:
     return member.email == unknown_address(member.pk)
 
 
+def is_unknown(address: str) -> bool:
+    """Tell whether an address stands for somebody who was removed."""
+    return address.endswith(UNKNOWN_DOMAIN)
+
+
 def unknown_address(pk: UUID) -> str:
-    return f"removed-{pk.hex}@removed.invalid"
+    return f"removed-{pk.hex}{UNKNOWN_DOMAIN}"
 
 
 def _ids(rows: QuerySet[Conversation]) -> tuple[UUID, ...]:

@@ -28,7 +28,6 @@ REASON_REPLACED = "A new version was published."
 REASON_UNPUBLISHED = "The tracker was unpublished."
 # A month's estimate above this part of what is available has to be accepted.
 SHARE_TO_ACCEPT = Decimal("0.1")
-REASON_LENGTH_MAX = 100  # Characters, as the history's own column has.
 
 
 class StaleForm(Exception):
@@ -207,17 +206,15 @@ def lock(tracker_id: UUID, edit_number: int) -> Tracker:
 
 
 def save(tracker: Tracker, *, by: User, now: datetime, reason: str = "") -> None:
-    """Write a locked tracker and its history row; ``reason`` says what no column of it shows."""
+    """Write a locked tracker and its history row; ``reason`` says what no column of it shows.
+
+    It names nobody: what is erased must not be in it. Filters are resolved from ``Narrowing``.
+    """
     tracker.edit_number += 1
     tracker._history_user = by  # type: ignore[attr-defined]
     tracker._history_date = now  # type: ignore[attr-defined]
-    tracker._change_reason = _shortened(reason)  # type: ignore[attr-defined]
+    tracker._change_reason = reason or None  # type: ignore[attr-defined]
     tracker.save()
-
-
-def _shortened(reason: str) -> str | None:
-    cut = reason if len(reason) <= REASON_LENGTH_MAX else f"{reason[: REASON_LENGTH_MAX - 1]}…"
-    return cut or None
 
 
 def needs_acceptance(month: Decimal, *, available: Decimal) -> bool:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import F
 
 from credits import rating
-from credits.models import UsageAction
+from credits.models import UsageAction, User
 from credits.rating import Rates
 from trackers import estimates, filters, locks, wakes
 from trackers.batches import batches
@@ -119,12 +119,13 @@ def with_current_text(scans: list[Scan], *, now: datetime) -> list[Scan]:
     return [scan for scan in scans if scan.pk not in gone]
 
 
-def skip(scan_ids: Collection[UUID], *, now: datetime, reason: str) -> None:
-    """Put scans away uncharged, whoever had leased them."""
+def skip(scan_ids: Collection[UUID], *, now: datetime, reason: str, by: User | None = None) -> None:
+    """Put scans away uncharged, whoever had leased them; ``by`` is the person who decided so."""
     Scan.objects.filter(pk__in=scan_ids, state__in=NOT_DONE).update(
         state=ScanState.SKIPPED,
         finished_at=now,
         reason=reason,
+        skipped_by=by,
         lease_token=None,
         leased_until=None,
     )

@@ -33,6 +33,7 @@ from trackers.models import Conversation, ConversationKind, Scan, ScanState, Tra
 BATCH_SIZE = 1000
 DECIDED_MAX = 100_000  # Conversations in one decision; what is more goes on waiting.
 BADGE_MAX = 100_000
+REASON_SKIPPED = "Skipped while it waited for credits."
 _ITEMS = (
     *(RateItem.CALL_LONG, RateItem.CALL_SHORT, RateItem.EMAIL),
     *(rating.CALL_WITHOUT_TEXT, rating.EMAIL_WITHOUT_TEXT),
@@ -288,9 +289,8 @@ def _carry_out(rows: list[Row], choice: Choice, *, by: User, now: datetime) -> N
     if choice != Choice.SKIP:
         queue_again(rows, now=now)
         return
-    reason = f"Skipped by {by.get_short_name()} while it waited for credits."
     for batch in batches(sorted(row.scan_id for row in rows), BATCH_SIZE):
-        requeuing.skip(_held(batch), now=now, reason=reason)
+        requeuing.skip(_held(batch), now=now, reason=REASON_SKIPPED, by=by)
 
 
 def _held(scan_ids: list[UUID]) -> list[UUID]:

@@ -7,7 +7,9 @@ conversation that stays.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from io import BytesIO
 
 import pytest
@@ -15,22 +17,26 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from credits import audit
-from credits.models import Company
+from credits.models import Company, User
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
 from tests.support import asks, briefs, conversations, dumping, people, uploads
 from tests.support.conversations import record
-from trackers import entities, scanning
+from trackers import configuring, entities, scanning, waiting
+from trackers.configuring import FilterValue
 from trackers.models import (
     Brief,
     BriefPage,
     BriefResult,
     EntityType,
+    FilterField,
     Quote,
     Scan,
+    TeamMember,
     Tracker,
 )
+from trackers.waiting import Decision
 
 PLACES = (
     "asked",
@@ -201,21 +207,86 @@ def test_nothing_of_the_erased_is_in_a_dump(committed, how):
 def test_a_person_who_is_removed_is_in_no_dump(committed):
     acme = people.company()
     person = people.member(acme, "BUSINESS_ADMIN", "Zqwanda")
+    person.name = "Zqwanda Surnamezq"
+    person.save()
     conversations.ingest(
         acme,
         record(
             "call-1",
             participants=[
-                {"id": "r", "name": "Zqwanda", "email": person.email, "role": "internal"},
+                {"id": "r", "name": person.name, "email": person.email, "role": "internal"},
             ],
             utterances=[{"id": "u0", "speaker": "r", "start": 0.0, "text": "Hello."}],
             owner=person.email,
         ),
     )
     audit.record(action=audit.Action.CHANGED, by=person, company=acme, subject=acme)
-    words = [person.email, "zqwanda"]
+    filter_by(acme, person)
+    skip_what_waits(acme, person)
+    leave_old_words_of(acme, person)
+    words = [person.email, "zqwanda", "surnamezq"]
     assert dumping.found_in(dumping.dump(committed).lower(), words) == words
 
     call_command("erase_personal_data", person=person.email)
 
+    # Of an address that was cut no readable part is left either.
+    words += [person.email[:20], "zqwan"]
     assert dumping.found_in(dumping.dump(committed).lower(), words) == []
+    assert Scan.objects.get().reason_shown == (
+        f"Skipped by Removed person #{str(person.public_id)[-8:]} while it waited for credits."
+    )
+
+
+def filter_by(acme: Company, person: User) -> None:
+    """Let another person filter two trackers by this one, and one of them by somebody else."""
+    alice = people.alice(acme)
+    theirs = FilterValue(FilterField.USER, TeamMember.objects.get(email=person.email).pk)
+    stage = FilterValue(FilterField.DEAL_STAGE, "evaluation")
+    for name, *steps in (("Prices", {theirs}), ("Plans", {theirs}, {stage})):
+        tracker = conversations.published(acme, alice, name, now=timezone.now() - timedelta(days=9))
+        for filters in steps:
+            tracker = configuring.save(
+                company=acme,
+                tracker_id=tracker.pk,
+                edit_number=tracker.edit_number,
+                settings=replace(configuring.settings_of(tracker), filters=frozenset(filters)),
+                question=configuring.question_of(tracker.version_in_force),
+                by=alice,
+                now=timezone.now(),
+            )
+
+
+def skip_what_waits(acme: Company, person: User) -> None:
+    """Let a call wait, since there are no credits, and this person skip it."""
+    prices = Tracker.objects.get(name="Prices")
+    fresh = record("call-2", owner=person.email, started_at=timezone.now() - timedelta(hours=1))
+    conversations.ingest(acme, fresh)
+    Scan.objects.exclude(tracker=prices).delete()
+    scanning.run_batch(version_id=prices.current_version_id, backfill_id=None, clock=timezone.now)
+    asked = {"company": acme, "decision": Decision(waiting.Choice.SKIP)}
+    shown = waiting.preview(available=Decimal(0), **asked)
+    waiting.decide(shown=shown, by=person, now=timezone.now(), **asked)
+
+
+def leave_old_words_of(acme: Company, person: User) -> None:
+    """Write down what earlier versions did: reasons with names, cut in the middle of an address."""
+    tracker = Tracker.objects.get(name="Plans")
+    for letters in (100, 20, 5):
+        tracker._change_reason = f"Filters: all → user is Wanda <{person.email[:letters]}…"
+        tracker.save()
+    tracker._change_reason = f"Filters: all → user is {person.name[:12]}…"
+    tracker.description = f"Calls with {person.name.split()[0]} ({person.email})"
+    tracker.save()
+    audit.record(
+        action=audit.Action.CHANGED,
+        by=None,
+        company=acme,
+        subject=audit.Subject("notes", "1", f"About {person.name}"),
+        reason=f"{'x' * 1978} {person.email}",
+    )
+    named_only = audit.Subject("notes", "2", f"Lunch with {person.name}")
+    audit.record(action=audit.Action.CHANGED, by=None, company=acme, subject=named_only)
+    # A company that does not know this person, where somebody wrote the address down.
+    globex = people.company("Globex")
+    written = audit.Subject("notes", "3", f"Ask {person.email}")
+    audit.record(action=audit.Action.CHANGED, by=None, company=globex, subject=written)

@@ -65,6 +65,7 @@ def test_an_erased_call_keeps_kind_duration_class_and_date(acme, now):
         record("long", started_at=started, duration_seconds=1833),
         record("short", started_at=started, duration_seconds=599),
         record("mail", started_at=started, duration_seconds=0, kind="email"),
+        now=datetime(2026, 10, 27, 9, 30, 15, tzinfo=UTC),
     )
 
     for external_id in ("long", "short", "mail"):
@@ -79,6 +80,7 @@ def test_an_erased_call_keeps_kind_duration_class_and_date(acme, now):
     for row in rows:
         # Midnight in Berlin, where the company counts its days.
         assert row.started_at == datetime(2026, 10, 25, 23, tzinfo=UTC)
+        assert row.arrived_at == datetime(2026, 10, 26, 23, tzinfo=UTC)
         assert (row.title, row.source, row.account_type, row.deal_stage) == ("", "", "", "")
         assert (row.owner, row.account, row.deal, row.team) == (None, None, None, None)
         assert (bytes(row.text_digest), bytes(row.metadata_digest)) == (b"", b"")
@@ -90,7 +92,9 @@ def test_an_erased_call_keeps_kind_duration_class_and_date(acme, now):
 
 def test_a_result_keeps_its_verdict_and_charge_and_loses_its_words(acme, now):
     scan = read_by_tracker(acme)
-    Scan.objects.filter(pk=scan.pk).update(answer="Carl finds it too expensive.")
+    Scan.objects.filter(pk=scan.pk).update(
+        answer="Carl finds it too expensive.", reason="The analyzer stumbled over Carl."
+    )
     assert Quote.objects.filter(scan=scan).exists()
 
     counts = erase(one(acme, "call-1"), now)
@@ -232,6 +236,35 @@ def test_lines_of_the_trail_that_say_the_erased_are_blanked_and_others_kept(acme
         ("", False),
         ("Quarterly figures", True),
     ]
+
+
+def test_lines_about_its_results_are_blanked_whatever_they_say(acme, now):
+    scan = read_by_tracker(acme)
+    for subject in (audit.named(scan, "Budget talk"), audit.Subject("notes", "1", "Budget talk")):
+        audit.record(
+            action=audit.Action.CHANGED, by=None, company=acme, subject=subject, after={"note": "x"}
+        )
+
+    erase(one(acme, "call-1"), now)
+
+    lines = AuditText.objects.filter(event__subject_type__in=["trackers.scan", "notes"])
+    assert [(line.subject_label, bool(line.changes)) for line in lines.order_by("event")] == [
+        ("", False),
+        ("Budget talk", True),
+    ]
+
+
+def test_a_reason_in_history_that_says_the_erased_is_blanked_and_others_kept(acme, now):
+    conversations.ingest(acme, record("call-1", title="Budget of Carl Customer"))
+    tracker = conversations.tracker(acme)
+    for said in ("As agreed in budget of carl customer", "The question was changed."):
+        tracker._change_reason = said
+        tracker.save()
+
+    erase(one(acme, "call-1"), now)
+
+    reasons = tracker.history.order_by("history_id").values_list("history_change_reason", flat=True)
+    assert list(reasons) == [None, None, "The question was changed."]
 
 
 def test_the_trail_says_what_was_erased_in_numbers_only(acme, now):

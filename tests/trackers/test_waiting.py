@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 
 from credits import balances, companies, rate_cards, reconciliation
@@ -15,7 +16,7 @@ from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, demand, scanning, sweeping, waiting
+from trackers import analyzers, backfills, demand, scanning, sweeping, waiting
 from trackers.models import Scan
 from trackers.waiting import Choice, Decision
 
@@ -209,13 +210,46 @@ def test_what_is_skipped_is_never_charged_and_says_who_skipped_it(acme, alice, p
     work_off(prices)
 
     assert skipped.count == 2
-    assert {(scan.state, scan.reason) for scan in Scan.objects.all()} == {
-        ("SKIPPED", "Skipped by Alice while it waited for credits.")
+    scans = list(Scan.objects.all())
+    # The row holds who it was, and no name.
+    assert {(scan.state, scan.reason, scan.skipped_by) for scan in scans} == {
+        ("SKIPPED", "Skipped while it waited for credits.", alice)
+    }
+    assert {scan.reason_shown for scan in scans} == {
+        "Skipped by Alice while it waited for credits."
     }
     assert UsageEvent.objects.count() == 0
     assert AuditEvent.objects.filter(action=Action.SKIPPED).count() == 1
     with pytest.raises(waiting.NothingWaits):
         decide(acme, SKIP, alice)
+
+
+def test_only_what_is_skipped_names_who_skipped_it(acme, alice, prices):
+    arrive(acme, "a")
+
+    with pytest.raises(IntegrityError, match="scan_that_somebody_skipped_is_skipped"):
+        Scan.objects.update(skipped_by=alice)
+
+
+def test_a_backfill_that_takes_over_what_was_skipped_forgets_who_skipped_it(acme, alice, prices):
+    arrive(acme, "a")
+    work_off(prices)
+    people.credits_for(acme, "10")
+    decide(acme, SKIP, alice)
+    prices.refresh_from_db()
+
+    backfills.launch(
+        tracker_id=prices.pk,
+        from_at=NOW - timedelta(days=60),
+        to_at=NOW + timedelta(days=1),
+        ceiling=None,
+        rates=people.rates(),
+        by=alice,
+        now=timezone.now(),
+    )
+
+    scan = Scan.objects.get()
+    assert (scan.state, scan.skipped_by) == ("PENDING", None)
 
 
 def test_a_decision_holds_only_for_the_conversations_it_was_shown_for(acme, alice, prices):

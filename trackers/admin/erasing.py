@@ -89,6 +89,8 @@ class ErasureAct(acting.Act):
         if request.mention_count and not form.cleaned_data.get("with_mentions"):
             number = f"{request.mention_count:,}"
             notes.insert(0, f"Conversations that only mention the address, and stay: {number}.")
+        if counts.tracker_names:
+            notes.insert(0, erasure_requests.named_in_words(counts.tracker_names, True))
         return Plan(facts=tuple(facts), notes=tuple(notes))
 
     def do(self, form: ActForm) -> Done:
@@ -98,7 +100,10 @@ class ErasureAct(acting.Act):
             reason=form.cleaned_data["reason"],
             now=self.now,
         )
-        return Done(self.back_url, f"Erased: {counts.calls:,} calls and {counts.emails:,} e-mails.")
+        said = f"Erased: {counts.calls:,} calls and {counts.emails:,} e-mails."
+        if counts.tracker_names:
+            said += f" {erasure_requests.named_in_words(counts.tracker_names, False)}"
+        return Done(self.back_url, said)
 
 
 class EraseConversation(ErasureAct):

@@ -115,6 +115,7 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
                 "conversation__deal",
                 "conversation__team",
                 "company",
+                "skipped_by",
             )
             # Large, and of no interest to people.
             .defer("version__calibration")
@@ -142,7 +143,8 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
     def found(self, scan: Scan) -> str:
         """Give the answer and the best quote; say why where there could be none."""
         if scan.state != ScanState.DONE:
-            return format_html('<span class="ts-reason">{}</span>', scan.reason or shown.NOTHING)
+            reason = scan.reason_shown or shown.NOTHING
+            return format_html('<span class="ts-reason">{}</span>', reason)
         parts = [_answer(scan)]
         if scan.verdict != Verdict.NO:
             parts += [_in_line(one) for one in _quotes(scan)[:1]]
@@ -193,7 +195,7 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
             "facts": reading.facts(
                 [
                     ("Result", verdict(scan)),
-                    *([("Reason", scan.reason)] if scan.reason else []),
+                    *([("Reason", reason)] if (reason := scan.reason_shown) else []),
                     ("Confidence", scan.get_confidence_display()),
                     *([("Answer", answer)] if (answer := _answer(scan)) else []),
                     ("Conversation", shown.link_if_allowed(request, scan.conversation)),

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from credits import shown
+from trackers import changes
 from trackers.changes import last_of
 from trackers.models import Narrowing, Tracker
 
@@ -27,6 +28,7 @@ SHOWN = (
     "language",
     "examples",
     "counter_examples",
+    "threshold",
     "catch_up",
 )
 
@@ -60,6 +62,7 @@ def _rows(tracker: Tracker, *, may_undo: bool) -> list[HistoryRow]:
         tracker.history.select_related("history_user").order_by("-history_id")[: ROWS_MAX + 1]
     )
     last = last_of(tracker) if may_undo else None
+    refiltered = changes.filters_in_words(tracker)
     numbers = dict(tracker.versions.values_list("pk", "number"))
     rows = []
     for place, record in enumerate(records[:ROWS_MAX]):
@@ -68,7 +71,7 @@ def _rows(tracker: Tracker, *, may_undo: bool) -> list[HistoryRow]:
             HistoryRow(
                 at=shown.instant(record.history_date, tracker.company),
                 who=record.history_user.get_full_name() if record.history_user else "The system",
-                changes=_changes(record, before, numbers),
+                changes=_changes(record, before, numbers, refiltered.get(record.edit_number)),
                 undo_url=_undo_url(last, record),
             )
         )
@@ -86,7 +89,9 @@ def _undo_url(last: Narrowing | None, record: Any) -> str | None:
     return f"{url}?change={last.pk}"
 
 
-def _changes(record: Any, before: Any, numbers: dict[UUID, int]) -> list[str]:
+def _changes(
+    record: Any, before: Any, numbers: dict[UUID, int], filters: tuple[str, str] | None
+) -> list[str]:
     if before is None:
         return ["Created."]
     # Not by diff_against, which leaves out what no form may edit, such as the state.
@@ -98,6 +103,8 @@ def _changes(record: Any, before: Any, numbers: dict[UUID, int]) -> list[str]:
     if record.current_version_id != before.current_version_id:
         number = numbers.get(record.current_version_id)
         said.append(f"Version {number} came into force.")
+    if filters is not None:
+        said.append(f"Filters: {filters[0]} → {filters[1]}.")
     if record.history_change_reason:
         said.append(record.history_change_reason)
     return said
@@ -118,4 +125,4 @@ def _said(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return "; ".join(value) or "none"
-    return str(value) or "none"
+    return "none" if value in (None, "") else str(value)

@@ -207,6 +207,7 @@ class ConversationVectors(models.Model):
     vectors = models.BinaryField()
 
     class Meta:
+        verbose_name_plural = "conversation vectors"
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["conversation", "revision"], name="vectors_are_stored_once_per_text"

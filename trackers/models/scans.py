@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -46,6 +47,7 @@ class Scan(models.Model):
     While RUNNING it is leased by ``lease_token`` until ``leased_until``. ``team`` and
     ``conversation_started_at`` are the conversation's, kept here for claiming in order.
     One that met a limit is PENDING with ``limit_ref``, and due when the limit begins anew.
+    ``skipped_by`` is the person who gave it up while it waited, whose name no column keeps.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -72,6 +74,13 @@ class Scan(models.Model):
     score = models.DecimalField(max_digits=7, decimal_places=6, null=True)
     answer = models.TextField(blank=True)
     reason = models.CharField(max_length=300, blank=True)
+    skipped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="+",
+    )
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
@@ -118,6 +127,10 @@ class Scan(models.Model):
                 condition=Q(action=UsageAction.BACKFILL, backfill__isnull=False)
                 | Q(action=UsageAction.CONTINUOUS, backfill=None),
                 name="scan_of_a_backfill_names_it",
+            ),
+            models.CheckConstraint(
+                condition=Q(skipped_by=None) | Q(state=ScanState.SKIPPED),
+                name="scan_that_somebody_skipped_is_skipped",
             ),
         ]
         indexes: ClassVar = [
@@ -183,6 +196,13 @@ class Scan(models.Model):
 
     def __str__(self) -> str:
         return f"Result {self.pk}"
+
+    @property
+    def reason_shown(self) -> str:
+        """Say why there is no result, with who decided so as that person is called today."""
+        if self.skipped_by is None:
+            return self.reason
+        return f"Skipped by {self.skipped_by.get_full_name()} while it waited for credits."
 
 
 class Quote(models.Model):

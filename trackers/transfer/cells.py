@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from credits.models import Company
@@ -70,6 +72,18 @@ def number(name: str, value: Any) -> int:
     if not (said.isascii() and said.isdigit() and len(said) <= 6):
         raise BadCell(f"“{name}” is no whole number")
     return int(said)
+
+
+def fraction(name: str, value: Any) -> Decimal | None:
+    """Return a number from 0 to 1 with at most six places; None of an empty cell."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    said = text(name, value)
+    if not said:
+        return None
+    if not re.fullmatch(r"(?:0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)", said):
+        raise BadCell(f"“{name}” is no number from 0 to 1 with at most six places")
+    return Decimal(said)
 
 
 def several(name: str, value: Any) -> tuple[str, ...]:

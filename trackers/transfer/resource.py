@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
+from types import EllipsisType
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -53,7 +55,7 @@ QUESTION: dict[str, Reader] = {
     "pretrained": cells.small,
 }
 COLUMNS = (
-    *("name", "kind", *QUESTION, *SETTINGS),
+    *("name", "kind", *QUESTION, *SETTINGS, "threshold"),
     *(name for pair in cells.FILTER_COLUMNS.values() for name in pair),
 )
 # An empty cell of these says nothing, like a column that is not there; of the others, “none”.
@@ -171,6 +173,7 @@ class TrackerResource(Resource):
             question=question,
             by=self.by,
             now=self.now,
+            threshold=_threshold(question, row),
         )
         return Outcome(
             number,
@@ -204,6 +207,8 @@ def row_of(tracker: Tracker) -> dict[str, Any]:
     row |= {
         column: _plain(getattr(settings, attribute)) for column, (attribute, _) in SETTINGS.items()
     }
+    # Empty, not absent: read in again, it says that nothing was learned.
+    row["threshold"] = "" if tracker.threshold is None else str(tracker.threshold)
     for pair in cells.FILTER_COLUMNS.values():
         row |= {name: [] for name in pair}
     for condition in tracker.filters.all():
@@ -236,6 +241,16 @@ def _question(tracker: Tracker | None, question: Question, row: Mapping[str, Any
     if question.kind == TrackerKind.PRETRAINED and question.pretrained not in pretrained.shipped():
         raise BadCell(f"there is no pretrained tracker “{files.told(question.pretrained)}”")
     return question
+
+
+def _threshold(question: Question, row: Mapping[str, Any]) -> Decimal | EllipsisType | None:
+    """Return from which score on something is found; ``...`` where a row does not say."""
+    if not _says("threshold", row["threshold"]):
+        return ...
+    found = cells.fraction("threshold", row["threshold"])
+    if found is not None and question.kind == TrackerKind.KEYWORD:
+        raise BadCell("keywords are found as they are said, so they have no “threshold”")
+    return found
 
 
 def _says(name: str, value: Any) -> bool:

@@ -15,7 +15,7 @@ from tests.security.acting import agreed, seen
 from tests.support import conversations, pages, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
-from trackers import advice, advising, configuring, narrowing, publishing
+from trackers import advice, advising, configuring, narrowing
 from trackers.models import AdviceRun, Narrowing, Suggestion, Team, TrackerFilter
 
 pytestmark = pytest.mark.django_db
@@ -262,36 +262,6 @@ def test_what_was_suggested_for_a_tracker_as_it_was_is_not_done_to_another(acme,
     opened = client.get(apply_url(suggestion), follow=True)
     assert "This tracker was changed since" in pages.read(opened).text
     assert opened.redirect_chain[-1][0] == LIST
-
-
-@pytest.mark.parametrize("became", ["unpublished", "changed"])
-def test_of_two_that_repeat_each_other_one_stays_switched_on(acme, alice, tracker, became):
-    client = signed_in(alice, acme)
-    twin = conversations.published(acme, alice, name="Price talks", include_emails=True)
-    number = twin.edit_number
-    suggestion = suggest(tracker, "DUPLICATE", twin=twin, twin_edit_number=number)
-    shown = client.get(apply_url(suggestion))
-    sent = {field.name: str(field.value()) for field in shown.context["form"].hidden_fields()}
-    seen_before = {"step": "confirm", "seen": shown.context["seen"]}
-    if became == "unpublished":
-        publishing.unpublish(
-            tracker_id=twin.pk, edit_number=twin.edit_number, by=alice, now=timezone.now()
-        )
-    else:
-        narrowing.save(
-            tracker=twin,
-            edit_number=twin.edit_number,
-            reads=narrowing.of(twin).without_emails(),
-            by=alice,
-            now=timezone.now(),
-        )
-
-    answer = client.post(apply_url(suggestion), sent | seen_before)
-
-    assert "This tracker was changed since" in pages.read(answer).text
-    tracker.refresh_from_db()
-    assert tracker.state == "PUBLISHED"
-    assert suggestion not in advice.standing()
 
 
 # Narrowing by hand, and undoing

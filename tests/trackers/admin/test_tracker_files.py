@@ -26,8 +26,8 @@ IMPORT = reverse("admin:trackers_tracker_import")
 EXPORT = reverse("admin:trackers_tracker_export")
 HEADER = (
     "name,kind,question,details,answer_type,choices,side,part,part_minutes,terms,related_forms,"
-    "pretrained,description,calls,emails,language,examples,counter_examples,catch_up,teams,"
-    "teams_excluded,users,users_excluded,account_types,account_types_excluded,deal_stages,"
+    "pretrained,description,calls,emails,language,examples,counter_examples,catch_up,threshold,"
+    "teams,teams_excluded,users,users_excluded,account_types,account_types_excluded,deal_stages,"
     "deal_stages_excluded"
 )
 

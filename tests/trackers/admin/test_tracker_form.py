@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from decimal import Decimal
 
@@ -350,6 +351,29 @@ def test_the_history_says_who_changed_what_from_what_to_what(page, acme):
     assert "E-mails: no → yes" in text
     assert "State: " not in text
     assert text.count("<td>Alice</td>") == 2
+
+
+def test_the_history_shows_a_whole_change_of_filters_by_what_people_are_called_today(page, acme):
+    named = [f"Petra Longname-Of-Many-Letters {number}" for number in (1, 2, 3)]
+    members = [
+        TeamMember.objects.create(company=acme, email=f"petra-{place}@acme.example", name=name)
+        for place, name in enumerate(named)
+    ]
+    page.post(ADD, form(members=[members[0].pk, members[1].pk]))
+    tracker = Tracker.objects.get()
+    page.post(change_url(tracker), form(members=[members[2].pk], edit_number=1))
+    TeamMember.objects.filter(pk=members[0].pk).update(name="Renamed")
+
+    content = page.get(reverse("admin:trackers_tracker_history", args=[tracker.pk])).content
+
+    said = html.unescape(content.decode())
+    assert (
+        "Filters: user is Petra Longname-Of-Many-Letters 2 <petra-1@acme.example>"
+        " or Renamed <petra-0@acme.example>"
+        " → user is Petra Longname-Of-Many-Letters 3 <petra-2@acme.example>."
+    ) in said
+    assert said.count("Filters: ") == 1
+    assert not tracker.history.exclude(history_change_reason=None).exists()
 
 
 def test_the_history_says_which_version_came_into_force(page, acme, alice):

@@ -59,18 +59,30 @@ class Command(BaseCommand):
         if options["mentions"] and not options["email"]:
             raise CommandError("--mentions goes with --email.", returncode=2)
         with origins.coming_from(origins.of_command("erase_personal_data")):
+            mentions, trackers = 0, tuple[str, ...]()
             if options["person"]:
                 figures = _remove(options)
-                mentions = 0
             else:
                 request = _request(options)
                 mentions = 0 if options["mentions"] else request.mention_count
-                figures = _erase(request, options).figures
-        self._say(figures, mentions, options)
+                counts = _erase(request, options)
+                figures, trackers = counts.figures, counts.tracker_names
+        self._say(figures, mentions, trackers, options)
 
-    def _say(self, figures: dict[str, int], mentions: int, options: dict[str, Any]) -> None:
+    def _say(
+        self,
+        figures: dict[str, int],
+        mentions: int,
+        trackers: tuple[str, ...],
+        options: dict[str, Any],
+    ) -> None:
         if options["json"]:
-            said = {"dry_run": options["dry_run"], "counts": figures, "mentions": mentions}
+            said = {
+                "dry_run": options["dry_run"],
+                "counts": figures,
+                "mentions": mentions,
+                "trackers": list(trackers),
+            }
             self.stdout.write(json.dumps(said))
             return
         for name, count in figures.items():
@@ -80,6 +92,8 @@ class Command(BaseCommand):
                 f"{mentions:,} more conversations mention the address in what was said. "
                 "Add --mentions to erase them, too."
             )
+        if trackers:
+            self.stdout.write(erasure_requests.named_in_words(trackers, options["dry_run"]))
         done = "Nothing was changed: this was a dry run." if options["dry_run"] else "Erased."
         self.stdout.write(done)
 
