@@ -19,7 +19,7 @@ NEVER_EMPTY = {
     "credits_user",
 }
 # What vendor people do not see.
-OF_COMPANIES = {"credits_apikey", "trackers_importupload"}
+OF_COMPANIES = {"credits_apikey", "credits_integration", "trackers_importupload"}
 LISTS = sorted(
     f"{model._meta.app_label}_{model._meta.model_name}" for model in admin.site._registry
 )

@@ -343,7 +343,8 @@ def test_roles_rates_and_integrations_are_what_they_may_be(acme):
     assert copy_refused_by(rate, amount="-0.1") == "rate_is_not_negative"
     assert copy_refused_by(rate, item="LUNCH") == "rate_item_is_known"
     assert copy_refused_by(integration, id=new_id()) == "integration_name_is_unique_in_a_company"
-    assert update_refused_by(integration, kind="FAX") == "integration_kind_is_known"
+    fax = {"id": new_id(), "name": "Fax", "kind": "FAX"}
+    assert copy_refused_by(integration, **fax) == "integration_kind_is_known"
 
 
 @pytest.mark.parametrize("column", ["grant_id", "entry_id"])
