@@ -96,6 +96,8 @@ GROUPS = (
             _list("Grants", "savings", "credits_creditgrant", Act.VIEW_LEDGER),
             _list("Reservations", "lock_clock", "credits_reservation", Act.VIEW_LEDGER),
             _list("Rate cards", "sell", "credits_ratecard", Act.VIEW_RATES, COMPANY),
+            # A company's own; so that its people have seven groups too.
+            _list("Audit trail", "policy", "credits_auditevent", Act.VIEW_AUDIT, COMPANY),
         ),
     ),
     Group(
@@ -111,7 +113,7 @@ GROUPS = (
         "Integrations",
         (
             _list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),
-            _list("Limits", "speed", "credits_spendinglimit", Act.VIEW_LIMITS),
+            _list("Limits", "speed", "credits_spendinglimit", Act.VIEW_LIMITS, COMPANY),
             _list("MCP clients", "smart_toy", "credits_integration", Act.MANAGE_KEYS),
         ),
     ),
@@ -133,12 +135,13 @@ GROUPS = (
             _list("People", "person", "credits_user", Act.VIEW_COMPANIES),
             _list("Memberships", "group_add", "credits_membership", Act.VIEW_COMPANIES),
             _list("Rate cards", "sell", "credits_ratecard", Act.VIEW_RATES, VENDOR),
+            _list("Limits", "speed", "credits_spendinglimit", Act.VIEW_LIMITS, VENDOR),
         ),
     ),
     Group(
         "System",
         (
-            _list("Audit trail", "policy", "credits_auditevent", Act.VIEW_AUDIT),
+            _list("Audit trail", "policy", "credits_auditevent", Act.VIEW_AUDIT, VENDOR),
             _list("Jobs & schedule", "schedule", "credits_jobrun", Act.VIEW_SCHEDULE),
         ),
     ),

@@ -61,7 +61,7 @@ class Standing(StrEnum):
 
 
 _READ = frozenset(act for act in Act if act.name.startswith("VIEW_"))
-_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS, Act.VIEW_BRIEFS})
+_VIEWER = frozenset({Act.VIEW_CREDITS, Act.VIEW_RESULTS})
 _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_LEDGER,
     Act.EXPORT_REPORTS,
@@ -69,6 +69,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.VIEW_RATES,
     Act.VIEW_TRACKERS,
     Act.EDIT_TRACKERS,
+    Act.VIEW_BRIEFS,
     Act.EDIT_BRIEFS,
     Act.VIEW_CONVERSATIONS,
     Act.IMPORT_CONVERSATIONS,

@@ -88,11 +88,13 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
     offered = {
         "Overview": ["Credits", "Suggestions", "Alerts", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills", "Waiting for credits"],
+        "Ask and briefs": ["Ask anything", "Questions", "Briefs", "Brief runs"],
         "Conversations": [
             "Conversations",
             "Imports",
             "Accounts",
             "Deals",
+            "Contacts",
             "Teams",
             "Team members",
         ],
@@ -105,21 +107,26 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
             "Grants",
             "Reservations",
             "Rate cards",
+            "Audit trail",
         ],
         "Contract": ["Contract", "Seats", "Allocations", "Purchases"],
-        "System": ["Audit trail"],
+        "Integrations": ["Limits"],
     }
 
     assert sidebar(client, people.bob(acme)) == offered
-    keys = {"Integrations": ["API keys", "MCP clients"]}
+    keys = {"Integrations": ["API keys", "Limits", "MCP clients"]}
     assert sidebar(client, people.alice(acme)) == offered | keys
+    assert len(offered) <= 7
 
 
 def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
     everything = {
         "Overview": ["Credits", "Suggestions", "Alerts", "Guide to credits"],
         "Trackers": ["AI trackers", "Results", "Backfills", "Waiting for credits"],
-        "Conversations": ["Conversations", "Accounts", "Deals", "Teams", "Team members"],
+        "Ask and briefs": ["Questions", "Briefs", "Brief runs"],
+        "Conversations": [
+            *("Conversations", "Accounts", "Deals", "Contacts", "Teams", "Team members"),
+        ],
         "Reports": [
             "Credit reports",
             "Export jobs",
@@ -131,10 +138,11 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
         ],
         "Vendor": [
             *("Companies", "Contracts", "Seats", "Allocations", "Purchases"),
-            *("People", "Memberships", "Rate cards"),
+            *("People", "Memberships", "Rate cards", "Limits"),
         ],
         "System": ["Audit trail", "Jobs &amp; schedule"],
     }
+    assert len(everything) <= 7
 
     assert sidebar(client, people.vera()) == everything
     assert sidebar(client, people.audrey()) == everything

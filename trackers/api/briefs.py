@@ -155,8 +155,8 @@ class BriefRunsView(ChargedView):
         nothing is done. The same `Idempotency-Key` again gives the first run and is never charged
         twice.
         """
-        sent, values = writes.read(self, body=RunInput)
         brief = brief_of(self, id)
+        sent, values = writes.read(self, body=RunInput)
         # Which brief is in the address, and part of the request all the same.
         key = Key.of(sent.text, brief=str(brief.pk), body=sent.body_sha256.hex())
         with charged.refused(), refused():

@@ -164,10 +164,20 @@ def test_another_company_s_account_is_no_choice(acme, bob):
     assert not BriefRun.objects.exists()
 
 
-def test_a_viewer_reads_and_changes_nothing(acme, bob):
+def test_a_viewer_sees_none_of_it(acme, bob):
     brief = support.brief(acme, bob, support.PRICES)
     run = support.run(support.by_hand(bob, acme), brief)
     client = signed_in(people.vic(acme), acme)
+
+    for name, row in (("briefrun", run), ("brief", brief)):
+        assert client.get(url(f"{name}_changelist")).status_code == 403
+        assert client.get(url(f"{name}_change", row.pk)).status_code == 403
+
+
+def test_an_auditor_reads_and_changes_nothing(acme, bob):
+    brief = support.brief(acme, bob, support.PRICES)
+    run = support.run(support.by_hand(bob, acme), brief)
+    client = signed_in(people.audrey(), acme)
 
     assert "That is too expensive for us." in page(client, url("briefrun_change", run.pk)).text
     assert "Open risks" not in page(client, url("brief_change", brief.pk)).text
