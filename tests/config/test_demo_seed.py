@@ -166,7 +166,7 @@ def _price(record, side: str) -> Decimal:
 def told(company: Company) -> list:
     """Return all figures of a company's ledger and usage, without ids."""
     entries = LedgerEntry.objects.filter(company=company).order_by("sequence")
-    usage = UsageEvent.objects.filter(company=company).order_by("after_sequence", "occurred_at")
+    usage = UsageEvent.objects.filter(company=company).order_by("after_sequence", "occurred_at", "feature_name", "calls", "emails")
     grants = CreditGrant.objects.filter(company=company).order_by("effective_at", "amount")
     return [
         *entries.values_list("sequence", "kind", "amount", "balance_after", "occurred_at"),
@@ -267,6 +267,9 @@ def test_what_the_demo_s_people_decide_is_in_the_trail_as_theirs():
         ("Vera Vendor", "REVERSED"): 1,
         ("Vera Vendor", "ADDED"): 7,
         ("Bea Schulz", "REQUESTED"): 1,
+        ("Bea Schulz", "ADDED"): 2,
+        ("Bea Schulz", "PUBLISHED"): 2,
+        ("Bea Schulz", "STARTED"): 2,
         ("Tomas Weber", "ADDED"): 8,
         ("Tomas Weber", "PUBLISHED"): 7,
         ("Tomas Weber", "UNPUBLISHED"): 1,

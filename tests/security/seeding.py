@@ -50,6 +50,7 @@ APPS = ("credits", "trackers", "billing")
 CODES = {
     ("IdempotencyRecord", "operation"),
     ("Allocation", "time_zone"),
+    ("SpendingLimit", "time_zone"),
     ("ApiKey", "prefix"),
     ("ExportJob", "report"),
     # Only the folder of exports is ever looked into.
