@@ -199,7 +199,7 @@ def test_no_row_names_a_row_of_another_company(done):
             " FROM pg_constraint WHERE contype = 'f' AND conname LIKE 'trackers%%same_company'"
         )
         keys = cursor.fetchall()
-        assert len(keys) == 50
+        assert len(keys) == 61
         filled = []
         for name, table, column in keys:
             cursor.execute(f"SELECT id FROM {table} WHERE {column} IS NOT NULL LIMIT 1")

@@ -9,6 +9,7 @@ import sys
 
 import anyio
 import pytest
+from django.db import connections
 from django.utils import timezone
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -50,14 +51,19 @@ def test_over_stdio_the_key_comes_from_the_environment_and_is_checked_at_every_c
         env=databases.environment(committed) | {"TALLYSTICK_MCP_KEY": made.text},
     )
 
+    def revoke():
+        try:
+            api_keys.revoke(key=made.key, by=None, now=timezone.now())
+        finally:
+            # The thread's own connection, which nobody else would close.
+            connections.close_all()
+
     async def talk():
         with anyio.fail_after(120):
             async with Client(stdio_client(server)) as client:
                 listed = await client.list_tools()
                 balance = await client.call_tool("get_credit_balance", {})
-                await anyio.to_thread.run_sync(
-                    lambda: api_keys.revoke(key=made.key, by=None, now=timezone.now())
-                )
+                await anyio.to_thread.run_sync(revoke)
                 refused = await client.call_tool("get_credit_balance", {})
                 return listed, balance, refused
 

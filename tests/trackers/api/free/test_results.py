@@ -90,7 +90,7 @@ def test_results_add_up_by_account(program, result):
 
 
 def test_another_company_s_result_is_not_there(result):
-    from tests.trackers.api.conftest import Program
+    from tests.trackers.api.free.conftest import Program
 
     beta = people.company("Beta")
     theirs = Program(beta, None)
