@@ -212,10 +212,17 @@ BEGIN
          WHERE limit_id = one.id ORDER BY starts_at DESC LIMIT 1;
         is_day := one."window" = 'DAY';
         FOREACH boundary IN ARRAY CASE WHEN is_day THEN p_days ELSE p_months END LOOP
+            IF last_end IS NULL THEN
+                -- It was set with windows of a later time: a clock was ahead. Begin with today's.
+                last_end := boundary;
+                CONTINUE;
+            END IF;
             CONTINUE WHEN boundary
                 < last_end + CASE WHEN is_day THEN interval '12 hours' ELSE interval '336 hours' END;
             INSERT INTO credits_limituse (company_id, limit_id, starts_at, ends_at, used)
-            VALUES (p_company, one.id, last_end, boundary, 0);
+            VALUES (p_company, one.id, last_end, boundary,
+                CASE WHEN last_end <= context.instant AND boundary > context.instant
+                     THEN ledger_used_within(one, last_end, boundary) ELSE 0 END);
             last_end := boundary;
         END LOOP;
         UPDATE credits_spendinglimit SET time_zone = p_time_zone WHERE id = one.id;
