@@ -166,7 +166,9 @@ def _price(record, side: str) -> Decimal:
 def told(company: Company) -> list:
     """Return all figures of a company's ledger and usage, without ids."""
     entries = LedgerEntry.objects.filter(company=company).order_by("sequence")
-    usage = UsageEvent.objects.filter(company=company).order_by("after_sequence", "occurred_at", "feature_name", "calls", "emails")
+    usage = UsageEvent.objects.filter(company=company).order_by(
+        "after_sequence", "occurred_at", "feature_name", "calls", "emails"
+    )
     grants = CreditGrant.objects.filter(company=company).order_by("effective_at", "amount")
     return [
         *entries.values_list("sequence", "kind", "amount", "balance_after", "occurred_at"),

@@ -249,8 +249,10 @@ def off_by_a_day(report_class, monkeypatch):
 def test_a_report_of_other_days_than_the_control_s_is_found_out(clock, monkeypatch, report_class):
     off_by_a_day(report_class, monkeypatch)
 
+    # Only a use in the hours between two midnights tells; 25 histories have not always one.
     with pytest.raises(AssertionError, match=r"LINK|IDENTITY|USAGE|DAILY|CONTROL"):
-        run(clock, examples=25)
+        for _ in range(5):
+            run(clock, examples=25)
 
 
 def test_an_entry_that_forgets_what_was_left_is_found_out(clock, monkeypatch):
