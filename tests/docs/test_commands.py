@@ -114,7 +114,7 @@ def test_the_api_s_lines_answer_what_they_say(northwind):
     assert [tracker["id"] for tracker in listed["items"]] == [draft["id"]]
     assert [item["outcome"] for item in sent["items"]] == ["CREATED", "REFUSED"]
     assert users["records"] == {"totalRecords": 0, "currentPageSize": 0, "currentPageNumber": 0}
-    assert trackers["keywordTrackers"] == []
+    assert [one["trackerName"] for one in trackers["keywordTrackers"]] == [draft["name"]]
     assert calls["errors"] == ["No calls found corresponding to the provided filters."]
     assert asked["errors"] == ["There is no such account in your company."]
 
