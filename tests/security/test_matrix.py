@@ -37,7 +37,7 @@ see trackers                                  x x x x -
 see conversations                             x x x x -
 import conversations                          - - x x -
 erase conversations and set their retention   - - x x -
-see briefs and what they said                 x x x x x
+see briefs and what they said                 x x x x -
 change, publish and run briefs                - - x x -
 ask about accounts, deals and people          - - x x -
 switch answer reuse                           - - x - -
