@@ -23,7 +23,7 @@ from config.embedded_postgres import PROJECT
 
 PORT_MAX = 65_535
 READY_SECONDS_MAX = 90
-STOP_SECONDS_MAX = 7  # An idle worker takes up to five to notice.
+STOP_SECONDS_MAX = 6  # An idle worker takes up to five to notice; the database stops after it.
 ALONE = ("--without-gossip", "--without-mingle")
 CELERY = (sys.executable, "-m", "celery", "-A", "config")
 QUIET = ("--loglevel", "WARNING")
