@@ -156,16 +156,6 @@ def _blank_person(public_id: UUID) -> int:
     return count + named.update(subject_label="", changes=[], reason="", erased_at=Now())
 
 
-def erase_subject(*, subject: Model | Subject) -> int:
-    """Blank the words about one row, whoever acted on it; return how many texts it changed."""
-    named = subject_of(subject)
-    found = AuditText.objects.filter(
-        Q(event__subject_type=named.type, event__subject_id=named.id)
-    ).exclude(subject_label="", changes=[], reason="")
-    with erasure.allowed():
-        return found.update(subject_label="", changes=[], reason="", erased_at=Now())
-
-
 def erase_subjects(*, kind: str, ids: Collection[str]) -> int:
     """Blank the words about rows of one kind, whoever acted on them; return how many texts."""
     found = AuditText.objects.filter(

@@ -109,9 +109,10 @@ def test_the_words_of_the_audit_trail_go_by_the_path_that_erases_only(acme, vera
         action=audit.Action.CHANGED, by=vera, company=acme, subject=acme, reason="It moved house"
     )
     blank = "UPDATE credits_audittext SET reason = '', erased_at = now()"
+    named = audit.subject_of(acme)
 
     assert refused_by(blank, in_an_act=False) == "credits_audittext_is_only_erased"
-    assert audit.erase_subject(subject=acme) == 1
+    assert audit.erase_subjects(kind=named.type, ids=[named.id]) == 1
     assert refused_by(blank, in_an_act=False) == "credits_audittext_is_only_erased"
 
 
