@@ -37,7 +37,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Model
 from django.db.models.functions import Now
 
 from credits import amounts, erasure, origins
