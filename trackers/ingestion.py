@@ -74,6 +74,7 @@ def ingest(
     is_counted = False
     for chunk in _chunks(records):
         with transaction.atomic():
+            take_turns(company)
             locks.keep_open(company.pk)
             written = _write(company, directory, chunk, now, report)
             report.scans += _fan_out(company, written, now)
@@ -96,9 +97,18 @@ def preview(
     recent = (record for record in records if since is not None and record.started_at >= since)
     for chunk in _chunks(recent):
         with transaction.atomic():
+            take_turns(company)
             _count_new(company, chunk, now, rates, found)
             transaction.set_rollback(True)
     return found
+
+
+def take_turns(company: Company) -> None:
+    """Let nobody else take a chunk of the company's in until the transaction ends.
+
+    Of two that bring the same new conversation the second finds what the first has made.
+    """
+    locks.queue_for(f"ingestion of company {company.pk}")
 
 
 def _chunks(records: Iterable[ConversationRecord]) -> Iterator[dict[str, ConversationRecord]]:

@@ -22,7 +22,7 @@ from credits import audit
 from credits.audit import Action, Actor
 from credits.models import Company, UsageAction
 from credits.rating import Rates
-from trackers import ingestion, locks
+from trackers import ingestion
 from trackers.importers import records
 from trackers.importers.records import BadRecord, ConversationRecord
 from trackers.models import Conversation, Scan
@@ -101,7 +101,7 @@ def receive(
     :raises CompanyClosed: nothing more is taken in.
     """
     with transaction.atomic():
-        locks.queue_for(f"receiving {company.pk}")
+        ingestion.take_turns(company)
         receipt = _taken_in(company, sent, now)
         audit.record(
             action=Action.IMPORTED,
@@ -125,7 +125,7 @@ def preview(
     :raises CompanyClosed: nothing would be taken in.
     """
     with transaction.atomic():
-        locks.queue_for(f"receiving {company.pk}")
+        ingestion.take_turns(company)
         receipt = _taken_in(company, sent, now)
         transaction.set_rollback(True)
     kept = [None if item.outcome == Outcome.CREATED else item.id for item in receipt.items]
