@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 
 from config import databases
@@ -25,6 +26,9 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 def pytest_configure(config):
     """The controller owns the server; xdist's workers find it in their environment."""
+    # A password takes a third of a second to hash, in nearly every test. The round count is part
+    # of the hash, so that the processes a test starts read these, too.
+    PBKDF2PasswordHasher.iterations = 1
     if hasattr(config, "workerinput"):
         return
     if config.option.help or config.option.collectonly:
@@ -34,10 +38,9 @@ def pytest_configure(config):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
     stack = config.stash[SERVER_KEY] = ExitStack()
-    dsn = test_databases.address(stack.enter_context(test_databases.own_server()))
+    dsn = test_databases.address(stack.enter_context(test_databases.migrated_server()))
     test_databases.tell_processes(dsn)
     databases.point_at(dsn)
-    databases.template(dsn)
 
 
 def pytest_unconfigure(config):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +16,14 @@ from tests.support import watching
 from tests.support.commands import SECRET_KEY
 
 # Nothing in this cluster outlives the run, so it need not survive a power cut.
+KEPT = "PYTEST_CLUSTERS"
 FAST_AND_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @contextmanager
-def own_server(options: dict[str, str] = FAST_AND_FORGETFUL) -> Iterator[Server]:
+def own_server(
+    options: dict[str, str] = FAST_AND_FORGETFUL, *, start_from: Path | None = None
+) -> Iterator[Server]:
     """Run a server in a temporary folder that others may enter but not write to.
 
     It ends with the block, or soon after this process, however that ends. What a test that was
@@ -30,12 +34,43 @@ def own_server(options: dict[str, str] = FAST_AND_FORGETFUL) -> Iterator[Server]
     watching.start(home)
     os.environ[watching.MARK] = str(home)
     server = Server(home, options)
+    if start_from and start_from.exists():
+        _copy(start_from, server.data)
     try:
         server.start()
         yield server
     finally:
         server.stop("immediate")
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def migrated_server() -> Iterator[Server]:
+    """Run a server that has the migrated template.
+
+    Where the environment names a folder for them, a migrated cluster is kept there for as long as
+    the migrations stay what they are, and the next run begins with a copy of it.
+    """
+    folder = os.environ.get(KEPT)
+    kept = Path(folder) / databases.migrations_digest() if folder else None
+    with own_server(start_from=kept) as server:
+        databases.template(address(server))
+        if kept and not kept.exists():
+            server.stop()
+            part = kept.with_name(f"{kept.name}.{os.getpid()}")
+            _copy(server.data, part)
+            if kept.exists():
+                shutil.rmtree(part)
+            else:
+                part.rename(kept)
+            server.start()
+        yield server
+
+
+def _copy(cluster: Path, to: Path) -> None:
+    """Copy with the owner, who is the server's user."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", cluster, to], check=True)
 
 
 def address(server: Server, name: str = "postgres") -> str:
