@@ -41,6 +41,12 @@ def find(*, company: Company, kind: str, ref: str = "") -> Subject:
     :raises UnknownSubject: there is none, or several have the name.
     """
     match kind:
+        case LimitSubject.COMPANY if ref:
+            # Whoever names something does not mean everything.
+            raise UnknownSubject(
+                f"A limit of COMPANY is about everything, not about “{ref}”; leave it out, or say "
+                "what it is."
+            )
         case LimitSubject.COMPANY:
             return limits.of_company(company)
         case LimitSubject.FEATURE if ref in FeatureType.values:

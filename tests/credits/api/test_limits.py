@@ -105,6 +105,11 @@ def test_a_limit_that_has_ended_is_not_ended_again(acme, program):
             COMPANY | {"subject": "TRACKER", "ref": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b11"},
             "ref: There is no tracker “01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b11” in this company.",
         ),
+        (
+            COMPANY | {"ref": "Nightly job"},
+            "ref: A limit of COMPANY is about everything, not about “Nightly job”; leave it out, "
+            "or say what it is.",
+        ),
         (COMPANY | {"window": "WEEK"}, "window: Write one of DAY, MONTH."),
     ],
 )
