@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -37,6 +37,7 @@ def suggested(*, company: Company) -> AskedAdvice:
                 **{name: Cast(F(name), TextField()) for name in AMOUNTS},
                 **{name: F(name) for name in columns if name not in AMOUNTS},
                 tracker_name=F("tracker__name"),
+                tracker_end=F("tracker__campaign_end_date"),
                 twin_name=F("twin__name"),
             )
         )
@@ -58,6 +59,8 @@ def _read(answer: dict[str, Any] | None) -> Advice:
 
 def _suggestion(row: dict[str, Any]) -> advice.Suggestion:
     tracker, twin = Tracker(name=row.pop("tracker_name")), Tracker(name=row.pop("twin_name"))
+    if (end := row.pop("tracker_end")) is not None:
+        tracker.campaign_end_date = date.fromisoformat(end)
     row |= {name: Decimal(row[name]) for name in AMOUNTS}
     one = Suggestion(**row)
     one.tracker, one.twin = tracker, twin
@@ -102,6 +105,10 @@ def evidence(one: Suggestion) -> str:
     match one.kind:
         case SuggestionKind.NO_RESULTS:
             return f"No results in 30 days, in {read} read."
+        case SuggestionKind.ENDED:
+            assert one.tracker.campaign_end_date is not None  # Without it nothing has ended.
+            ended = shown.day(one.tracker.campaign_end_date)
+            return f"Its campaign ended on {ended}; {results} in {read} read in 30 days."
         case SuggestionKind.DUPLICATE:
             kept = one.found_count - one.lost_count
             return f"Reads the same conversations; “{one.twin}” has {kept} of its {results} too."

@@ -60,7 +60,8 @@ class Tracker(models.Model):
 
     ``language`` is a code of two or three letters, empty for any. ``edit_number`` counts saved
     changes, so that a form opened before somebody else's change is refused.
-    ``first_published_at`` divides new conversations from history.
+    ``first_published_at`` divides new conversations from history. ``campaign_end_date`` is a day
+    in the company's zone, the last on which the answers are wanted; null without a campaign.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -88,6 +89,13 @@ class Tracker(models.Model):
         "catch up by itself",
         default=False,
         help_text="When credits come, read what waited for them without asking.",
+    )
+    campaign_end_date = models.DateField(
+        "campaign's last day",
+        null=True,
+        blank=True,
+        help_text="For what is asked only as long as a campaign runs. After that day the product "
+        "suggests to unpublish the tracker; nothing stops by itself.",
     )
     current_version = TenantKey(
         "trackers.TrackerVersion", null=True, editable=False, related_name="+"
