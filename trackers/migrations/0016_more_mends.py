@@ -1,6 +1,12 @@
-"""The last day of a campaign, after which it is suggested to unpublish its tracker."""
+"""The last day of a campaign, and what a version was said to cost when it was published.
+
+After the day it is suggested to unpublish the tracker. What was said of versions published before
+is not known any more.
+"""
 
 from django.db import migrations, models
+
+from credits.amounts import AmountField
 
 LAST_DAY = models.DateField(
     "campaign's last day",
@@ -27,4 +33,15 @@ class Migration(migrations.Migration):
         migrations.AddField("historicaltracker", "campaign_end_date", LAST_DAY),
         migrations.AddField("tracker", "campaign_end_date", LAST_DAY.clone()),
         migrations.AlterField("suggestion", "kind", models.CharField(choices=KINDS, max_length=20)),
+        migrations.AddField(
+            "trackerversion", "month_estimate", AmountField(null=True, editable=False)
+        ),
+        migrations.AddConstraint(
+            "trackerversion",
+            models.CheckConstraint(
+                condition=models.Q(month_estimate=None)
+                | models.Q(month_estimate__gte=0, published_at__isnull=False),
+                name="version_is_estimated_when_it_is_published",
+            ),
+        ),
     ]
