@@ -111,20 +111,20 @@ def evidence(one: Suggestion) -> str:
             return f"Its campaign ended on {ended}; {results} in {read} read in 30 days."
         case SuggestionKind.DUPLICATE:
             kept = one.found_count - one.lost_count
-            return f"Reads the same conversations; “{one.twin}” has {kept} of its {results} too."
+            return f"Reads the same conversations; “{one.twin}” has {kept:,} of its {results} too."
         case SuggestionKind.FEW_RESULTS:
             return (
                 f"{results[:1].upper()}{results[1:]} in {read} read; other trackers find about "
-                f"{one.usual_count} for as many credits."
+                f"{one.usual_count:,} for as many credits."
             )
         case SuggestionKind.EMAILS:
             emails = shown.counted(one.conversations_before - one.conversations_after, "e-mail")
             return f"No results in {emails} of 30 days; all {results} are from calls."
         case SuggestionKind.NO_FILTER:
-            lost = f"lost {one.lost_count} of {results}"
+            lost = f"lost {one.lost_count:,} of {results}"
             return f"It has no filter. With this one, 30 days had cost {less} less and {lost}."
         case _:
-            lost = f"lost {one.lost_count} of {results}"
+            lost = f"lost {one.lost_count:,} of {results}"
             return f"With this filter, 30 days had cost {less} less and {lost}."
 
 
