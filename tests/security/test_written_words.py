@@ -152,9 +152,9 @@ def plant(company: Company, *, with_common: bool) -> int:
         if not one.company and not with_common:
             planted |= {(one.model._meta.label, name) for name in one.fields}
             continue
-        rows = one.model._default_manager.filter(
-            **({one.company: company.pk} if one.company else {})
-        )
+        rows = one.model._default_manager.all()
+        if one.company:
+            rows = rows.filter(**{one.company: company.pk})
         for place, row in enumerate(rows.order_by("pk")):
             for name in one.fields:
                 changes = {name: f"Ask {NAME} or {ADDRESS}. {place}"}
