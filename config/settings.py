@@ -341,6 +341,8 @@ COMPANY_CLOSING_FACTS = ["trackers.closing.facts"]
 # What else names a person who is removed; each is called with the user, and says in numbers what
 # it took.
 PERSON_REMOVAL = ["trackers.erasure.forget_person"]
+# What people wrote of a person elsewhere, and an erasure takes out.
+WRITTEN_WORDS = ["credits.written.WORDS", "billing.written.WORDS", "trackers.written.WORDS"]
 CREDIT_ORIGINS = ["billing.links.grant_origin"]
 CREDIT_ADVICE = ["trackers.advice.suggested", "trackers.reuse.spared"]
 CREDIT_DEMAND = ["trackers.demand.waiting"]

@@ -15,7 +15,7 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from credits import metering
+from credits import metering, shown
 from credits.amounts import DIGITS, ZERO
 from credits.models import Company
 
@@ -35,7 +35,10 @@ class Demand(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for credits, all features together and each, the dearest first."""
+    """What waits for credits, all features together and each, the dearest first.
+
+    A conversation that several features wait for counts once for each: it is read as often.
+    """
 
     calls: int
     emails: int
@@ -45,6 +48,10 @@ class Waiting:
     @property
     def count(self) -> int:
         return self.calls + self.emails
+
+    @property
+    def in_words(self) -> str:
+        return shown.to_read(self.calls, self.emails, readers=len(self.by_feature))
 
     def __bool__(self) -> bool:
         return self.count > 0

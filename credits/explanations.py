@@ -63,7 +63,7 @@ class Line:
         return self.count * self.rate
 
     def __str__(self) -> str:
-        return f"{self.count} {self.label} × {amounts.text(self.rate)}"
+        return f"{self.count:,} {self.label} × {amounts.text(self.rate)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,22 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def to_read(calls: int, emails: int, *, readers: int) -> str:
+    """Say what waits to be read, or “nothing”.
+
+    Several readers may read the same conversation, each for itself: these are readings then.
+    """
+    parts = [(calls, "call"), (emails, "e-mail")]
+    if readers < 2:
+        return " and ".join(counted(count, one) for count, one in parts if count) or "nothing"
+    said = [(count, one) for count, one in parts if count]
+    if not said:
+        return "nothing"
+    (first, one), *more = said
+    rest = "".join(f" and {count:,} of {name}s" for count, name in more)
+    return f"{counted(first, 'reading')} of {one}s{rest}"
+
+
 def instant(value: datetime | None, company: Company) -> str:
     """Show an instant in the company's zone with its abbreviation; a dash for none."""
     if value is None:

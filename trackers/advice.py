@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -37,6 +37,7 @@ def suggested(*, company: Company) -> AskedAdvice:
                 **{name: Cast(F(name), TextField()) for name in AMOUNTS},
                 **{name: F(name) for name in columns if name not in AMOUNTS},
                 tracker_name=F("tracker__name"),
+                tracker_end=F("tracker__campaign_end_date"),
                 twin_name=F("twin__name"),
             )
         )
@@ -58,6 +59,8 @@ def _read(answer: dict[str, Any] | None) -> Advice:
 
 def _suggestion(row: dict[str, Any]) -> advice.Suggestion:
     tracker, twin = Tracker(name=row.pop("tracker_name")), Tracker(name=row.pop("twin_name"))
+    if (end := row.pop("tracker_end")) is not None:
+        tracker.campaign_end_date = date.fromisoformat(end)
     row |= {name: Decimal(row[name]) for name in AMOUNTS}
     one = Suggestion(**row)
     one.tracker, one.twin = tracker, twin
@@ -102,22 +105,26 @@ def evidence(one: Suggestion) -> str:
     match one.kind:
         case SuggestionKind.NO_RESULTS:
             return f"No results in 30 days, in {read} read."
+        case SuggestionKind.ENDED:
+            assert one.tracker.campaign_end_date is not None  # Without it nothing has ended.
+            ended = shown.day(one.tracker.campaign_end_date)
+            return f"Its campaign ended on {ended}; {results} in {read} read in 30 days."
         case SuggestionKind.DUPLICATE:
             kept = one.found_count - one.lost_count
-            return f"Reads the same conversations; “{one.twin}” has {kept} of its {results} too."
+            return f"Reads the same conversations; “{one.twin}” has {kept:,} of its {results} too."
         case SuggestionKind.FEW_RESULTS:
             return (
                 f"{results[:1].upper()}{results[1:]} in {read} read; other trackers find about "
-                f"{one.usual_count} for as many credits."
+                f"{one.usual_count:,} for as many credits."
             )
         case SuggestionKind.EMAILS:
             emails = shown.counted(one.conversations_before - one.conversations_after, "e-mail")
             return f"No results in {emails} of 30 days; all {results} are from calls."
         case SuggestionKind.NO_FILTER:
-            lost = f"lost {one.lost_count} of {results}"
+            lost = f"lost {one.lost_count:,} of {results}"
             return f"It has no filter. With this one, 30 days had cost {less} less and {lost}."
         case _:
-            lost = f"lost {one.lost_count} of {results}"
+            lost = f"lost {one.lost_count:,} of {results}"
             return f"With this filter, 30 days had cost {less} less and {lost}."
 
 

@@ -14,9 +14,9 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 
-from credits import rating
+from credits import rating, shown
 from credits.models import Company
 from credits.rating import Rates
 from trackers import backtests, estimates, filters, narrowing
@@ -123,12 +123,15 @@ def refresh(*, company: Company, now: datetime) -> AdviceRun:
 
 
 def refresh_all(*, now: datetime, clock: Callable[[], datetime]) -> int:
-    """Work out the suggestions of every company with a tracker that is old enough.
+    """Work out the suggestions of every company with a tracker old enough, or over.
 
     Those first that waited longest; what does not fit the time is first in the next hour.
     """
+    # Of a campaign the company's own day decides, which somewhere is already the next one.
     published = Tracker.objects.filter(
-        company=OuterRef("pk"), state=TrackerState.PUBLISHED, published_at__lte=now - AGE_MIN
+        Q(published_at__lte=now - AGE_MIN) | Q(campaign_end_date__lte=now.date()),
+        company=OuterRef("pk"),
+        state=TrackerState.PUBLISHED,
     )
     run = AdviceRun.objects.filter(company=OuterRef("pk")).values("computed_at")
     companies = (
@@ -147,9 +150,12 @@ def refresh_all(*, now: datetime, clock: Callable[[], datetime]) -> int:
 
 def suggest(*, company: Company, now: datetime) -> list[Suggestion]:
     """Return the suggestions of now, unsaved; several of one tracker may all be taken."""
-    cases = _cases(company, now)
+    ended = _ended(company, now)
+    # What is to go anyhow is nobody's twin and no measure for others.
+    over = {one.tracker_id for one in ended}
+    cases = {pk: one for pk, one in _cases(company, now).items() if pk not in over}
     twins = _twins(cases, now)
-    found: list[Suggestion] = []
+    found = ended
     for case in cases.values():
         if not case.is_read:
             continue
@@ -171,7 +177,6 @@ def _is_worth_it(one: Suggestion) -> bool:
 
 def _cases(company: Company, now: datetime) -> dict[UUID, Case]:
     """Return the dearest trackers that are old enough, the dearest first."""
-    rates = rating.rates_at(now)
     trackers = list(
         Tracker.objects.filter(
             company=company,
@@ -189,6 +194,30 @@ def _cases(company: Company, now: datetime) -> dict[UUID, Case]:
         )
     )
     trackers = [one for one in trackers if one.pk not in changed]
+    return _looked_at(trackers, now)
+
+
+def _ended(company: Company, now: datetime) -> list[Suggestion]:
+    """Suggest to unpublish what was asked for a campaign whose last day is behind.
+
+    A person said so, so neither the tracker's age nor what it finds decides.
+    """
+    today = now.astimezone(shown.zone_of(company)).date()
+    trackers = (
+        Tracker.objects.filter(
+            company=company, state=TrackerState.PUBLISHED, campaign_end_date__lt=today
+        )
+        .select_related("company", "current_version")
+        .prefetch_related(filters.NAMED)
+        .order_by("published_at", "pk")
+    )
+    cases = _looked_at(list(trackers), now).values()
+    return [case.suggestion(SuggestionKind.ENDED) for case in cases]
+
+
+def _looked_at(trackers: list[Tracker], now: datetime) -> dict[UUID, Case]:
+    """Return what a month of the dearest costs and gave, the dearest first."""
+    rates = rating.rates_at(now)
     monthly = estimates.monthly_of(
         ((one, one.version_in_force) for one in trackers), now=now, rates=rates
     )

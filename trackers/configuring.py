@@ -8,7 +8,7 @@ conversation payable again.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import EllipsisType
 from typing import Any
@@ -66,6 +66,7 @@ class Settings:
     examples: tuple[str, ...] = ()
     counter_examples: tuple[str, ...] = ()
     catch_up: bool = False
+    campaign_end_date: date | None = None
     filters: frozenset[FilterValue] = frozenset()
 
 
@@ -212,6 +213,7 @@ def _apply(tracker: Tracker, settings: Settings, threshold: Decimal | EllipsisTy
         "language": settings.language,
         "counter_examples": list(settings.counter_examples),
         "catch_up": settings.catch_up,
+        "campaign_end_date": settings.campaign_end_date,
         "threshold": tracker.threshold if threshold is ... else threshold,
     }
     changed = {name for name, value in values.items() if getattr(tracker, name) != value}

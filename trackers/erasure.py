@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from credits import audit
+from credits import audit, written
 from credits.audit import Action
 from credits.models import AuditEvent, Company, Membership, User
 from credits.rating import LONG_CALL_SECONDS
@@ -69,6 +69,7 @@ def erase(
     if request.person is not None:
         with transaction.atomic():
             counts.named_by(mentions.erase(company=company, person=request.person))
+            counts.written += written.erase(company=company, person=request.person)
     for ids in batches(request.conversation_ids, BATCH_SIZE) if request.conversation_ids else [[]]:
         # Copies first: they are found by words, which must still be there if this is repeated.
         _erase_copies(request, ids, now, counts)
@@ -110,7 +111,9 @@ def forget_person(*, user: User) -> dict[str, int]:
         counts.uploads += copies.remove_uploads(company=company)
         copies.blank_history(company=company, needles=words, names=words)
         counts.trail += copies.blank_trail(company=company, needles=words, names=words)
+        counts.written += written.erase(company=company, person=person, with_common=True)
     # An address is one person's, whoever wrote it down.
+    counts.written += written.erase(company=None, person=Person(person.addresses))
     counts.trail += copies.blank_trail(
         company=None, needles=person.addresses, names=person.addresses
     )
@@ -120,6 +123,7 @@ def forget_person(*, user: User) -> dict[str, int]:
         "team members made unknown": counts.members,
         "trackers that named them": len(counts.tracker_names),
         "files uploaded and not yet imported": counts.uploads,
+        "names, notes and reasons that named them": counts.written,
         "lines of the audit trail that named them": counts.trail,
     }
 

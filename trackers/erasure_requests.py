@@ -10,6 +10,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Q, QuerySet
 
+from credits import written
 from credits.models import AuditText, Company
 from trackers import answers, brief_erasure, copies, mentions, requeuing, traces
 from trackers.batches import batches
@@ -71,6 +72,7 @@ class Counts:
     uploads: int = 0
     examples: int = 0
     trail: int = 0
+    written: int = 0
     tracker_names: tuple[str, ...] = ()
 
     @property
@@ -96,6 +98,7 @@ class Counts:
             "runs of briefs that lose what they said": self.briefs,
             "example phrases removed from trackers": self.examples,
             "trackers that name the person": len(self.tracker_names),
+            "names, notes and reasons that name the person": self.written,
             "files uploaded and not yet imported": self.uploads,
         }
 
@@ -172,6 +175,7 @@ def by_email(*, company: Company, email: str, with_mentions: bool = False) -> Re
         is_known
         or _trail_says(company, address)
         or mentions.trackers_that_name(company=company, person=person)
+        or written.count_naming(company=company, person=person)
     ):
         raise NothingToErase(NothingToErase.__doc__)
     return found
@@ -214,6 +218,7 @@ def count(request: Request) -> Counts:
     counts.uploads = ImportFile.objects.filter(company=request.company).count()
     if request.person is not None:
         counts.named_by(mentions.trackers_that_name(company=request.company, person=request.person))
+        counts.written = written.count_naming(company=request.company, person=request.person)
     examples: set[str] = set()
     for ids in batches(request.conversation_ids, BATCH_SIZE):
         rows = Conversation.objects.filter(pk__in=ids, erased_at=None)

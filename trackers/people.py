@@ -15,15 +15,16 @@ from trackers.models import Contact, CustomerAccount, Deal, Team, TeamMember
 class Directory:
     """The teams, members, contacts, accounts and deals of one company, as conversations name them.
 
-    Members are known by e-mail address, never by name; the first mention sets a member's team
-    and an account's type. A deal's stage is that of its newest
-    conversation.
+    Members are known by e-mail address, never by name. Who took part on the company's side is one;
+    the first conversation that a member owns sets the team, the first mention an account's type.
+    A deal's stage is that of its newest conversation.
     """
 
     def __init__(self, company: Company) -> None:
         self.company = company
         self._teams: dict[str, UUID] = {}
         self._members: dict[str, UUID] = {}
+        self._without_team: set[str] = set()
         self._accounts: dict[str, UUID] = {}
         self._deals: dict[tuple[str, str], Deal] = {}
         self._contacts: dict[str, Contact] = {}
@@ -70,23 +71,42 @@ class Directory:
         self._teams |= {team.name: team.pk for team in found}
 
     def _learn_members(self, records: list[ConversationRecord]) -> None:
-        teams = {record.owner: record.team for record in records if record.owner}
-        owners = teams.keys() - self._members.keys()
-        TeamMember.objects.bulk_create(
-            [
-                TeamMember(company=self.company, email=email, team_id=self.team_id(teams[email]))
-                for email in sorted(owners)
-            ],
-            ignore_conflicts=True,
-        )
-        emails = owners | {
+        """Make everybody of the company's side who has an address, and the team of who owns."""
+        teams: dict[str, str] = {}
+        for record in records:
+            if record.owner and record.team:
+                teams.setdefault(record.owner, record.team)
+        owners = {record.owner for record in records if record.owner}
+        took_part = {
             person.email
             for record in records
             for person in record.participants
             if person.email and person.role == "internal"
         }
-        found = TeamMember.objects.filter(company=self.company, email__in=emails)
-        self._members |= {member.email: member.pk for member in found}
+        new = (owners | took_part) - self._members.keys()
+        TeamMember.objects.bulk_create(
+            [
+                TeamMember(
+                    company=self.company, email=email, team_id=self.team_id(teams.get(email))
+                )
+                for email in sorted(new)
+            ],
+            ignore_conflicts=True,
+        )
+        for member in TeamMember.objects.filter(company=self.company, email__in=new):
+            self._members[member.email] = member.pk
+            if member.team_id is None:
+                self._without_team.add(member.email)
+        self._join_teams({email: teams[email] for email in self._without_team & teams.keys()})
+
+    def _join_teams(self, teams: dict[str, str]) -> None:
+        """Give those a team who own for the first time; a team that somebody has stays."""
+        for name in sorted(set(teams.values())):
+            emails = [email for email, team in teams.items() if team == name]
+            TeamMember.objects.filter(company=self.company, email__in=emails, team=None).update(
+                team=self._teams[name]
+            )
+        self._without_team -= teams.keys()
 
     def _learn_accounts(self, records: list[ConversationRecord]) -> None:
         types = {record.account.name: record.account.type for record in records if record.account}

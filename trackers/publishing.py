@@ -10,14 +10,15 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from credits import audit, balances
+from credits import audit, balances, rating
 from credits.amounts import ZERO
 from credits.audit import Action, Actor
 from credits.models import User
-from trackers import backfills, briefs, filters, locks, requeuing
+from trackers import backfills, briefs, estimates, filters, locks, requeuing
 from trackers.backfills import Plan
 from trackers.models import (
     Brief,
+    Conversation,
     Scan,
     Tracker,
     TrackerState,
@@ -92,6 +93,8 @@ def publish(
     """
     # Read before the transaction: settling holds the pool, and the list may be long.
     available = ZERO if history is None else _available(tracker_id)
+    # Of the tracker at ``edit_number``: of another one nothing is published.
+    month_estimate = _month_estimate(tracker_id, now)
     with transaction.atomic():
         locks.keep_open(company_of(tracker_id))
         tracker = lock(tracker_id, edit_number)
@@ -103,13 +106,12 @@ def publish(
             raise NotPublishable("A tracker needs a question before it can be published.")
         refuse_filters_that_match_nothing(tracker)
         before = {}
-        if tracker.state == TrackerState.PUBLISHED and tracker.current_version is not None:
-            in_force = tracker.current_version
-            before = {"version": in_force.number, "question": in_force.question}
+        if tracker.state == TrackerState.PUBLISHED:
+            before = _for_the_trail(tracker.version_in_force)
         if draft is not None:
             backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=REASON_REPLACED)
-            draft.published_at = now
-            draft.save(update_fields=["published_at"])
+            draft.published_at, draft.month_estimate = now, month_estimate
+            draft.save(update_fields=["published_at", "month_estimate"])
             tracker.current_version = draft
         tracker.state = TrackerState.PUBLISHED
         tracker.first_published_at = tracker.first_published_at or now
@@ -122,7 +124,7 @@ def publish(
             company=tracker.company_id,
             subject=tracker,
             before=before,
-            after={"version": version.number, "question": version.question},
+            after=_for_the_trail(version),
         )
         if draft is not None:
             requeuing.retire(
@@ -230,6 +232,28 @@ def company_of(tracker_id: UUID) -> int:
 def _available(tracker_id: UUID) -> Decimal:
     company = Tracker.objects.select_related("company").get(pk=tracker_id).company
     return balances.now(company=company).available
+
+
+def _month_estimate(tracker_id: UUID, now: datetime) -> Decimal | None:
+    """Return what a month of the next version costs at the pace of the last 30 days.
+
+    None where the company's conversations do not reach back so far, so that nothing is to be
+    expected of the figure; and where there is nothing to publish.
+    """
+    tracker = Tracker.objects.select_related("current_version").get(pk=tracker_id)
+    version = next_version(tracker)
+    earlier = Conversation.objects.filter(
+        company=tracker.company_id, started_at__lte=now - estimates.MONTH
+    )
+    if version is None or not earlier.exists():
+        return None
+    return estimates.monthly(
+        tracker=tracker, version=version, now=now, rates=rating.rates_at(now)
+    ).credits
+
+
+def _for_the_trail(version: TrackerVersion) -> dict[str, object]:
+    return {"version": version.number, "question": version.question}
 
 
 def _who_changed(tracker: Tracker) -> str:

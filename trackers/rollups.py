@@ -12,13 +12,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum, TextChoices, UUIDField, Value
+from django.db.models import Count, F, Max, Q, QuerySet, Sum, TextChoices, UUIDField, Value
 
-from credits import rating
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
-from trackers import estimates, filters
-from trackers.models import Conversation, Review, Scan, ScanState, Tracker, TrackerState, Verdict
+from trackers import estimates
+from trackers.models import Review, Scan, ScanState, Tracker, TrackerState, Verdict
 
 
 class By(TextChoices):
@@ -81,6 +80,19 @@ class Judgement:
     wrong: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class FirstMonth:
+    """The first 30 days of a version: the credits that were estimated, above 0, and charged."""
+
+    estimate: Decimal
+    actual: Decimal
+
+    @property
+    def accuracy(self) -> Decimal:
+        """Return actual ÷ estimate."""
+        return (self.actual / self.estimate).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
 def lines(
     *, company: Company, by: By, since: datetime | None, tracker_id: UUID | None = None
 ) -> QuerySet[Any, Any]:
@@ -123,46 +135,37 @@ def judgements(*, company: Company, trackers: Iterable[UUID]) -> dict[UUID, Judg
     return {row["tracker"]: Judgement(row["right"], row["wrong"]) for row in rows}
 
 
-def accuracy(*, company: Company, trackers: Iterable[UUID], now: datetime) -> dict[UUID, Decimal]:
-    """Return actual ÷ estimate of each tracker's first month of its version, by tracker.
+def first_months(
+    *, company: Company, trackers: Iterable[UUID], now: datetime
+) -> dict[UUID, FirstMonth]:
+    """Return what each tracker's version was said to cost in its first month, and did cost.
 
-    The estimate is that of the publish page: the 30 days before, by the rates then. Left out are
-    trackers whose version is younger than a month, whose estimate was 0 or from less than a month
-    of conversations, or whose filters were changed since, because it was made for others.
+    Both as they were written down then, so that neither moves with what is imported or erased
+    later. Left out are trackers whose version is younger than a month, of which nothing was said
+    or 0, or whose filters were changed since, because it was said of others.
     """
-    first = Conversation.objects.filter(company=company).aggregate(at=Min("started_at"))["at"]
     chosen = (
         Tracker.objects.filter(
             company=company,
             pk__in=list(trackers),
             state=TrackerState.PUBLISHED,
             current_version__published_at__lte=now - estimates.MONTH,
+            current_version__month_estimate__gt=ZERO,
         )
         .exclude(narrowings__made_at__gte=F("current_version__published_at"))
         .select_related("current_version")
-        .prefetch_related(filters.NAMED)
     )
-    found = {}
-    actual = _first_month(list(chosen))
-    for tracker in chosen:
-        version = tracker.version_in_force
-        published_at = version.published_at
-        assert published_at is not None  # It is in force.
-        if first is None or first > published_at - estimates.MONTH:
-            continue
-        estimate = estimates.monthly(
-            tracker=tracker,
-            version=version,
-            now=published_at,
-            rates=rating.rates_at(published_at),
-        )
-        if estimate.credits:
-            ratio = actual.get(tracker.pk, ZERO) / estimate.credits
-            found[tracker.pk] = ratio.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-    return found
+    found = list(chosen)
+    charged = _charged(found)
+    months = {}
+    for tracker in found:
+        estimate = tracker.version_in_force.month_estimate
+        assert estimate is not None  # It was asked for above.
+        months[tracker.pk] = FirstMonth(estimate, charged.get(tracker.pk, ZERO))
+    return months
 
 
-def _first_month(trackers: list[Tracker]) -> dict[UUID, Decimal]:
+def _charged(trackers: list[Tracker]) -> dict[UUID, Decimal]:
     """Return what each version was charged for the conversations of its first month."""
     queries = []
     for tracker in trackers:

@@ -90,13 +90,15 @@ class Queue:
 class Selection:
     """What a decision is about, in figures: conversations by kind, and their price in credits.
 
-    ``digest`` stands for the very conversations: others of the same figures are not the same.
+    A conversation counts once for each of the ``trackers`` that is to read it. ``digest`` stands
+    for the very readings: others of the same figures are not the same.
     """
 
     calls: int = 0
     emails: int = 0
     credits: Decimal = ZERO
     digest: str = ""
+    trackers: int = 1
 
     @property
     def count(self) -> int:
@@ -138,6 +140,23 @@ def queues(*, company: Company) -> list[Queue]:
         )
         for row in rows
     ]
+
+
+def conversations(*, company: Company) -> Selection:
+    """Count the conversations that wait, each once, however many trackers wait for it.
+
+    The price is that of all their readings.
+    """
+    of_kind = {
+        "calls": Q(conversation__kind=ConversationKind.CALL),
+        "emails": Q(conversation__kind=ConversationKind.EMAIL),
+    }
+    counts = {
+        name: Count("conversation", filter=kind, distinct=True) for name, kind in of_kind.items()
+    }
+    return Selection(
+        **_waiting(company, ()).aggregate(**counts, credits=Sum("price", default=ZERO))
+    )
 
 
 def badge(request: HttpRequest) -> int:
@@ -282,6 +301,7 @@ def _summed(rows: Collection[Row]) -> Selection:
         emails=len(rows) - calls,
         credits=sum((row.price for row in rows), ZERO),
         digest=digest.hexdigest()[:16],
+        trackers=len({row.tracker_id for row in rows}),
     )
 
 

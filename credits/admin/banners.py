@@ -125,7 +125,7 @@ def at_zero(found: Overview, *, is_vendor: bool) -> Banner | None:
     if found.waiting:
         status, level = "waiting", "warning" if found.available else "critical"
         text = (
-            f"{_conversations(found.waiting.calls, found.waiting.emails)} "
+            f"{found.waiting.in_words} "
             f"{'waits' if found.waiting.count == 1 else 'wait'} for credits: "
             f"{grouped(found.waiting.credits)} are needed and {grouped(found.available)} are "
             "available. Nothing is lost, and results you already have stay visible and free."
@@ -164,10 +164,3 @@ def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:
         first = min(found.scheduled, key=lambda one: one.grant.effective_at).grant
         return f"{grouped(first.amount)} more are scheduled, see below."
     return "Grant credits to go on." if is_vendor else "Ask your provider for credits."
-
-
-def _conversations(calls: int, emails: int) -> str:
-    parts = [(calls, "call"), (emails, "e-mail")]
-    return " and ".join(
-        f"{count:,} {name}{'' if count == 1 else 's'}" for count, name in parts if count
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -137,6 +137,7 @@ def test_a_question_put_back_drops_the_draft(acme, alice):
         {"examples": ("Too dear.",)},
         {"counter_examples": ("A good price.",)},
         {"catch_up": True},
+        {"campaign_end_date": date(2027, 6, 30)},
     ],
 )
 def test_settings_take_effect_at_once_and_make_no_version(acme, alice, change):

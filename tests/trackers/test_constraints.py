@@ -139,6 +139,8 @@ def test_a_version_has_a_question_and_a_number(acme):
     version = conversations.tracker(acme).versions.get()
 
     assert update_refused_by(version, question="") == "version_has_a_question"
+    said = {"month_estimate": 2}
+    assert update_refused_by(version, **said) == "version_is_estimated_when_it_is_published"
     assert update_refused_by(version, side="EVERYBODY") == "version_side_and_answer_type_are_known"
     assert copy_refused_by(version, id=new_id(), number=2) == "tracker_has_one_draft_version"
     assert (

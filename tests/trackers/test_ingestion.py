@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 
@@ -160,6 +161,67 @@ def test_members_are_known_by_e_mail_address_whatever_its_case_and_never_by_name
     linked = Participant.objects.filter(team_member=member)
     assert member.email == "rep@acme.example"
     assert [person.external_id for person in linked] == ["r"]
+
+
+def guest(email: str = "pat@acme.example", role: str = "internal") -> dict[str, str]:
+    return {"id": "p", "name": "Pat", "email": email, "role": role}
+
+
+def attended(external_id: str, *guests, **changes):
+    """A call of Rita's at which others took part as well."""
+    usual = json.loads(record(external_id).model_dump_json())["participants"]
+    return record(external_id, participants=[*usual, *guests], **changes)
+
+
+def teams(company) -> dict[str, str | None]:
+    rows = TeamMember.objects.filter(company=company).values_list("email", "team__name")
+    return dict(rows)
+
+
+def test_who_takes_part_on_our_side_is_a_member_before_they_own_a_conversation(acme):
+    nameless = {"id": "n", "name": "Nobody", "role": "internal"}
+    theirs = guest("carla@globex.example", role="external") | {"id": "q"}
+
+    conversations.ingest(acme, attended("call-1", guest("Pat@Acme.example"), nameless, theirs))
+
+    assert teams(acme) == {"rep@acme.example": "EMEA Sales", "pat@acme.example": None}
+    pat = TeamMember.objects.get(email="pat@acme.example")
+    assert [one.external_id for one in pat.participations.all()] == ["p"]
+
+
+def test_a_member_s_team_is_that_of_the_first_conversation_they_own(acme, now):
+    conversations.ingest(acme, attended("call-1", guest()))
+    first = record("call-3", owner="pat@acme.example", team="Support", started_at=now)
+    later = record("call-4", owner="pat@acme.example", team="Sales", started_at=now)
+    teamless = record("call-2", owner="pat@acme.example", team=None)
+
+    conversations.ingest(acme, teamless)
+    assert teams(acme)["pat@acme.example"] is None
+    conversations.ingest(acme, first)
+    conversations.ingest(acme, later)
+
+    assert teams(acme) == {"rep@acme.example": "EMEA Sales", "pat@acme.example": "Support"}
+
+
+def test_of_one_import_the_earliest_owned_conversation_says_the_team(acme, now):
+    pat = {"owner": "pat@acme.example"}
+    conversations.ingest(
+        acme,
+        record("later", team="Sales", started_at=now, **pat),
+        record("first", team="Support", started_at=now - timedelta(days=2), **pat),
+        attended("guest", guest(), started_at=now - timedelta(days=3)),
+    )
+
+    assert teams(acme)["pat@acme.example"] == "Support"
+
+
+def test_the_same_address_in_two_companies_is_two_members(acme):
+    globex = people.company("Globex")
+    conversations.ingest(acme, attended("call-1", guest()))
+    conversations.ingest(globex, record("call-1", owner="pat@acme.example", team="Support"))
+
+    assert teams(acme)["pat@acme.example"] is None
+    assert teams(globex)["pat@acme.example"] == "Support"
 
 
 @pytest.mark.parametrize(

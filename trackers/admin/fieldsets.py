@@ -74,4 +74,5 @@ def of_kind(kind: str) -> tuple[tuple[str, dict[str, Any]], ...]:
         found.append(("Examples", examples))
     if kind == TrackerKind.QUESTION:
         found.append(("When credits run out", {"fields": ("catch_up",)}))
+        found.append(("Campaign", {"fields": ("campaign_end_date",)}))
     return tuple(found)

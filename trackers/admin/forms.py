@@ -46,7 +46,7 @@ FILTER_FIELDS = {
 KIND_FIELDS: dict[str, tuple[str, ...]] = {
     TrackerKind.QUESTION: (
         *("phrase", "subject", "question", "details", "answer_type", "choices", "side"),
-        *("examples", "counter_examples", "catch_up"),
+        *("examples", "counter_examples", "catch_up", "campaign_end_date"),
     ),
     TrackerKind.KEYWORD: ("terms", "related_forms", "side"),
     TrackerKind.PRETRAINED: ("pretrained", "examples", "counter_examples"),
@@ -186,9 +186,16 @@ class TrackerForm(forms.ModelForm[Tracker]):
 
     class Meta:
         model = Tracker
-        fields = ("name", "description", "include_calls", "include_emails", "catch_up")
+        fields = (
+            *("name", "description", "include_calls", "include_emails"),
+            *("catch_up", "campaign_end_date"),
+        )
         widgets: ClassVar = {
             "description": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "campaign_end_date": forms.DateInput(
+                format="%Y-%m-%d",
+                attrs={"type": "date", "class": " ".join(widgets.INPUT_CLASSES)},
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -233,6 +240,7 @@ class TrackerForm(forms.ModelForm[Tracker]):
             examples=data.get("examples", ()),
             counter_examples=data.get("counter_examples", ()),
             catch_up=data.get("catch_up", self.instance.catch_up),
+            campaign_end_date=data.get("campaign_end_date", self.instance.campaign_end_date),
             filters=frozenset(
                 FilterValue(field, value if isinstance(value, str) else value.pk, is_excluded)
                 for field, names in FILTER_FIELDS.items()

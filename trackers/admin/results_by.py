@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,7 +22,7 @@ from credits.models import Company
 from trackers import rollups
 from trackers.admin import reading
 from trackers.models import Tracker, Verdict
-from trackers.rollups import By, Judgement, Line
+from trackers.rollups import By, FirstMonth, Judgement, Line
 
 PAGES = {
     "conversation": (By.CONVERSATION, "By conversation"),
@@ -61,7 +60,7 @@ class Row:
     verdict: SafeString
     newest: str
     judged: Judgement | None
-    accuracy: Decimal | None
+    month: FirstMonth | None
 
 
 def tabs(current: str) -> list[Choice]:
@@ -119,11 +118,11 @@ def page(model_admin: Any, request: HttpRequest, what: str) -> HttpResponse:
 def _rows(company: Company, by: By, here: Page[Any], now: datetime) -> list[Row]:
     lines = [rollups.line(row) for row in here.object_list]
     judged: dict[UUID, Judgement] = {}
-    accuracy: dict[UUID, Decimal] = {}
+    months: dict[UUID, FirstMonth] = {}
     if by == By.TRACKER:
         refs = [line.ref for line in lines]
         judged = rollups.judgements(company=company, trackers=refs)
-        accuracy = rollups.accuracy(company=company, trackers=refs, now=now)
+        months = rollups.first_months(company=company, trackers=refs, now=now)
     results = reverse("admin:trackers_scan_changelist")
     return [
         Row(
@@ -134,7 +133,7 @@ def _rows(company: Company, by: By, here: Page[Any], now: datetime) -> list[Row]
             ),
             newest=shown.first_day(line.newest_at, company),
             judged=judged.get(line.ref),
-            accuracy=accuracy.get(line.ref),
+            month=months.get(line.ref),
         )
         for line in lines
     ]

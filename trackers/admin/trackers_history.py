@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ SHOWN = (
     "counter_examples",
     "threshold",
     "catch_up",
+    "campaign_end_date",
 )
 
 
@@ -123,6 +125,8 @@ def _label(name: str) -> str:
 def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, date):
+        return shown.day(value)
     if isinstance(value, list):
         return "; ".join(value) or "none"
     return "none" if value in (None, "") else str(value)

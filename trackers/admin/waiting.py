@@ -43,12 +43,18 @@ def waiting_page(request: HttpRequest) -> HttpResponse:
     company = scope.company
     balance = balances.now(company=company)
     queues = waiting.queues(company=company)
+    whole = _summed(queues)
+    # What one tracker waits for is that many conversations anyway.
+    each = waiting.conversations(company=company) if len(queues) > 1 else None
     context = {
         **admin.site.each_context(request),
         "title": f"Waiting for credits — {company}",
         "company": company,
         "queues": queues,
-        "all": _summed(queues),
+        "all": whole,
+        "in_words": _conversations(whole),
+        "conversations": each,
+        "conversations_in_words": each and _conversations(each),
         "available": balance.available,
         "as_of": balance.instant,
         "backfills": _halted(company),
@@ -191,6 +197,7 @@ class Decide(acting.Act):
             whole.calls - picked.calls,
             whole.emails - picked.emails,
             whole.credits - picked.credits,
+            trackers=whole.trackers,
         )
         facts: list[tuple[str, Any]] = [
             ("Choice", decision.choice.label),
@@ -230,6 +237,7 @@ def _summed(queues: list[Queue]) -> Selection:
         calls=sum(queue.calls for queue in queues),
         emails=sum(queue.emails for queue in queues),
         credits=sum((queue.credits for queue in queues), ZERO),
+        trackers=len(queues),
     )
 
 
@@ -244,14 +252,14 @@ def _figures(what: Selection, metric: str) -> str:
     )
 
 
-def _conversations(what: Selection | Queue) -> str:
-    """Say how many calls and e-mails; “nothing” for none."""
-    parts = ((what.calls, "call"), (what.emails, "e-mail"))
-    return " and ".join(shown.counted(count, one) for count, one in parts if count) or "nothing"
+def _conversations(what: Selection) -> str:
+    """Say how many calls and e-mails, or readings of them; “nothing” for none."""
+    return shown.to_read(what.calls, what.emails, readers=what.trackers)
 
 
 def _in_words(queue: Queue) -> str:
-    return f"{queue.name}: {_conversations(queue)}, {approximate(queue.credits)} credits"
+    what = shown.to_read(queue.calls, queue.emails, readers=1)
+    return f"{queue.name}: {what}, {approximate(queue.credits)} credits"
 
 
 def _halted(company: Company) -> list[dict[str, Any]]:

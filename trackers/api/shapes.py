@@ -13,6 +13,7 @@ from credits.api.fields import (
     AmountField,
     CodeField,
     CountField,
+    DayField,
     FlagField,
     IdField,
     InstantField,
@@ -61,6 +62,7 @@ EXAMPLE = {
     "include_emails": False,
     "language": "",
     "catch_up": False,
+    "campaign_end_date": None,
     "examples": ["That is too expensive."],
     "counter_examples": [],
     "filters": [
@@ -114,6 +116,12 @@ class ChangeInput(serializers.Serializer[Any]):
     )
     catch_up = FlagField(
         required=False, help_text="When credits come, read what waited without asking."
+    )
+    campaign_end_date = DayField(
+        required=False,
+        allow_null=True,
+        help_text="The last day the answers are wanted; after it, switching the tracker off is "
+        "suggested. Nothing stops by itself.",
     )
     examples = TextsField(required=False, help_text="Phrases that should be found.")
     counter_examples = TextsField(required=False, help_text="Similar ones that should not.")
@@ -216,6 +224,7 @@ class TrackerOutput(serializers.Serializer[Any]):
     include_emails = serializers.BooleanField()
     language = serializers.CharField(help_text="Empty: any.")
     catch_up = serializers.BooleanField()
+    campaign_end_date = DayField(allow_null=True)
     examples = TextsField()
     counter_examples = TextsField()
     filters = FilterOutput(many=True)

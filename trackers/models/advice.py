@@ -17,6 +17,7 @@ from trackers.models.trackers import FilterField, Tracker
 
 class SuggestionKind(models.TextChoices):
     NO_RESULTS = "NO_RESULTS", "No results"
+    ENDED = "ENDED", "Campaign has ended"
     DUPLICATE = "DUPLICATE", "Same as another tracker"
     FEW_RESULTS = "FEW_RESULTS", "Few results"
     EMAILS = "EMAILS", "E-mails without results"

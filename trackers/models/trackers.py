@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
+from credits.amounts import AmountField
 from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
 from trackers.models.people import Team, TeamMember
@@ -60,7 +61,8 @@ class Tracker(models.Model):
 
     ``language`` is a code of two or three letters, empty for any. ``edit_number`` counts saved
     changes, so that a form opened before somebody else's change is refused.
-    ``first_published_at`` divides new conversations from history.
+    ``first_published_at`` divides new conversations from history. ``campaign_end_date`` is a day
+    in the company's zone, the last on which the answers are wanted; null without a campaign.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -88,6 +90,13 @@ class Tracker(models.Model):
         "catch up by itself",
         default=False,
         help_text="When credits come, read what waited for them without asking.",
+    )
+    campaign_end_date = models.DateField(
+        "campaign's last day",
+        null=True,
+        blank=True,
+        help_text="For what is asked only as long as a campaign runs. After that day the product "
+        "suggests to unpublish the tracker; nothing stops by itself.",
     )
     current_version = TenantKey(
         "trackers.TrackerVersion", null=True, editable=False, related_name="+"
@@ -159,7 +168,9 @@ class TrackerVersion(models.Model):
 
     Unpublished it is the tracker's draft and may change; published it never changes again, and
     a conversation's text is charged at most once for it. ``calibration`` holds the analyzer's
-    corpus statistics; null until the next batch computes them.
+    corpus statistics; null until the next batch computes them. ``month_estimate`` is what a month
+    of it was said to cost, in credits, when it was published; null where the conversations of
+    the company did not reach a month back then, and of versions older than this field.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -184,6 +195,7 @@ class TrackerVersion(models.Model):
     related_forms = models.BooleanField("other forms of a word", default=False)
     pretrained = models.CharField(max_length=40, blank=True)
     calibration = models.JSONField(null=True, editable=False)
+    month_estimate = AmountField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, editable=False)
 
@@ -199,6 +211,11 @@ class TrackerVersion(models.Model):
                 name="tracker_has_one_draft_version",
             ),
             models.CheckConstraint(condition=~Q(question=""), name="version_has_a_question"),
+            models.CheckConstraint(
+                condition=Q(month_estimate=None)
+                | Q(month_estimate__gte=0, published_at__isnull=False),
+                name="version_is_estimated_when_it_is_published",
+            ),
             models.CheckConstraint(
                 condition=Q(side__in=Side.values, answer_type__in=AnswerType.values),
                 name="version_side_and_answer_type_are_known",

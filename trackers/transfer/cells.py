@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -84,6 +85,17 @@ def fraction(name: str, value: Any) -> Decimal | None:
     if not re.fullmatch(r"(?:0(?:\.[0-9]{1,6})?|1(?:\.0{1,6})?)", said):
         raise BadCell(f"“{name}” is no number from 0 to 1 with at most six places")
     return Decimal(said)
+
+
+def day(name: str, value: Any) -> date | None:
+    """Return a day such as 2027-06-30; None of an empty cell."""
+    said = text(name, value.isoformat() if isinstance(value, date) else value)
+    if not said:
+        return None
+    try:
+        return datetime.strptime(said, "%Y-%m-%d").date()  # noqa: DTZ007 a day has no zone
+    except ValueError as error:
+        raise BadCell(f"“{name}” is no day such as 2027-06-30") from error
 
 
 def several(name: str, value: Any) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from types import EllipsisType
 from typing import Any, ClassVar
@@ -41,6 +41,7 @@ SETTINGS: dict[str, tuple[str, Reader]] = {
     "examples": ("examples", cells.several),
     "counter_examples": ("counter_examples", cells.several),
     "catch_up": ("catch_up", cells.truth),
+    "campaign_end_date": ("campaign_end_date", cells.day),
 }
 QUESTION: dict[str, Reader] = {
     "question": cells.text,
@@ -207,6 +208,7 @@ def row_of(tracker: Tracker) -> dict[str, Any]:
     row |= {
         column: _plain(getattr(settings, attribute)) for column, (attribute, _) in SETTINGS.items()
     }
+    row["campaign_end_date"] = _day(settings.campaign_end_date)
     # Empty, not absent: read in again, it says that nothing was learned.
     row["threshold"] = "" if tracker.threshold is None else str(tracker.threshold)
     for pair in cells.FILTER_COLUMNS.values():
@@ -261,6 +263,10 @@ def _says(name: str, value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _day(value: date | None) -> str:
+    return "" if value is None else value.isoformat()
 
 
 def _what(before: Tracker | None, saved: Tracker, *, is_asked_anew: bool) -> str:

@@ -25,6 +25,24 @@ from credits.models import Company
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TELL_EVERY = 100  # Conversations.
+# Whom the link is for, the first that is there.
+ROLES = {
+    "tech_admin": "tech admin",
+    "business_admin": "business admin",
+    "viewer": "viewer",
+    "vendor_staff": "vendor staff, sees all companies",
+    "second_vendor_staff": "vendor staff, to approve what the first asks for",
+    "vendor_auditor": "vendor auditor, changes nothing",
+}
+OF = dict.fromkeys(("tech_admin", "business_admin", "viewer"), " of {}")
+MISSING = (
+    "Not there, since an earlier version made this data or somebody removed them: {}.\n"
+    "“manage.py demo --reset” removes the data and makes all of it anew."
+)
+NOBODY = (
+    "Nobody of the demo can sign in any more; “manage.py demo --reset” removes its data and makes "
+    "it anew. Nothing was changed."
+)
 STOPPED = "\nStopped. The data is kept; start again with the same command."
 
 
@@ -118,6 +136,8 @@ class Command(BaseCommand):
         self._say("Migrating the database …")
         _migrate()
         if company := Company.objects.filter(slug=seeding.FIRST).first():
+            if not seeding.logins_there():
+                raise CommandError(NOBODY)
             self._say("Keeping the data of the last start.")
             return company
         return seeding.seed(now=timezone.now(), on_progress=self._seeded, plan=self.plan)
@@ -133,22 +153,23 @@ class Command(BaseCommand):
             self._say(f"Seeding two companies: {count:,} of {total:,} conversations")
 
     def _welcome(self, company: Company, port: int) -> None:
-        people = seeding.logins()
-        link = sign_in.new_link(user=people.tech_admin, now=timezone.now())
+        people = seeding.logins_there()
+        role = next(role for role in ROLES if role in people)
+        link = sign_in.new_link(user=people[role], now=timezone.now())
         address = f"http://127.0.0.1:{port}"
+        rows = [
+            f"  {people[one].email:<32}{words}\n" for one, words in ROLES.items() if one in people
+        ]
+        missing = [words for one, words in ROLES.items() if one not in people]
         self._say(
             f"\nReady: {address}/\n\n"
-            f"Sign in as {people.tech_admin.name}, tech admin of {company.name} "
+            f"Sign in as {people[role].name}, {ROLES[role]}{OF.get(role, '').format(company)} "
             "(once, within 15 minutes):\n"
             f"  {address}{link}\n\n"
             f"Or with a password, which is {seeding.PASSWORD} for all of them:\n"
-            f"  {people.tech_admin.email:<32}tech admin\n"
-            f"  {people.business_admin.email:<32}business admin\n"
-            f"  {people.viewer.email:<32}viewer\n"
-            f"  {people.vendor.email:<32}vendor staff, sees all companies\n"
-            f"  {people.second_vendor.email:<32}vendor staff, to approve what the first asks for\n"
-            f"  {people.auditor.email:<32}vendor auditor, changes nothing\n\n"
-            "Ctrl-C ends everything; the data is kept."
+            f"{''.join(rows)}\n"
+            + (f"{MISSING.format('; '.join(missing))}\n\n" if missing else "")
+            + "Ctrl-C ends everything; the data is kept."
         )
 
     def _say(self, line: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -17,7 +19,7 @@ from tests.trackers.admin.conftest import (
     scanned,
     signed_in,
 )
-from trackers import reviewing, scanning
+from trackers import configuring, publishing, reviewing, scanning
 from trackers.models import CustomerAccount, Scan
 
 LIST = reverse("admin:trackers_scan_changelist")
@@ -106,11 +108,11 @@ def test_adding_up_takes_as_many_queries_for_many_as_for_few(world, tracker):
     assert {what: queries(what) for what in few} == few
 
 
-def test_a_version_s_first_month_is_put_against_its_estimate(world):
-    """Four calls of 0.5 in the month before publishing, three in the month after: 1.5 ÷ 2.0."""
+@pytest.fixture
+def month(world):
+    """Four calls of 0.5 in the month before publishing, three in the month after."""
     people.credits_for(world.acme, "10")
-    now = timezone.now()
-    at = now - timedelta(days=40)
+    at = timezone.now() - timedelta(days=40)
     conversations.ingest(
         world.acme,
         *(call(f"before-{n}", started_at=at - timedelta(days=1 + n)) for n in range(4)),
@@ -128,7 +130,59 @@ def test_a_version_s_first_month_is_put_against_its_estimate(world):
         version_id=tracker.current_version_id, backfill_id=None, clock=lambda: scanned_at
     )
     assert Scan.objects.filter(state="DONE").count() == 3
+    return tracker
+
+
+def first_month(world) -> tuple[str, str, str]:
+    page = pages.read(signed_in(world.vic).get(by("tracker")))
+    return page.figure("estimate"), page.figure("actual"), page.figure("actual-by-estimate")
+
+
+def test_a_version_s_first_month_is_put_against_its_estimate(world, month):
+    assert month.version_in_force.month_estimate == 2
+    assert first_month(world) == ("2.0", "1.5", "0.75")
+
+
+def test_what_was_said_of_a_month_does_not_move_with_what_arrives_later(world, month):
+    """The estimate is of the four calls that were there, whatever is imported of that time."""
+    at = month.version_in_force.published_at
+    late = (call(f"late-{n}", started_at=at - timedelta(days=2 + n)) for n in range(6))
+    conversations.ingest(world.acme, *late)
+
+    assert first_month(world) == ("2.0", "1.5", "0.75")
+
+
+def test_nothing_is_put_against_an_estimate_from_less_than_a_month(world):
+    at = timezone.now() - timedelta(days=40)
+    conversations.ingest(world.acme, call("before", started_at=at - timedelta(days=29)), now=at)
+    tracker = conversations.published(world.acme, world.alice, now=at)
+    conversations.ingest(world.acme, call("later", started_at=at - timedelta(days=31)))
 
     page = pages.read(signed_in(world.vic).get(by("tracker")))
 
-    assert page.figure("actual-by-estimate") == "0.75"
+    assert tracker.version_in_force.month_estimate is None
+    assert page.all(data_metric="actual-by-estimate") == []
+
+
+def test_another_version_is_estimated_anew(world, month):
+    configuring.save(
+        company=world.acme,
+        tracker_id=month.pk,
+        edit_number=month.edit_number,
+        settings=configuring.settings_of(month),
+        question=configuring.Question(question="Did they object to the price?", side="ANY"),
+        by=world.alice,
+        now=timezone.now(),
+    )
+    month.refresh_from_db()
+    publishing.publish(
+        tracker_id=month.pk,
+        edit_number=month.edit_number,
+        by=world.alice,
+        now=timezone.now() - timedelta(days=6),
+    )
+
+    estimates = month.versions.order_by("number").values_list("month_estimate", flat=True)
+
+    # Of the 30 days that ended six days ago: the three calls after the first publication.
+    assert list(estimates) == [2, Decimal("1.5")]

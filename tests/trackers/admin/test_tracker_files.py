@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import date
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -26,8 +27,8 @@ IMPORT = reverse("admin:trackers_tracker_import")
 EXPORT = reverse("admin:trackers_tracker_export")
 HEADER = (
     "name,kind,question,details,answer_type,choices,side,part,part_minutes,terms,related_forms,"
-    "pretrained,description,calls,emails,language,examples,counter_examples,catch_up,threshold,"
-    "teams,teams_excluded,users,users_excluded,account_types,account_types_excluded,deal_stages,"
+    "pretrained,description,calls,emails,language,examples,counter_examples,catch_up,campaign_end_date,"
+    "threshold,teams,teams_excluded,users,users_excluded,account_types,account_types_excluded,deal_stages,"
     "deal_stages_excluded"
 )
 
@@ -73,6 +74,7 @@ def full(world):
         examples=("Too dear.", "@SUM(A1)", "two\nlines"),
         counter_examples=("Fine.",),
         catch_up=False,
+        campaign_end_date=date(2027, 6, 30),
         filters=frozenset(
             {
                 FilterValue(FilterField.TEAM, team.pk),
@@ -117,6 +119,8 @@ def test_a_file_has_its_columns_and_nothing_that_a_spreadsheet_runs(alice, full)
     assert (asked["kind"], asked["part"], asked["part_minutes"]) == ("QUESTION", "FIRST", "10")
     assert (asked["teams"], asked["users"]) == ('["EMEA Sales"]', '["rep@acme.example"]')
     assert (asked["calls"], asked["emails"], asked["catch_up"]) == ("yes", "yes", "no")
+    ends = (asked["campaign_end_date"], by_name["Words"]["campaign_end_date"])
+    assert ends == ("2027-06-30", "")
     assert by_name["Words"]["terms"] == '["Preis", "C++"]'
     assert (by_name["Words"]["question"], by_name["Words"]["language"]) == ("", "de")
     assert (by_name["Ours"]["pretrained"], by_name["Ours"]["side"]) == ("budget", "CUSTOMER")
@@ -148,11 +152,8 @@ def test_what_was_exported_changes_nothing_here_and_makes_the_same_elsewhere(
         )
         assert theirs.state == "DRAFT"
         assert theirs.kind == ours.kind
-        assert (theirs.examples, theirs.language, theirs.catch_up) == (
-            ours.examples,
-            ours.language,
-            ours.catch_up,
-        )
+        for name in ("examples", "language", "catch_up", "campaign_end_date"):
+            assert getattr(theirs, name) == getattr(ours, name)
     assert not TrackerFilter.objects.filter(
         tracker__company=world.globex, team__company=world.acme
     ).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
@@ -13,7 +14,7 @@ from credits.models import AuditEvent
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
-from trackers import backfills
+from trackers import backfills, waiting
 from trackers.models import Backfill, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
@@ -72,8 +73,46 @@ def test_the_page_counts_the_rows_that_wait_and_says_what_they_need(page, acme):
     assert value(answer, "waiting-count") == str(Scan.objects.filter(state="WAITING").count())
     assert (value(answer, "waiting-credits"), value(answer, "available")) == ("2.5", "1.5")
     words = text(answer)
-    assert "5 calls and 0 e-mails need 2.5 credits; 1.5 are available." in words
+    assert "5 readings of calls need 2.5 credits; 1.5 are available." in words
+    assert "These are 5 calls, each read by every tracker that waits for it." in words
     assert re.search(r"Prices 3 0 1\.5 \d+ \w+ \d{4} \d\d:\d\d CES?T Waits for a decision", words)
+
+
+def test_a_conversation_that_two_trackers_wait_for_is_one_conversation_and_two_readings(acme, page):
+    """Of three new calls and a mail each is read twice; the five of before once."""
+    mail = record("mail", started_at=NOW, kind="email", duration_seconds=0)
+    Tracker.objects.update(include_emails=True)
+    calls = [record(f"both {n}", started_at=NOW) for n in range(3)]
+    conversations.ingest(acme, *calls, mail, now=NOW)
+    Scan.objects.filter(state="PENDING").update(state="WAITING", price="0.500")
+
+    words = text(page.get(PAGE))
+    credits_page = text(page.get(reverse("admin:credits_page")))
+
+    assert "11 readings of calls and 2 of e-mails need 6.5 credits" in words
+    assert "These are 8 calls and 1 e-mail, each read by every tracker that waits for it." in words
+    assert credits_page.count("11 readings of calls and 2 of e-mails wait for") == 2
+
+
+def test_of_one_tracker_the_readings_are_its_conversations(acme, page):
+    Scan.objects.filter(tracker__name="Delivery").delete()
+
+    words = text(page.get(PAGE))
+
+    assert "3 calls need 1.5 credits" in words
+    assert "These are" not in words
+
+
+def test_thousands_are_set_apart(page, monkeypatch):
+    """4,119 mails of one tracker, without making them."""
+    tracker = Tracker.objects.get(name="Prices")
+    many = waiting.Queue(tracker.pk, "Prices", False, 1234, 4119, Decimal("1028.9"), NOW)
+    monkeypatch.setattr(waiting, "queues", lambda *, company: [many])
+
+    words = text(page.get(PAGE))
+
+    assert "1,234 calls and 4,119 e-mails need 1,028.9 credits" in words
+    assert "Prices 1,234 4,119 1,028.9" in words
 
 
 def test_a_tracker_that_catches_up_is_told_apart(page):
@@ -111,7 +150,7 @@ def test_choosing_says_in_numbers_what_it_does_and_does_it_when_confirmed(page, 
     assert Scan.objects.filter(state="WAITING").count() == 5
     done = page.post(DECIDE, confirmation, follow=True)
 
-    assert "3 calls are queued again, for 1.5 credits." in text(done)
+    assert "3 readings of calls are queued again, for 1.5 credits." in text(done)
     assert Scan.objects.filter(state="PENDING").count() == 3
     assert value(done, "waiting-count") == "2"
 

@@ -60,6 +60,7 @@ def test_a_repeated_draft_is_the_first_one_again(program):
         ({"filters": [{"fields": "DEAL_STAGE", "value": "x"}]}, "filters", "Did you mean"),
         ({"filters": ["x"]}, "filters", "objects"),
         ({"language": "xx"}, "language", "language"),
+        ({"campaign_end_date": "soon"}, "campaign_end_date", "2026-12-01"),
         ({"kind": "MAGIC"}, "kind", "QUESTION"),
     ],
 )
@@ -114,6 +115,17 @@ def test_a_change_names_the_state_it_was_decided_on(program, tracker):
     assert (nonsense.status_code, endless.status_code) == (412, 412)
     assert (whatever.json()["name"], whatever.json()["description"]) == ("Prices", "On prices")
     assert program.get(path)["ETag"] == whatever["ETag"]
+
+
+def test_a_campaign_s_last_day_is_set_and_taken_away(program, tracker):
+    path = f"trackers/{tracker.pk}"
+
+    named = program.send("PATCH", path, {"campaign_end_date": "2027-06-30"}, if_match="*")
+    other = program.send("PATCH", path, {"name": "Prices"}, if_match="*")
+    none = program.send("PATCH", path, {"campaign_end_date": None}, if_match="*")
+
+    days = [answer.json()["campaign_end_date"] for answer in (named, other, none)]
+    assert days == ["2027-06-30", "2027-06-30", None]
 
 
 def test_a_change_leaves_what_it_does_not_name(program, tracker):
