@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from trackers.analyzers.base import (
-    Affiliation,
     Answer,
     AnswerType,
     Citation,
@@ -21,9 +20,7 @@ from trackers.analyzers.base import (
     ConversationText,
     Evidence,
     Finding,
-    Side,
     TrackerQuestion,
-    UtteranceText,
     Verdict,
 )
 
@@ -35,7 +32,6 @@ UNVERIFIED = (
     "shown."
 )
 _UNSURE_ANSWER = "unsure"
-_SIDES = {Side.REP: Affiliation.COMPANY, Side.CUSTOMER: Affiliation.NON_COMPANY}
 
 
 class UnusableFinding(Exception):
@@ -60,7 +56,7 @@ def finding(
     is_score = math.isfinite(score) and 0 <= score <= 1
     if one.question_id != question.id or not is_score or not isinstance(one.answer, str):
         raise UnusableFinding(UnusableFinding.__doc__)
-    said = {turn.id: turn.text for turn in text.utterances if _is_of(question.side, turn)}
+    said = {turn.id: turn.text for turn in text.utterances}
     evidence = tuple(quote for quote in one.evidence if _is_said(quote, said))[:EVIDENCE_MAX]
     answer = plain(one.answer)
     is_choice = question.answer_type != AnswerType.CATEGORY or answer in question.choices
@@ -112,7 +108,3 @@ def _is_cited(one: Citation, said: Mapping[str, Mapping[str, str]]) -> bool:
     run = [places.get(utterance_id, -1) for utterance_id in one.utterance_ids]
     is_run = -1 not in run and run == sorted(set(run))
     return is_run and one.evidence.utterance_id in one.utterance_ids
-
-
-def _is_of(side: Side, turn: UtteranceText) -> bool:
-    return side == Side.ANY or turn.affiliation == _SIDES[side]
