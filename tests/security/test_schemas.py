@@ -17,7 +17,7 @@ from tests.security.test_api_tenancy import ACTS_ON, BY_PLACE, ROWS
 from tests.support import api, people, processes
 
 OWN, OTHER = "kanari-of-acme", "kanari-of-beta"
-SCHEMAS = ("/api/schema.json", "/api/v2-schema.json")
+SCHEMAS = ("/api/schema.json", "/docs/v2-schema.json")
 UNHURRIED = {
     f"TALLYSTICK_API_{kind}_PER_{span}": limit
     for kind in ("REQUESTS", "INGESTIONS")
