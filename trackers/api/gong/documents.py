@@ -332,10 +332,9 @@ def _operation(
 
 def shape_of(field: serializers.Field[Any, Any, Any, Any]) -> Shape:
     """Return what a field of a request may be; fields that nobody knows say nothing."""
-    shape: Shape
     match field:
         case serializers.Serializer():
-            shape = {
+            shape: Shape = {
                 "type": "object",
                 "properties": {name: shape_of(one) for name, one in field.fields.items()},
                 "required": [name for name, one in field.fields.items() if one.required],
@@ -344,20 +343,22 @@ def shape_of(field: serializers.Field[Any, Any, Any, Any]) -> Shape:
             shape = {"type": "array", "items": shape_of(field.child)}
             if field.max_length is not None:
                 shape["maxItems"] = field.max_length
-        case CodeField():
-            shape = one_of(*map(str, field.choices))
-        case FlagField():
-            shape = FLAG
-        case InstantField():
-            shape = INSTANT
-        case serializers.RegexField():
-            shape = NUMBER
-        case serializers.CharField():
-            shape = dict(TEXT)
-            if not field.allow_blank:
-                shape["minLength"] = 1
-            if field.max_length is not None:
-                shape["maxLength"] = field.max_length
         case _:
-            raise TypeError(f"{field} is of no kind that is described here.")
+            shape = _value(field)
     return {"anyOf": [shape, {"type": "null"}]} if field.allow_null else shape
+
+
+def _value(field: serializers.Field[Any, Any, Any, Any]) -> Shape:
+    match field:
+        case CodeField():
+            return one_of(*map(str, field.choices))
+        case FlagField():
+            return FLAG
+        case InstantField():
+            return INSTANT
+        case serializers.RegexField():
+            return NUMBER
+        case serializers.CharField():
+            bounds = {"minLength": 0 if field.allow_blank else 1, "maxLength": field.max_length}
+            return TEXT | {name: bound for name, bound in bounds.items() if bound}
+    raise TypeError(f"{field} is of no kind that is described here.")
