@@ -3,6 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 import credits.api.urls
+import trackers.api.gong.documents
 from credits.views import follow_sign_in_link
 
 urlpatterns = [
@@ -13,5 +14,6 @@ urlpatterns = [
     path("api/", include("billing.api.urls")),
     path("v2/", include("trackers.api.gong.urls")),
     path("api/", include("trackers.api.urls")),
+    path("docs/v2-schema.json", trackers.api.gong.documents.show, name="gong_schema"),
     path("docs/problems/", include(credits.api.urls.problem_urlpatterns)),
 ]

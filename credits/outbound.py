@@ -23,6 +23,7 @@ BYTES_MAX = 1_000_000
 _PORTS = {"http": 80, "https": 443}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], list[str]]
 
 
@@ -171,9 +172,11 @@ def _is_allowed(text: str, *, allow_private: bool) -> bool:
     address = _meant(address)
     if address.is_link_local or address.is_multicast or address.is_unspecified:
         return False
+    if _is_in(address, _NOT_PUBLIC):
+        return False
     if address.is_loopback or address.is_private:
         # “Private” has the reserved and documentation ranges in it as well.
-        return allow_private and (address.is_loopback or _is_of_a_network(address))
+        return allow_private and (address.is_loopback or _is_in(address, _NETWORKS))
     return address.is_global and not address.is_reserved
 
 
@@ -192,11 +195,18 @@ def _meant(address: Address) -> Address:
     return address
 
 
-def _is_of_a_network(address: Address) -> bool:
-    return any(address in network for network in _NETWORKS if network.version == address.version)
+def _is_in(address: Address, networks: tuple[Network, ...]) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# What Python calls global, or did until lately: protocol assignments, where a cloud keeps its
+# secrets too (192.0.0.192), local NAT64, and the site-local addresses of old.
+_NOT_PUBLIC = (
+    ipaddress.IPv4Network("192.0.0.0/24"),
+    ipaddress.IPv6Network("64:ff9b:1::/48"),
+    ipaddress.IPv6Network("fec0::/10"),
+)
 _NETWORKS = (
     ipaddress.IPv4Network("10.0.0.0/8"),
     ipaddress.IPv4Network("172.16.0.0/12"),

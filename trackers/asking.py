@@ -16,7 +16,7 @@ from credits.idempotency import AnswerExpired, Claim
 from credits.identifiers import new_id
 from credits.ledger import Key
 from credits.models import FeatureType, UsageAction
-from trackers import analyzers, charged_requests, entities, locks, reuse, texts
+from trackers import analyzers, charged_requests, entities, locks, reuse, texts, verifying
 from trackers.analyzers.base import Answer
 from trackers.charged_requests import Charge, RequestEstimate
 from trackers.entities import Entity, Selection
@@ -208,7 +208,9 @@ def _answer(
 
 def _analyzed(question: str, selection: Selection) -> Answer:
     order = {pk: selection.revisions[pk] for pk in selection.ids}
-    return analyzers.in_use().ask(question, list(texts.whole(order).values()))
+    given = list(texts.whole(order).values())
+    answer = analyzers.in_use().ask(question, given)
+    return verifying.answer(answer, conversations=given)
 
 
 def _cite(row: AskRequest, answer: Answer) -> None:

@@ -17,7 +17,7 @@ from django.db.models import Count, F, QuerySet
 
 from credits import shown
 from credits.models import Company
-from trackers import analyzers, texts, web_search
+from trackers import analyzers, texts, verifying, web_search
 from trackers.analyzers.base import ConversationText
 from trackers.entities import Entity, Selection
 from trackers.models import (
@@ -190,7 +190,8 @@ def reader(selection: Selection) -> Callable[[str], Content]:
         if not loaded:
             loaded.update(texts.whole({pk: selection.revisions[pk] for pk in selection.ids}))
         analyzer = analyzers.in_use()
-        answer = analyzer.ask(question, list(loaded.values()))
+        given = list(loaded.values())
+        answer = verifying.answer(analyzer.ask(question, given), conversations=given)
         ids = {text.id: pk for pk, text in loaded.items()}
         passages = tuple(
             Passage(

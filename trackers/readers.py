@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from trackers import analyzers, calibrating
+from trackers import analyzers, calibrating, verifying
 from trackers.analyzers.base import Calibration, ConversationText, Finding, Side
 from trackers.keywords import Matcher
 from trackers.models import Tracker, TrackerKind, TrackerVersion
@@ -33,4 +33,9 @@ def reader(*, tracker: Tracker, version: TrackerVersion, calibration: Calibratio
     assert calibration is not None
     analyzer = analyzers.in_use()
     question = calibrating.question_of(tracker, version)
-    return lambda text: analyzer.evaluate(text, [question], calibration)[0]
+
+    def read(text: ConversationText) -> Finding:
+        found = analyzer.evaluate(text, [question], calibration)
+        return verifying.finding(found, question=question, text=text)
+
+    return read

@@ -27,7 +27,13 @@ from trackers.backfills import BackfillRefused, NotAffordable, NotRunning
 from trackers.configuring import NotSaved
 from trackers.discarding import NotDiscarded
 from trackers.models import Tracker
-from trackers.publishing import AlreadyPublished, NotPublishable, NotPublished, StaleForm
+from trackers.publishing import (
+    AlreadyPublished,
+    NotPublishable,
+    NotPublished,
+    StaleForm,
+    UsedByBriefs,
+)
 
 IF_MATCH = "If-Match"
 ANY_STATE = "*"
@@ -52,6 +58,7 @@ _IN_THE_WRONG_STATE = (
     AlreadyPublished,
     NotPublished,
     NotPublishable,
+    UsedByBriefs,
     NotDiscarded,
     NotRunning,
     BackfillRefused,

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from credits.models import AuditEvent, Membership, Role, Scope
-from tests.support import api, conversations, people
+from tests.support import api, briefs, conversations, people
 from tests.support.conversations import record
 from trackers.models import Scan, Tracker
 
@@ -243,6 +243,17 @@ def test_unpublishing_ends_what_waits(program, acme, tracker):
     assert answer.json()["state"] == "UNPUBLISHED"
     assert Scan.objects.get().state == "SKIPPED"
     assert api.problem(again)["detail"] == "This tracker is not published."
+
+
+def test_a_tracker_that_a_published_brief_shows_stays_published(program, acme, tess, tracker):
+    briefs.brief(acme, tess, briefs.of_tracker(tracker), name="Account review")
+
+    answer = program.post(f"trackers/{tracker.pk}/unpublish", if_match="*")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
+    assert "the brief “Account review” shows its results" in answer.json()["detail"]
+    tracker.refresh_from_db()
+    assert tracker.state == "PUBLISHED"
 
 
 def test_only_a_draft_is_deleted(program, tracker):
