@@ -140,7 +140,7 @@ class InsufficientCredits(Exception):
         self.required = required
         self.available = available
         super().__init__(
-            f"This needs {amounts.text(required)} credits and {amounts.text(available)} are "
+            f"This needs {amounts.grouped(required)} credits and {amounts.grouped(available)} are "
             "available."
         )
 
