@@ -49,6 +49,8 @@ FORMAT = re.compile(rf"tsk_([a-z2-7]{{{PREFIX_LENGTH}}})_([A-Za-z0-9_-]{{43}})",
 NO_DIGEST = bytes(32)
 USE_NOTED_EVERY = timedelta(minutes=1)
 LIVE_KEYS_MAX = 100
+# What is done in the name of the person who made the key, and by no key without one.
+IN_A_PERSON_S_NAME = frozenset({Scope.PURCHASES_REQUEST, Scope.TRACKERS_WRITE})
 LIFE_DAYS_MAX = 3650
 OVERLAP_DEFAULT = timedelta(hours=24)
 OVERLAP_MAX = timedelta(days=30)
@@ -59,7 +61,7 @@ class KeyRefused(Exception):
 
 
 class ScopeNeedsPerson(Exception):
-    """A key that requests purchases is made by a person, in whose name they are requested."""
+    """A key that requests purchases or changes trackers does so in a person's name; name one."""
 
 
 class MakerRefused(Exception):
@@ -157,7 +159,7 @@ def create(
     if company.closed_at is not None:
         raise CompanyClosed(company)
     chosen = key_rules.known_scopes(scopes)
-    if Scope.PURCHASES_REQUEST in chosen and by is None:
+    if by is None and not IN_A_PERSON_S_NAME.isdisjoint(chosen):
         raise ScopeNeedsPerson(ScopeNeedsPerson.__doc__)
     if expires_at is not None and expires_at <= now:
         raise KeyExpiresInThePast(KeyExpiresInThePast.__doc__)
@@ -191,7 +193,7 @@ def rotate(
     The new one lives as long as the old one was made for.
 
     :raises ValueError: for an overlap below 0 or above 30 days.
-    :raises ScopeNeedsPerson: nobody replaces a key that requests purchases.
+    :raises ScopeNeedsPerson: nobody replaces a key that acts in a person's name.
     :raises KeyNotUsable: the key is revoked or expired.
     :raises AlreadyReplaced: it was rotated before.
     """

@@ -44,6 +44,21 @@ class BalanceAt:
     remaining: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A company's credits now, and ``total``: what its live grants were good for."""
+
+    instant: datetime
+    sequence: int
+    remaining: Decimal
+    reserved: Decimal
+    total: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        return self.remaining - self.reserved
+
+
 def now(*, company: Company) -> Balance:
     """Return what the company has, by the ledger's clock; settles what is due first."""
     answer = ledger.read(company_id=company.pk)
@@ -53,6 +68,11 @@ def now(*, company: Company) -> Balance:
         remaining=answer.balance,
         reserved=answer.reserved,
     )
+
+
+def standing(*, company: Company) -> Standing:
+    """Return what the company has, and ``total`` with it, in one round trip; settles first."""
+    return Standing(*ledger.standing(company_id=company.pk))
 
 
 def total(*, company: Company, instant: datetime) -> Decimal:

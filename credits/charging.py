@@ -6,7 +6,7 @@ what succeeded. Nothing here starts, waits for or asks an AI.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -169,7 +169,7 @@ def reserve(
         rate_card_id=rates.card_id,
         opened_at=answer.instant,
         lapses_at=answer.certain_until,
-        **ledger.fields_of(use),
+        **asdict(use),
     )
     reservation._state.adding = False
     return reservation
@@ -290,7 +290,7 @@ def _usage_event(
         entry_id=answer.entry_id if amount > ZERO else None,
         occurred_at=answer.instant,
         after_sequence=answer.sequence,
-        **ledger.fields_of(use),
+        **asdict(use),
     )
     event._state.adding = False
     event.available = answer.available

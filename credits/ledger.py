@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -140,7 +140,7 @@ class InsufficientCredits(Exception):
         self.required = required
         self.available = available
         super().__init__(
-            f"This needs {amounts.text(required)} credits and {amounts.text(available)} are "
+            f"This needs {amounts.grouped(required)} credits and {amounts.grouped(available)} are "
             "available."
         )
 
@@ -264,6 +264,10 @@ def read(*, company_id: int) -> Outcome:
     return call("ledger_read", company_id)
 
 
+def standing(*, company_id: int) -> tuple[Any, ...]:
+    return _rows("ledger_standing", company_id)[0]
+
+
 def open_pool(*, company_id: int) -> None:
     """Give a new company its empty pool."""
     _rows("ledger_open_pool", company_id)
@@ -354,11 +358,6 @@ def refund_parts(
     """Return where a refund would go, in that order."""
     rows = _rows("ledger_refund_parts", company_id, charge_sequence, amount, instant)
     return [RefundPart(*row[1:]) for row in rows]
-
-
-def fields_of(use: Use) -> dict[str, Any]:
-    """Return the use as the columns of a usage event or a reservation."""
-    return asdict(use)
 
 
 def _work(work: Work, rate_card_id: int) -> _Work:

@@ -17,6 +17,7 @@ from credits import (
     exports,
     idempotency,
     jobs,
+    limit_mails,
     usage_days,
 )
 from credits.models import ExportJob, ExportState
@@ -66,8 +67,8 @@ def look_at_use() -> None:
     now = timezone.now()
     with jobs.once_per_period("alerts", now=now, period=ALERTS_PERIOD) as job:
         if job.is_mine:
-            raised = alerts.evaluate_all(now=now)
-            due = alert_mails.sweep(now=now)
+            raised = alerts.evaluate_all(now=now) + limit_mails.evaluate_all(now=now)
+            due = alert_mails.sweep(now=now) + limit_mails.sweep(now=now)
             job.summary = f"{raised:,} raised, {due:,} e-mails due"
 
 
@@ -75,6 +76,12 @@ def look_at_use() -> None:
 def mail_alert(*, mail_id: str) -> None:
     """Send one alert's e-mail to one person; it may be sent already."""
     alert_mails.send(mail_id=UUID(mail_id), clock=timezone.now)
+
+
+@shared_task
+def mail_limit(*, mail_id: str) -> None:
+    """Send the e-mail of one limit to one person; it may be sent already."""
+    limit_mails.send(mail_id=UUID(mail_id), clock=timezone.now)
 
 
 @shared_task

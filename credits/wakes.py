@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 EXPORT_TASK = "credits.tasks.export"
 ALERT_TASK = "credits.tasks.mail_alert"
+LIMIT_TASK = "credits.tasks.mail_limit"
 # An export takes minutes, and a mail server may be slow: neither queues with what is live.
 LONG_QUEUE = "backfill"
 
@@ -28,6 +29,11 @@ def export(*, job_id: UUID) -> None:
 def alert(*, mail_id: UUID) -> None:
     """Ask for an alert's e-mail to be sent after commit; the sweep asks again as for exports."""
     transaction.on_commit(lambda: _send(ALERT_TASK, mail_id=mail_id))
+
+
+def limit(*, mail_id: UUID) -> None:
+    """Ask for a limit's e-mail to be sent after commit; the sweep asks again as for exports."""
+    transaction.on_commit(lambda: _send(LIMIT_TASK, mail_id=mail_id))
 
 
 def _send(task: str, **ids: UUID) -> None:

@@ -39,8 +39,8 @@ class AboveMaximum(Exception):
         self.required = required
         self.maximum = maximum
         super().__init__(
-            f"This needs {amounts.text(required)} credits and max_credits is "
-            f"{amounts.text(maximum)}."
+            f"This needs {amounts.grouped(required)} credits and max_credits is "
+            f"{amounts.grouped(maximum)}."
         )
 
 

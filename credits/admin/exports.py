@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.defaultfilters import filesizeformat
@@ -21,6 +21,7 @@ from credits import exports, shown
 from credits.admin import downloads
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
+from credits.downloads import FileDownload
 from credits.models import ExportJob, ExportState
 from credits.models.exports import OPEN_EXPORT_STATES
 from credits.reports import registry
@@ -140,7 +141,7 @@ def download(model_admin: Any, request: HttpRequest, job_id: UUID) -> HttpRespon
         label=_title(job),
         details=choice.facts | {"export_job": str(job.pk)},
     )
-    return FileResponse(
+    return FileDownload(
         file,
         as_attachment=True,
         filename=choice.file_name(job.company, extension),

@@ -17,7 +17,7 @@ from credits.admin import acting, limiting
 from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.limits import Standing
-from credits.models import ApiKey, Company, LimitWindow, SpendingLimit
+from credits.models import ApiKey, Company, Integration, LimitWindow, SpendingLimit
 from credits.roles import Act
 
 
@@ -159,17 +159,29 @@ def of_key(key: ApiKey) -> list[dict[str, Any]]:
     mine = Q(api_key_refs__contains=[key.pk])
     if key.integration_id is not None:
         mine |= Q(integration=key.integration_id)
-    rows = limits.in_force(company=key.company).filter(mine)
+    return _panel(key.company, mine)
+
+
+def of_integration(integration: Integration) -> list[dict[str, Any]]:
+    """Return the limits of an integration and of its keys, for the integration's page."""
+    mine = Q(integration=integration.pk)
+    for key in integration.api_keys.values_list("pk", flat=True):
+        mine |= Q(api_key_refs__contains=[key])
+    return _panel(integration.company, mine)
+
+
+def _panel(company: Company, mine: Q) -> list[dict[str, Any]]:
+    rows = limits.in_force(company=company).filter(mine)
     return [
         {
             "limit": one.limit,
             "allows": allowed(one.limit),
             "used": meter(one),
             "left": shown.amount(one.left, metric="limit-left"),
-            "anew": shown.instant(one.ends_at, key.company),
+            "anew": shown.instant(one.ends_at, company),
             "state": state(one.limit, is_reached=one.is_reached),
         }
-        for one in limits.standing(company=key.company, limits=rows)
+        for one in limits.standing(company=company, limits=rows)
     ]
 
 

@@ -11,7 +11,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -24,6 +24,7 @@ from credits.admin import downloads
 from credits.admin.days import DayField
 from credits.admin.exporting import DAILY, FREE_USE
 from credits.current_company import scope_of
+from credits.downloads import FileDownload
 from credits.models import Company, ExportFormat
 from credits.reports import control, files, registry
 from credits.reports.base import DayRange, Totals
@@ -176,7 +177,7 @@ def _totals(company: Company, choice: Choice) -> tuple[Totals, Control]:
         return report.totals(choice.days), control.of(company=company, days=choice.days)
 
 
-def _download(request: HttpRequest, company: Company, choice: Choice) -> FileResponse:
+def _download(request: HttpRequest, company: Company, choice: Choice) -> FileDownload:
     report = choice.report_of(company)
     file, written = files.as_file(
         report,
@@ -185,7 +186,7 @@ def _download(request: HttpRequest, company: Company, choice: Choice) -> FileRes
         has_bom=choice.has_bom,
     )
     downloads.record(request, name=report.slug, label=report.title, details=choice.facts)
-    return FileResponse(
+    return FileDownload(
         file,
         as_attachment=True,
         filename=choice.file_name(company, written.extension),

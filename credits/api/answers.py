@@ -157,12 +157,7 @@ def out_of_credits(error: InsufficientCredits) -> Problem:
             "credits": amounts.text(error.limit.credits),
             "window_ends_at": instant_text(error.until),
         }
-        return Problem(problems.INSUFFICIENT_CREDITS, str(error), **extras)
-    detail = (
-        f"This needs {amounts.grouped(error.required)} credits and "
-        f"{amounts.grouped(error.available)} are available."
-    )
-    return Problem(problems.INSUFFICIENT_CREDITS, detail, **extras)
+    return Problem(problems.INSUFFICIENT_CREDITS, str(error), **extras)
 
 
 def _not_read(headers: Mapping[str, str]) -> str:

@@ -117,14 +117,14 @@ class BalanceView(ApiView):
             at = balances.at(company=self.company, instant=instant)
             known = {"as_of": at.instant, "sequence": at.sequence, "remaining": at.remaining}
             return known | dict.fromkeys(("reserved", "available", "total"))
-        now = balances.now(company=self.company)
+        now = balances.standing(company=self.company)
         return {
             "as_of": now.instant,
             "sequence": now.sequence,
             "remaining": now.remaining,
             "reserved": now.reserved,
             "available": now.available,
-            "total": balances.total(company=self.company, instant=now.instant),
+            "total": now.total,
         }
 
 

@@ -12,6 +12,7 @@ from credits.api import (
     ledger,
     limits,
     rate_card,
+    reports,
     usage,
 )
 
@@ -30,6 +31,8 @@ urlpatterns = [
     path("v1/limits", limits.LimitsView.as_view()),
     path("v1/limits/<uuid:id>", limits.LimitView.as_view(), name="api_limit"),
     path("v1/limits/<uuid:id>/end", limits.LimitEndView.as_view()),
+    path("v1/reports/credit-usage", reports.UsageReportView.as_view()),
+    path("v1/reports/credit-balance", reports.BalanceReportView.as_view()),
     path("v1/rate-card", rate_card.RateCardView.as_view()),
 ]
 problem_urlpatterns = [

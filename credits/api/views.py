@@ -13,7 +13,7 @@ from django.http import HttpRequest, QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -53,7 +53,7 @@ class ApiView(APIView):
     tallies: ClassVar[dict[str, rate_limits.Tally]] = {}
     authentication_classes = (KeyAuthentication,)
     permission_classes = ()
-    renderer_classes = (JSONRenderer,)
+    renderer_classes: tuple[type[BaseRenderer], ...] = (JSONRenderer,)
     content_negotiation_class = Negotiation
     parser_classes = (reading.JsonParser,)
 

@@ -16,7 +16,7 @@ from credits.models.entries import (
 from credits.models.exports import ExportFormat, ExportJob, ExportState
 from credits.models.integrations import Integration, IntegrationContext, IntegrationKind
 from credits.models.jobs import JobRun
-from credits.models.limits import LimitSubject, LimitUse, LimitWindow, SpendingLimit
+from credits.models.limits import LimitMail, LimitSubject, LimitUse, LimitWindow, SpendingLimit
 from credits.models.people import Company, Membership, Role, SignInLink, User
 from credits.models.pool import GENESIS_HASH, CreditGrant, CreditPool, Source, WrittenByTheLedger
 from credits.models.rates import Rate, RateCard, RateItem
@@ -65,6 +65,7 @@ __all__ = [
     "IntegrationKind",
     "JobRun",
     "LedgerEntry",
+    "LimitMail",
     "LimitSubject",
     "LimitUse",
     "LimitWindow",

@@ -155,3 +155,44 @@ class LimitUse(WrittenByTheLedgerModel):
 
     def __str__(self) -> str:
         return f"Use of a limit {self.pk}"
+
+
+class LimitMail(models.Model):
+    """The e-mail to one person that a limit which only tells was reached in one of its windows.
+
+    Due, handed to the mail server, and taken by it: see ``deliveries``, Note [Announced once].
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    company = CompanyKey(related_name="limit_mails")
+    limit = TenantKey(SpendingLimit, related_name="mails")
+    window_starts_at = models.DateTimeField()
+    receiver = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
+    due_at = models.DateTimeField(null=True)
+    handed_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    trouble = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            # Also finds whether a window was told of.
+            models.UniqueConstraint(
+                fields=["limit", "window_starts_at", "receiver"],
+                name="limit_is_mailed_to_a_person_once_a_window",
+            ),
+            models.CheckConstraint(
+                condition=Q(due_at=None) | Q(handed_at=None), name="limit_mail_is_handed_over_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(sent_at=None) | Q(handed_at__isnull=False),
+                name="limit_mail_is_handed_over_before_it_is_taken",
+            ),
+        ]
+        indexes: ClassVar = [
+            # The sweep: what is still to be sent.
+            models.Index("due_at", condition=Q(due_at__isnull=False), name="limit_mail_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"E-mail of a limit {self.pk}"

@@ -47,15 +47,21 @@ class DayRange:
     @property
     def as_range(self) -> str:
         """Write the range as pages and e-mails do: 1 Mar 2026 – 31 Mar 2026."""
-        if self.first is None or self.last is None:
-            return "all days"
+        if self.first is None:
+            if self.last is None:
+                return "all days"
+            return f"until {shown.day(self.last)}"
+        if self.last is None:
+            return f"from {shown.day(self.first)} on"
         return f"{shown.day(self.first)} – {shown.day(self.last)}"
 
     @property
     def in_words(self) -> str:
         """Name the range, for a sentence that begins “No usage …”."""
-        if self.first is None or self.last is None:
+        if self.first is None and self.last is None:
             return "at any time"
+        if self.first is None or self.last is None:
+            return self.as_range
         return f"between {shown.day(self.first)} and {shown.day(self.last)}"
 
 

@@ -65,5 +65,7 @@ class Choice:
         return {"days": self.days.in_words, "format": self.file_format.upper(), **ticked}
 
     def file_name(self, company: Company, extension: str) -> str:
-        span = "all" if self.days.first is None else f"{self.days.first}-to-{self.days.last}"
+        first, last = self.days.first, self.days.last
+        parts = [first and str(first), last and f"to-{last}"]
+        span = "-".join(part for part in parts if part) or "all"
         return f"{self.report}-{company.slug}-{span}.{extension}"

@@ -8,7 +8,7 @@ from django.db import connection
 
 from credits import sql_files
 
-FUNCTION_COUNT = 68
+FUNCTION_COUNT = 69
 
 
 def installed() -> dict[str, str]:

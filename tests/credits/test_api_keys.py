@@ -95,6 +95,7 @@ def test_scopes_are_kept_in_one_order_and_once(acme):
         ({"networks": [f"203.0.113.{n}" for n in range(21)]}, TooManyNetworks),
         ({"expires_at": NOW}, KeyExpiresInThePast),
         ({"scopes": ["purchases:request"]}, ScopeNeedsPerson),
+        ({"scopes": ["trackers:read", "trackers:write"]}, ScopeNeedsPerson),
     ],
 )
 def test_what_makes_no_sense_makes_no_key(acme, more, error):

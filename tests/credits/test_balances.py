@@ -22,8 +22,12 @@ def remaining(company, instant) -> tuple[str, int]:
 
 
 def of_how_many(company) -> str:
-    now = balances.now(company=company)
-    return str(balances.total(company=company, instant=now.instant))
+    """Return the total, which is the same read with the balance and alone."""
+    standing, now = balances.standing(company=company), balances.now(company=company)
+    assert (standing.remaining, standing.reserved) == (now.remaining, now.reserved)
+    assert (standing.instant, standing.sequence) == (now.instant, now.sequence)
+    assert standing.total == balances.total(company=company, instant=now.instant)
+    return str(standing.total.quantize(Decimal("0.001")))
 
 
 def test_remaining_is_what_is_available_and_what_is_reserved(acme):

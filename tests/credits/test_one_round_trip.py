@@ -100,12 +100,13 @@ def test_with_limits_each_is_one_round_trip_too(limited, sent):
     "act",
     [
         lambda company: balances.now(company=company),
+        lambda company: balances.standing(company=company),
         lambda company: expirations.settle(company=company),
         lambda company: charging.estimate(
             company=company, work=statement.work_of("1"), rates=statement.MILLS
         ),
     ],
-    ids=["a balance", "settling", "an estimate"],
+    ids=["a balance", "a balance and its total", "settling", "an estimate"],
 )
 def test_reading_is_one_round_trip(acme, sent, act):
     with sent() as trips:

@@ -106,10 +106,11 @@ def test_the_api_s_lines_answer_what_they_say(northwind):
             elif line.startswith("curl "):
                 answers.append(answer_of(line.replace("http://127.0.0.1:8000", address), key))
 
-    balance, ledger, purchase, draft, listed, sent, users, trackers, calls, asked = answers
+    balance, ledger, purchase, report, draft, listed, sent, users, trackers, calls, asked = answers
     assert (balance["remaining"], balance["sequence"]) == ("0.0", 0)
     assert ledger == {"items": [], "next_cursor": None}
     assert (purchase["amount"], purchase["state"]) == ("5000.0", "REQUESTED")
+    assert report == []
     assert (draft["state"], draft["draft"]["number"]) == ("DRAFT", 1)
     assert [tracker["id"] for tracker in listed["items"]] == [draft["id"]]
     assert [item["outcome"] for item in sent["items"]] == ["CREATED", "REFUSED"]

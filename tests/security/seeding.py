@@ -23,6 +23,7 @@ from credits.models import (
     CreditGrant,
     ExportJob,
     Integration,
+    LimitMail,
     UsageDay,
     UsageSum,
     User,
@@ -289,6 +290,13 @@ def _alert(company: Company, person: User) -> None:
     )
     AlertState.objects.create(company=company, kind="USED", level=75, sequence=1)
     AlertMail.objects.create(company=company, alert=alert, receiver=person, trouble="x")
+    LimitMail.objects.create(
+        company=company,
+        limit=company.limits.first(),
+        window_starts_at=timezone.now(),
+        receiver=person,
+        trouble="x",
+    )
 
 
 def with_file(job: ExportJob) -> ExportJob:

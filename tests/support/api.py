@@ -22,8 +22,8 @@ def key(
     **more,
 ) -> api_keys.NewKey:
     """Make a key for everything it may do, unless scopes are given."""
-    # Requesting purchases takes a person.
-    everything = [scope for scope in Scope if by or scope != Scope.PURCHASES_REQUEST]
+    # Requesting purchases and changing trackers take a person.
+    everything = [scope for scope in Scope if by or scope not in api_keys.IN_A_PERSON_S_NAME]
     return api_keys.create(
         company=company,
         name="Nightly job",

@@ -51,8 +51,7 @@ def migrated_server() -> Iterator[Server]:
     Where the environment names a folder for them, a migrated cluster is kept there for as long as
     the migrations stay what they are, and the next run begins with a copy of it.
     """
-    folder = os.environ.get(KEPT)
-    kept = Path(folder) / databases.migrations_digest() if folder else None
+    kept = kept_cluster()
     with own_server(start_from=kept) as server:
         databases.template(address(server))
         if kept and not kept.exists():
@@ -65,6 +64,12 @@ def migrated_server() -> Iterator[Server]:
                 part.rename(kept)
             server.start()
         yield server
+
+
+def kept_cluster() -> Path | None:
+    """Return where a migrated cluster is kept, or will be; None where the environment has none."""
+    folder = os.environ.get(KEPT)
+    return Path(folder) / databases.migrations_digest() if folder else None
 
 
 def _copy(cluster: Path, to: Path) -> None:

@@ -25,6 +25,7 @@ from unfold.widgets import (
 )
 
 from credits import api_keys, integrations, origins, shown
+from credits.admin.limits import of_integration as limits_of_integration
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
@@ -120,6 +121,7 @@ class IntegrationAdmin(CompanyScopedAdmin):
     search_fields = ("name",)
     fields = ("name", "kind", "reads", "working_keys", "made")
     readonly_fields = fields
+    change_form_template = "admin/trackers/mcp_client.html"
     add_form_title: ClassVar[str] = "Connect an AI client"
 
     def get_urls(self) -> list[Any]:
@@ -144,9 +146,8 @@ class IntegrationAdmin(CompanyScopedAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         # Django's log of changes is always empty where nobody changes anything.
-        return super().render_change_form(
-            request, context | {"show_history": False}, *args, **kwargs
-        )
+        context |= {"limits": limits_of_integration(context["original"]), "show_history": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def name_of(self, row: Integration) -> str:
         return row.name

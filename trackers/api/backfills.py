@@ -135,8 +135,8 @@ class BackfillsView(PageView):
         if most is not None and ceiling > most:
             raise Problem(
                 problems.MAX_CREDITS_EXCEEDED,
-                f"This needs {amounts.text(ceiling)} credits and max_credits is "
-                f"{amounts.text(most)}.",
+                f"This needs {amounts.grouped(ceiling)} credits and max_credits is "
+                f"{amounts.grouped(most)}.",
                 required=amounts.text(ceiling),
                 max_credits=amounts.text(most),
             )

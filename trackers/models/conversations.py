@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, TextField
+from django.db.models.functions import Cast, Right
 
 from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
 from trackers.models.people import Contact, CustomerAccount, Deal, Team, TeamMember
 
 ERASED_ID_PREFIX = "erased:"
+
+
+def uuid_tail() -> Right:
+    """Return the end of a row's UUID, in which all is chance: 64 bits and their hyphen."""
+    return Right(Cast("id", TextField()), 17)
 
 
 class ConversationKind(models.TextChoices):
@@ -110,6 +116,8 @@ class Conversation(models.Model):
         indexes: ClassVar = [
             # Lists, estimates and backfills: one kind of one company over a span of time.
             models.Index("company", "kind", "started_at", "id", name="conversation_by_start"),
+            # Programs that name calls by the number of their id (trackers/api/gong/numbers.py).
+            models.Index("company", uuid_tail(), name="conversation_by_number"),
             # Trackers' filters, over any span of time: the few conversations of a team, an owner,
             # an account type or a deal stage among many.
             models.Index(

@@ -51,7 +51,7 @@ def test_no_operation_asks_more_the_more_rows_there_are(acme, program):
     # The use of a key is noted once a minute, by a query of its own: not within this test.
     ApiKey.objects.update(last_used_at=timezone.now() + timedelta(days=1))
     urls = {
-        "balance": 4,
+        "balance": 3,
         "grants?limit=200": 4,
         "ledger?limit=200": 5,
         "usage?limit=200": 4,

@@ -226,10 +226,13 @@ def test_every_answer_is_what_the_document_says(document, program, busy):
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         assert answer.status_code == 200
         validator(document, schema).validate(answer.json())
+        asked += 1
+        if schema.get("type") == "array":  # A report: one object for each row.
+            assert answer.json() or address.endswith("purchase-history")
+            continue
         shapes = named(document, schema).get("oneOf", [schema])
         assert set(answer.json()) in [set(named(document, one)["properties"]) for one in shapes]
-        asked += 1
-    assert asked == 29
+    assert asked == 32
 
 
 def asked_about_nothing(company):

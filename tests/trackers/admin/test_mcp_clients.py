@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from credits import limits
 from credits.identifiers import new_id
 from credits.models import ApiKey, AuditEvent, AuditText, Integration
 from tests.support import people
@@ -180,3 +182,28 @@ def test_the_connection_test_says_what_a_client_sees(committed):
     assert "The test failed. The server refused the key (HTTP 401)." in page_of(revoked).text
     assert text in works.content.decode()
     assert other_key.status_code == 302
+
+
+def test_the_page_of_a_client_shows_its_limits_and_those_of_its_keys(acme):
+    browser = signed_in(people.alice(acme))
+    browser.post(reverse(ADD), form())
+    browser.post(reverse(ADD), form(name="Another"))
+    client, another = Integration.objects.order_by("pk")
+    key = client.api_keys.get()
+    page = reverse("admin:credits_integration_change", args=[client.pk])
+    before = browser.get(page).content.decode()
+    for subject, credits in (
+        (limits.of_integration(client), "40"),
+        (limits.of_key(key), "12.5"),
+        (limits.of_integration(another), "99"),
+    ):
+        limits.set(company=acme, subject=subject, window="DAY", credits=Decimal(credits), by=None)
+
+    after = browser.get(page).content.decode()
+
+    assert "The client has no limit of its own." in before
+    assert "The client has no limit of its own." not in after
+    assert after.count('data-metric="limit-left"') == 2
+    assert 'data-value="40.0"' in after
+    assert 'data-value="12.5"' in after
+    assert 'data-value="99.0"' not in after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,14 @@ from config.embedded_postgres import PROJECT
 from credits import api_keys
 from tests.support import ai_clients, people, processes
 from tests.support.ai_clients import AiClient
+
+
+def documented(option: str, *, port: int = 8001) -> list[str]:
+    """Return the arguments of the one line of docs/mcp.md with an option, on another port."""
+    page = (PROJECT / "docs" / "mcp.md").read_text()
+    lines = re.findall(r"^\.venv/bin/python (manage\.py mcp_server .*)$", page, re.MULTILINE)
+    (line,) = (line for line in lines if option in line.split())
+    return line.replace("8001", str(port)).split()
 
 
 @pytest.fixture
@@ -46,7 +55,7 @@ def test_over_stdio_the_key_comes_from_the_environment_and_is_checked_at_every_c
     made = ai_clients.connection(acme).made
     server = StdioServerParameters(
         command=sys.executable,
-        args=["manage.py", "mcp_server", "--stdio"],
+        args=documented("--stdio"),
         cwd=str(PROJECT),
         env=databases.environment(committed) | {"TALLYSTICK_MCP_KEY": made.text},
     )
@@ -92,7 +101,7 @@ def test_alone_over_http_there_is_only_mcp(committed, acme):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "mcp_server", "--port", str(port)],
+        [sys.executable, *documented("--port", port=port)],
         cwd=PROJECT,
         env=databases.environment(committed),
         start_new_session=True,

@@ -2,7 +2,8 @@
 
 Which conversations are found, and how surely, is decided as without it. What is shown of them
 first changes: of the twelve passages that word vectors and words find best, the sentence model
-says which resemble the question and its examples most. Switched on by
+says which resemble the question and its examples most. Of a question asked of many conversations
+it is the twelve best windows of a few utterances. Switched on by
 ``TALLYSTICK_ANALYZER=trackers.analyzers.offline.reranked.RerankingAnalyzer``.
 """
 
@@ -13,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trackers.analyzers.base import TrackerQuestion
-from trackers.analyzers.offline import sentence_model
+from trackers.analyzers.base import Answer, ConversationText, TrackerQuestion
+from trackers.analyzers.offline import asking, sentence_model
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
 from trackers.analyzers.offline.examples import row_sums
 from trackers.analyzers.offline.reading import Reading
@@ -46,6 +47,23 @@ class RerankingAnalyzer(OfflineAnalyzer):
         scores = np.full_like(passage_scores, -np.inf)
         scores[best] = np.round(standard(passage_scores[best]) + standard(alike), SCORE_DIGITS)
         return scores
+
+    def ask(self, question: str, conversations: Sequence[ConversationText]) -> Answer:
+        """Quote what resembles a question most, by words, vectors and the sentence model."""
+        return asking.answer(question, conversations, self._vectors(), reranking=reordered)
+
+
+def reordered(
+    question: str, texts: Sequence[str], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the scores of windows by what they had and by the sentence model, in equal parts.
+
+    :raises SentenceModelUnavailable: it is not installed.
+    """
+    model = sentence_model.load()
+    alike = row_sums(model.vectors(texts), model.vectors([question])[0])
+    found: NDArray[np.float64] = np.round(standard(scores) + standard(alike), SCORE_DIGITS)
+    return found
 
 
 def resemblance(question: TrackerQuestion, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -12,17 +12,14 @@ import re
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import TextField
-from django.db.models.functions import Cast, Right
-
 from credits.models import Company
 from trackers.models import Conversation
+from trackers.models.conversations import uuid_tail
 
 NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
 BITS = 62
-# The last 64 bits of a UUID begin with the two bits of its variant.
+# The last 64 bits of a UUID, its tail, begin with the two bits of its variant.
 VARIANT = 0b10 << BITS
-TAIL_LENGTH = 17  # Characters of these 64 bits, with their hyphen.
 
 
 def of(key: UUID) -> str:
@@ -57,8 +54,8 @@ def participant(conversation_id: UUID, external_id: str) -> str:
 def calls_named(numbers: Iterable[str], *, company: Company) -> list[UUID]:
     """Return the ids of a company's calls with these numbers; those that name none are left out.
 
-    An external id is found by its index. Only what no external id is makes the database read the
-    company's conversations.
+    An external id is found by its index, and so is what no external id is
+    (``conversation_by_number``).
     """
     asked = {number for number in numbers if NUMBER.fullmatch(number)}
     mine = Conversation.objects.filter(company=company)
@@ -67,7 +64,7 @@ def calls_named(numbers: Iterable[str], *, company: Company) -> list[UUID]:
     )
     tails = [_tail(number) for number in asked - by_external_id.keys() if int(number) < 2**BITS]
     derived = (
-        mine.annotate(tail=Right(Cast("pk", TextField()), TAIL_LENGTH))
+        mine.annotate(tail=uuid_tail())
         .filter(tail__in=tails)
         .exclude(external_id__regex=r"^[0-9]{1,20}$")
         .values_list("pk", flat=True)

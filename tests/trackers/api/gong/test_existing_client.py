@@ -73,6 +73,6 @@ def test_an_existing_client_works_with_only_its_base_url_changed(acme, site):
     assert client.trackers("1") == []
     assert list(client.calls("2030-01-01T00:00:00Z", "2030-02-01T00:00:00Z")) == []
     assert client.waited  # 429 came, and was waited for.
-    with pytest.raises(ClientError, match=r"needs 30\.0+ credits and 0\.30* are") as spent:
+    with pytest.raises(ClientError, match=r"needs 30\.0 credits and 0\.3 are") as spent:
         client.ask("Again?", **ABOUT)
     assert spent.value.status == 402
