@@ -104,7 +104,7 @@ def texts_of(
     revisions: dict[UUID, int], *, version: TrackerVersion
 ) -> dict[UUID, ConversationText]:
     """Load what a version reads of conversations: its part of them, at the revisions named."""
-    found = texts.load(revisions)
+    found = texts.load(revisions, with_starts=version.part != Part.WHOLE)
     whole = {pk: said.text for pk, said in found.items()}
     if version.kind != TrackerKind.KEYWORD:
         # Of the whole text, so that every part finds its own among them.
