@@ -254,6 +254,10 @@ def end_at_ceiling(*, backfill_id: UUID, needed: Decimal, now: datetime) -> None
 
 def finish_if_done(*, backfill_id: UUID, now: datetime) -> None:
     """Mark a backfill done when none of its scans is queued or under way any more."""
+    # First without the lock, which the next claim waits for: of several that end their batches
+    # at once, whoever commits last finds nothing open.
+    if backfill_progress.open_scans(Backfill(pk=backfill_id)).exists():
+        return
     with transaction.atomic():
         backfill = _locked(backfill_id)
         is_over = not backfill_progress.open_scans(backfill).exists()

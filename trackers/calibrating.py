@@ -7,13 +7,15 @@ only for conversations still to be read; what was found stays as it was and is n
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import MD5
 
 from trackers import analyzers, filters, lessons, locks, parts, pretrained, texts, vectors
@@ -27,9 +29,28 @@ SAMPLE_SIZE = 400
 # A sample of the whole corpus is taken again when there is this many times as much of it: at most
 # nine times until it is full, and each time only by one worker.
 GROWTH = 2
+READ_MAX = 64  # Calibrations that a process keeps as it read them, about 100 kB each.
 # What is stored beside a calibration: how many conversations the sample had, and a digest of the
 # question with its examples.
 SAMPLED, ASKED = "sampled", "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A calibration as it is stored; ``sampled`` is None where it does not say of what."""
+
+    calibration: Calibration
+    sampled: int | None
+    asked: str | None
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Stored:
+        fields = {key: data[key] for key in data.keys() - {SAMPLED, ASKED}}
+        return cls(Calibration(**fields), data.get(SAMPLED), data.get(ASKED))
+
+
+# By version: where its row was when it was read, and what was read.
+_read: OrderedDict[UUID, tuple[str, Stored | None]] = OrderedDict()
 
 
 def of_version(version_id: UUID) -> Calibration:
@@ -40,14 +61,16 @@ def of_version(version_id: UUID) -> Calibration:
     what it was learned from is kept.
     """
     version = _load(version_id)
-    if _is_due(version):
+    stored = _stored(version)
+    if _is_due(version, stored):
         with _alone(version_id):
             # Another worker may have learned it while this one waited.
             version = _load(version_id)
-            if _is_due(version):
-                _learn(version)
-    stored = dict(version.calibration or {})
-    return Calibration(**{key: stored[key] for key in stored.keys() - {SAMPLED, ASKED}})
+            stored = _stored(version)
+            if _is_due(version, stored):
+                stored = _learn(version)
+    assert stored is not None
+    return stored.calibration
 
 
 def question_of(
@@ -81,11 +104,13 @@ def texts_of(
     revisions: dict[UUID, int], *, version: TrackerVersion
 ) -> dict[UUID, ConversationText]:
     """Load what a version reads of conversations: its part of them, at the revisions named."""
-    found = texts.load(revisions)
+    found = texts.load(revisions, with_starts=version.part != Part.WHOLE)
     whole = {pk: said.text for pk, said in found.items()}
     if version.kind != TrackerKind.KEYWORD:
         # Of the whole text, so that every part finds its own among them.
-        whole = vectors.attached(whole, revisions)
+        whole = vectors.attached(whole, revisions, side=QuestionSide(version.side))
+    if version.part == Part.WHOLE:
+        return whole
     return {
         pk: replace(whole[pk], utterances=_part_of(said, version)) for pk, said in found.items()
     }
@@ -93,54 +118,71 @@ def texts_of(
 
 def _part_of(said: texts.Said, version: TrackerVersion) -> tuple[UtteranceText, ...]:
     turns = said.text.utterances
-    if version.part == Part.WHOLE:
-        return turns
     end = parts.end_of(said.duration_seconds, [turn.text for turn in turns], said.starts)
     return tuple(parts.cut(turns, said.starts, version=version, kind=said.text.kind, end=end))
 
 
 def _load(version_id: UUID) -> TrackerVersion:
-    return TrackerVersion.objects.select_related("tracker").get(pk=version_id)
+    """Load a version without its calibration, and where its row is: a changed one is elsewhere."""
+    return (
+        TrackerVersion.objects.select_related("tracker")
+        .defer("calibration")
+        .annotate(
+            place=RawSQL("trackers_trackerversion.xmin || ' ' || trackers_trackerversion.ctid", [])
+        )
+        .get(pk=version_id)
+    )
 
 
-def _is_due(version: TrackerVersion) -> bool:
-    stored: dict[str, Any] | None = version.calibration
+def _stored(version: Any) -> Stored | None:
+    """Return the calibration of a version from ``_load``; None where it has none yet."""
+    kept = _read.get(version.pk)
+    if kept is not None and kept[0] == version.place:
+        _read.move_to_end(version.pk)
+        return kept[1]
+    # Of the same row, or of a later one, which is read once more the next time.
+    stored = None if version.calibration is None else Stored.of(version.calibration)
+    _read[version.pk] = (version.place, stored)
+    _read.move_to_end(version.pk)
+    while len(_read) > READ_MAX:
+        _read.popitem(last=False)
+    return stored
+
+
+def _is_due(version: TrackerVersion, stored: Stored | None) -> bool:
     if stored is None:
         return True
-    if SAMPLED not in stored:
+    if stored.sampled is None:
         return False
-    if stored["analyzer"] != analyzers.in_use().name:
+    if stored.calibration.analyzer != analyzers.in_use().name:
         return True
-    if stored[ASKED] != _digest(question_of(version.tracker, version)):
+    if stored.asked != _digest(question_of(version.tracker, version)):
         return True
-    sampled: int = stored[SAMPLED]
+    sampled = stored.sampled
     if sampled >= SAMPLE_SIZE:
         return False
     enough = GROWTH * max(sampled, 1)
     return filters.matching(version.tracker)[:enough].count() == enough
 
 
-def _learn(version: TrackerVersion) -> None:
+def _learn(version: TrackerVersion) -> Stored:
     """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled.
 
     What was learned of phrases that were changed or erased meanwhile is used once, never stored.
     """
+    was_none = version.calibration is None
     sample = sample_of(version)
     question = question_of(version.tracker, version)
     learned = analyzers.in_use().calibrate([question], sample)
-    unchanged = TrackerVersion.objects.filter(
-        pk=version.pk, calibration__isnull=version.calibration is None
-    )
-    version.calibration = {
-        **asdict(learned),
-        SAMPLED: len(sample),
-        ASKED: _digest(question),
-    }
+    unchanged = TrackerVersion.objects.filter(pk=version.pk, calibration__isnull=was_none)
+    asked = _digest(question)
+    calibration = {**asdict(learned), SAMPLED: len(sample), ASKED: asked}
     with transaction.atomic():
         locks.share(Tracker, [version.tracker_id])
         today = _load(version.pk)
-        if _digest(question_of(today.tracker, today)) == version.calibration[ASKED]:
-            unchanged.update(calibration=version.calibration)
+        if _digest(question_of(today.tracker, today)) == asked:
+            unchanged.update(calibration=calibration)
+    return Stored.of(calibration)
 
 
 def _digest(question: TrackerQuestion) -> str:

@@ -1,17 +1,25 @@
-"""Take work, price it, and hold the credits for it: the first half of a scan (DESIGN §4)."""
+"""Take work, price it, and hold the credits for it: the first half of a scan (DESIGN §4).
+
+Note [Claimed at most]
+    A backfill's ``claimed`` is at least what its scans that are done or under way cost: a claim
+    adds its price, under the backfill's lock, and nothing takes away what a scan gives back when
+    it fails or is handed back. While it stays within the ceiling, so does what is spent, and no
+    claim has to sum up the scans. Where it does not, they are summed up and it is exact again.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, Q, QuerySet, Sum
+from django.db import connection, transaction
+from django.db.models import F, QuerySet, Sum
 
 from credits import charging
 from credits.amounts import ZERO
@@ -36,6 +44,24 @@ BATCH_SIZE_MAX = 100  # One usage event covers at most this many conversations.
 LEASE = timedelta(minutes=5)
 RESERVE_TRIES_MAX = 4
 
+# What is due of a version: of one backfill, or its live scans. Served by scan_next_to_claim.
+_DUE = "version_id = %(version)s AND state = 'PENDING' AND due_at <= %(now)s AND backfill_id "
+_OLDEST_FIRST = "ORDER BY conversation_started_at, id"
+# The oldest that is due, and those due with it of the same team that nobody else has locked.
+_LOCK_DUE = (
+    "WITH head AS (SELECT team_id FROM trackers_scan WHERE {due} {oldest_first} LIMIT 1)"
+    " SELECT scan.id, scan.conversation_id, scan.revision, scan.team_id"
+    " FROM trackers_scan AS scan, head"
+    " WHERE {due} AND scan.team_id IS NOT DISTINCT FROM head.team_id"
+    " {oldest_first} LIMIT %(limit)s FOR NO KEY UPDATE OF scan SKIP LOCKED"
+)
+_LEASE = (
+    "UPDATE trackers_scan AS scan"
+    " SET state = 'RUNNING', lease_token = %s, leased_until = %s, reservation_ref = %s,"
+    "     limit_ref = NULL, attempts = attempts + 1, price = claimed.price"
+    " FROM unnest(%s::uuid[], %s::numeric[]) AS claimed (id, price) WHERE scan.id = claimed.id"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -46,6 +72,15 @@ class Item:
     revision: int
     item: str
     price: Decimal
+
+
+class _Row(NamedTuple):
+    """A scan that is due, locked."""
+
+    scan_id: UUID
+    conversation_id: UUID
+    revision: int
+    team_id: UUID | None
 
 
 @dataclass(slots=True)
@@ -60,11 +95,13 @@ class Batch:
     token: UUID
     rates: Rates
     items: list[Item]
+    # Named before the credits are held, so that the scans name it from their lease on.
+    reservation_ref: UUID = field(default_factory=new_id)
     reservation: Reservation | None = None
 
     @property
     def price(self) -> Decimal:
-        return sum((item.price for item in self.items), ZERO)
+        return _price(self.items)
 
     @property
     def use(self) -> Use:
@@ -89,7 +126,12 @@ class Batch:
 
 def has_work(*, version_id: UUID, backfill_id: UUID | None, now: datetime) -> bool:
     """Tell whether anything is due, before the analyzer is asked to get ready for it."""
-    return _due(version_id, backfill_id, now).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM trackers_scan WHERE {_due(backfill_id)})",
+            {"version": version_id, "backfill": backfill_id, "now": now},
+        )
+        return cursor.fetchone() == (True,)
 
 
 def claim(
@@ -102,36 +144,36 @@ def claim(
     Attempts are counted here, so that work which kills its worker is parked too.
     """
     with transaction.atomic():
-        room = None if backfill_id is None else _room(backfill_id)
-        scans = _due(version_id, backfill_id, now)
-        head = None if room is not None and room < 0 else scans.first()
-        if head is None:
+        backfill = None if backfill_id is None else _running(backfill_id)
+        if backfill_id is not None and backfill is None:
             return None
-        same_team = scans.filter(_is("team", head.team_id)).select_for_update(
-            of=("self",), skip_locked=True, no_key=True
+        rows = _lock_due(version_id, backfill_id, now)
+        if not rows:
+            return None
+        # A calibration is long, and whoever reads has it already.
+        version = (
+            TrackerVersion.objects.select_related("tracker__company")
+            .defer("calibration")
+            .get(pk=version_id)
         )
-        version = TrackerVersion.objects.select_related("tracker__company").get(pk=version_id)
         if version.tracker.company.closed_at is not None:
             return None
-        leased = requeuing.with_current_text(list(same_team[:BATCH_SIZE_MAX]), now=now)
-        priced = _priced(leased, version, rates)
-        items = _within(room, priced)
-        token = new_id()
-        _lease(items, token, now)
+        priced = _priced(rows, version, rates, now)
+        items = priced if backfill is None else _within_ceiling(backfill, priced)
+        batch = Batch(
+            company=version.tracker.company,
+            tracker=version.tracker,
+            version=version,
+            backfill_id=backfill_id,
+            team_id=rows[0].team_id,
+            token=new_id(),
+            rates=rates,
+            items=items,
+        )
+        _lease(batch, now)
         if priced and not items and backfill_id is not None:
             backfills.end_at_ceiling(backfill_id=backfill_id, needed=priced[0].price, now=now)
-    if not items:
-        return None
-    return Batch(
-        company=version.tracker.company,
-        tracker=version.tracker,
-        version=version,
-        backfill_id=backfill_id,
-        team_id=head.team_id,
-        token=token,
-        rates=rates,
-        items=items,
-    )
+    return batch if items else None
 
 
 def hold_credits(batch: Batch) -> None:
@@ -147,7 +189,11 @@ def hold_credits(batch: Batch) -> None:
             return
         try:
             batch.reservation = charging.reserve(
-                company=batch.company, amount=batch.price, use=batch.use, rates=batch.rates
+                company=batch.company,
+                amount=batch.price,
+                use=batch.use,
+                rates=batch.rates,
+                reservation_id=batch.reservation_ref,
             )
         except InsufficientCredits as refusal:
             met = refusal
@@ -158,7 +204,6 @@ def hold_credits(batch: Batch) -> None:
             hand_back(batch, [item.scan_id for item in batch.items], counts_as_attempt=False)
             batch.items = []
             return
-        still_leased(batch).update(reservation_ref=batch.reservation.pk)
         return
     assert met is not None
     _leave_waiting(batch, [item for item in batch.items if item.price == 0], met)
@@ -189,58 +234,85 @@ def _leased(batch: Batch, scan_ids: Collection[UUID]) -> QuerySet[Scan]:
     return Scan.objects.filter(pk__in=scan_ids, lease_token=batch.token, state=ScanState.RUNNING)
 
 
-def _due(version_id: UUID, backfill_id: UUID | None, now: datetime) -> QuerySet[Scan]:
-    return Scan.objects.filter(
-        _is("backfill", backfill_id),
-        version_id=version_id,
-        state=ScanState.PENDING,
-        due_at__lte=now,
-    ).order_by("conversation_started_at", "pk")
+def _due(backfill_id: UUID | None) -> str:
+    return _DUE + ("IS NULL" if backfill_id is None else "= %(backfill)s")
 
 
-def _is(name: str, value: UUID | None) -> Q:
-    """Match a key that may be null, by value or by its absence."""
-    return Q(**{f"{name}__isnull": True}) if value is None else Q(**{name: value})
+def _lock_due(version_id: UUID, backfill_id: UUID | None, now: datetime) -> list[_Row]:
+    """Lock the oldest work that is due, at most a batch, all of the oldest one's team."""
+    names = {"version": version_id, "backfill": backfill_id, "now": now}
+    statement = _LOCK_DUE.format(due=_due(backfill_id), oldest_first=_OLDEST_FIRST)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, names | {"limit": BATCH_SIZE_MAX})
+        return [_Row(*row) for row in cursor.fetchall()]
 
 
-def _room(backfill_id: UUID) -> Decimal:
-    """Lock the backfill and return what it may still spend; below 0 when it does not run.
+def _running(backfill_id: UUID) -> Backfill | None:
+    """Lock a backfill and return it; None when it does not run.
 
     The lock makes two claims of one backfill wait for each other, so together they never take
     more than the ceiling.
     """
-    backfill = Backfill.objects.select_for_update(no_key=True).get(pk=backfill_id)
-    if backfill.state != BackfillState.RUNNING:
-        return Decimal(-1)
-    taken = Scan.objects.filter(
-        backfill=backfill, state__in=[ScanState.DONE, ScanState.RUNNING]
-    ).aggregate(sum=Sum("price", default=ZERO))
-    return max(backfill.ceiling - taken["sum"], ZERO)
+    rows = Backfill.objects.select_for_update(no_key=True)
+    backfill = rows.only("state", "ceiling", "claimed").get(pk=backfill_id)
+    return backfill if backfill.state == BackfillState.RUNNING else None
 
 
-def _priced(scans: list[Scan], version: TrackerVersion, rates: Rates) -> list[Item]:
-    conversations = Conversation.objects.filter(pk__in=[scan.conversation_id for scan in scans])
-    named = dict(filters.with_item(conversations, version).values_list("pk", "item"))
+def _within_ceiling(backfill: Backfill, items: list[Item]) -> list[Item]:
+    """Cut the list where it would go above what the locked backfill may still spend.
+
+    See Note [Claimed at most].
+    """
+    if backfill.claimed + _price(items) > backfill.ceiling:
+        found = Scan.objects.filter(
+            backfill=backfill, state__in=[ScanState.DONE, ScanState.RUNNING]
+        ).aggregate(sum=Sum("price", default=ZERO))
+        backfill.claimed = found["sum"]
+        items = _fitting(items, backfill.ceiling - backfill.claimed)
+    backfill.claimed += _price(items)
+    backfill.save(update_fields=["claimed"])
+    return items
+
+
+def _priced(rows: list[_Row], version: TrackerVersion, rates: Rates, now: datetime) -> list[Item]:
+    """Price what can be read of the locked scans, each pointed to its conversation's text."""
+    conversations = Conversation.objects.filter(pk__in=[row.conversation_id for row in rows])
+    named = {
+        pk: (item, revision)
+        for pk, item, revision in filters.with_item(conversations, version).values_list(
+            "pk", "item", "text_revision"
+        )
+    }
+    if any(row.revision != named[row.conversation_id][1] for row in rows):
+        scans = Scan.objects.filter(pk__in=[row.scan_id for row in rows])
+        current = requeuing.with_current_text(
+            list(scans.order_by("conversation_started_at", "pk")), now=now
+        )
+        rows = [
+            _Row(scan.pk, scan.conversation_id, scan.revision, scan.team_id) for scan in current
+        ]
     return [
         Item(
-            scan_id=scan.pk,
-            conversation_id=scan.conversation_id,
-            revision=scan.revision,
-            item=named[scan.conversation_id],
-            price=rates.of(named[scan.conversation_id]),
+            scan_id=row.scan_id,
+            conversation_id=row.conversation_id,
+            revision=row.revision,
+            item=named[row.conversation_id][0],
+            price=rates.of(named[row.conversation_id][0]),
         )
-        for scan in scans
+        for row in rows
     ]
 
 
-def _within(room: Decimal | None, items: list[Item]) -> list[Item]:
-    """Cut the list where it would go above what the backfill may still spend."""
-    if room is None:
-        return items
+def _price(items: Iterable[Item]) -> Decimal:
+    return sum((item.price for item in items), ZERO)
+
+
+def _fitting(items: list[Item], room: Decimal) -> list[Item]:
+    """Cut the list where it would cost more than there is room for."""
     taken = ZERO
     for place, item in enumerate(items):
         taken += item.price
-        if taken > room:
+        if taken > max(room, ZERO):
             return items[:place]
     return items
 
@@ -254,19 +326,19 @@ def _payable(items: list[Item], available: Decimal) -> list[Item]:
     return chosen
 
 
-def _lease(items: list[Item], token: UUID, now: datetime) -> None:
-    by_price: dict[Decimal, list[UUID]] = defaultdict(list)
-    for item in items:
-        by_price[item.price].append(item.scan_id)
-    for price, scan_ids in by_price.items():
-        Scan.objects.filter(pk__in=scan_ids).update(
-            state=ScanState.RUNNING,
-            lease_token=token,
-            leased_until=now + LEASE,
-            reservation_ref=None,
-            limit_ref=None,
-            attempts=F("attempts") + 1,
-            price=price,
+def _lease(batch: Batch, now: datetime) -> None:
+    if not batch.items:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LEASE,
+            [
+                batch.token,
+                now + LEASE,
+                batch.reservation_ref if batch.price else None,
+                [item.scan_id for item in batch.items],
+                [item.price for item in batch.items],
+            ],
         )
 
 

@@ -35,6 +35,7 @@ _END = Greatest(
 )
 
 Turn = TypeVar("Turn")
+Time = TypeVar("Time", Decimal, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +52,46 @@ class SideText:
 
 def is_analyzable(text: str) -> bool:
     """Tell whether an utterance has a letter or digit."""
-    return any(letter.isalnum() for letter in text)
+    # Nearly always the first letter says so.
+    return text[:1].isalnum() or any(letter.isalnum() for letter in text)
 
 
 def seconds(start: float | None) -> Decimal | None:
     """Return a time as it is stored."""
     # Through text: the same figure, in half the time.
-    return None if start is None else Decimal(f"{start:.3f}")
+    return None if start is None else Decimal(as_stored(start))
 
 
-def begins(given: Sequence[Decimal | None]) -> list[Decimal | None]:
-    """Return when each utterance begins, in order; None for all where no time was given."""
+def as_stored(start: float) -> str:
+    """Return a time in the form in which it is stored."""
+    return f"{start:.3f}"
+
+
+def begins(given: Sequence[Time | None], *, zero: Time) -> list[Time | None]:
+    """Return when each utterance begins, in order; None for all where no time was given.
+
+    ``zero`` is when a conversation begins.
+    """
     if all(start is None for start in given):
         return [None] * len(given)
-    found: list[Decimal | None] = []
-    last = Decimal(0)
+    found: list[Time | None] = []
+    last = zero
     for start in given:
         last = last if start is None else start
         found.append(last)
     return found
 
 
-def summed(starts: Iterable[Decimal | None]) -> SideText:
-    """Sum up one side's analyzable utterances by when they begin."""
+def summed(starts: Iterable[float | None]) -> SideText:
+    """Sum up one side's analyzable utterances by when they begin, in seconds as they arrive."""
     times = list(starts)
     known = [start for start in times if start is not None]
     if not known:
         return SideText(count=len(times))
-    return SideText(count=len(times), first_seconds=min(known), last_seconds=max(known))
+    # Rounded at the end: what is rounded keeps its order.
+    return SideText(
+        count=len(times), first_seconds=seconds(min(known)), last_seconds=seconds(max(known))
+    )
 
 
 def has_text(version: TrackerVersion) -> Q:
@@ -102,7 +115,7 @@ def cut(
 
     ``end`` is when the call ends, as ``end_of`` says.
     """
-    starts = begins(given)
+    starts = begins(given, zero=Decimal(0))
     if version.part == Part.WHOLE or kind == ConversationKind.EMAIL:
         return list(turns)
     return [
@@ -114,7 +127,7 @@ def cut(
 
 def end_of(duration_seconds: int, texts: Sequence[str], given: Sequence[Decimal | None]) -> Decimal:
     """Return when a call ends: after its duration, or when its last analyzable words begin."""
-    starts = begins(given)
+    starts = begins(given, zero=Decimal(0))
     spoken = [
         start
         for text, start in zip(texts, starts, strict=True)

@@ -23,7 +23,6 @@ from trackers import backfills, bulk, calibrating, claiming, locks, readers, req
 from trackers.analyzers.base import Calibration, Finding
 from trackers.claiming import Batch
 from trackers.models import (
-    Backfill,
     BackfillState,
     Quote,
     Scan,
@@ -41,6 +40,10 @@ HEARTBEAT = claiming.LEASE / 3
 # so a slow analyzer's progress is seen, a stop obeyed and live work let in within seconds.
 READING_MAX = timedelta(seconds=3)
 SCORE_PLACES = Decimal("0.000001")
+
+_SHARE_BACKFILL = "SELECT state FROM trackers_backfill WHERE id = %s FOR SHARE"
+_SHARE_TRACKER = "SELECT state, current_version_id FROM trackers_tracker WHERE id = %s FOR SHARE"
+_OPEN = "SELECT closed_at IS NULL FROM credits_company WHERE id = %s"
 
 Clock = Callable[[], datetime]
 
@@ -135,7 +138,8 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
         _release(batch)
     begun = findings.found.keys() | findings.failed.keys()
     rest = [item.scan_id for item in batch.items if item.scan_id not in begun]
-    claiming.hand_back(batch, rest, counts_as_attempt=False)
+    if rest:
+        claiming.hand_back(batch, rest, counts_as_attempt=False)
 
 
 def _standing(batch: Batch) -> Standing:
@@ -143,22 +147,22 @@ def _standing(batch: Batch) -> Standing:
 
     What a backfill that met zero was reading is paid for already, and wanted.
     """
-    if batch.backfill_id is not None:
-        locks.share(Backfill, [batch.backfill_id])
-        state = Backfill.objects.values_list("state", flat=True).get(pk=batch.backfill_id)
-        if state not in backfills.LIVE_STATES:
-            return Standing.UNWANTED
-    locks.share(Tracker, [batch.tracker.pk])
-    is_in_force = Tracker.objects.filter(
-        pk=batch.tracker.pk,
-        state=TrackerState.PUBLISHED,
-        current_version=batch.version,
-        company__closed_at=None,
-    ).exists()
-    if not is_in_force:
+    state = BackfillState.RUNNING
+    with connection.cursor() as cursor:
+        if batch.backfill_id is not None:
+            # Of the row as it is once we have it, however long we waited.
+            cursor.execute(_SHARE_BACKFILL, [batch.backfill_id])
+            (state,) = cursor.fetchone()
+            if state not in backfills.LIVE_STATES:
+                return Standing.UNWANTED
+        cursor.execute(_SHARE_TRACKER, [batch.tracker.pk])
+        tracker = cursor.fetchone()
+        # Apart, so that it is read after whatever we waited for.
+        cursor.execute(_OPEN, [batch.company.pk])
+        is_open = cursor.fetchone() == (True,)
+    if not is_open or tracker != (TrackerState.PUBLISHED, batch.version.pk):
         return Standing.UNWANTED
-    is_paused = batch.backfill_id is not None and state == BackfillState.PAUSED
-    return Standing.PAUSED if is_paused else Standing.WANTED
+    return Standing.PAUSED if state == BackfillState.PAUSED else Standing.WANTED
 
 
 def _write_findings(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from credits.identifiers import new_id
@@ -143,7 +142,7 @@ def _utterances(stored: Iterable[Stored], speakers: Speakers) -> Iterator[tuple[
             speaker, side = people[turn.speaker]
             yield (
                 *(company, conversation, revision, position, turn.id, speaker, side),
-                *(parts.seconds(turn.start), turn.text),
+                *(None if turn.start is None else parts.as_stored(turn.start), turn.text),
             )
 
 
@@ -179,9 +178,9 @@ def _spoken(record: ConversationRecord) -> dict[Affiliation, SideText]:
     """Sum up what each side said that can be analyzed; an e-mail's paragraphs have no times."""
     sides = {person.id: _AFFILIATIONS[person.role] for person in record.participants}
     is_call = record.kind == "call"
-    given = [parts.seconds(turn.start) if is_call else None for turn in record.utterances]
-    starts: dict[Affiliation, list[Decimal | None]] = {side: [] for side in Affiliation}
-    for turn, start in zip(record.utterances, parts.begins(given), strict=True):
+    given = [turn.start if is_call else None for turn in record.utterances]
+    starts: dict[Affiliation, list[float | None]] = {side: [] for side in Affiliation}
+    for turn, start in zip(record.utterances, parts.begins(given, zero=0.0), strict=True):
         if parts.is_analyzable(turn.text):
             starts[sides[turn.speaker]].append(start)
     return {side: parts.summed(times) for side, times in starts.items()}

@@ -204,7 +204,10 @@ def _free(scans: QuerySet[Scan], at_most: int) -> list[Scan]:
 
 
 def _release(reservation_id: UUID) -> None:
-    reservation = Reservation.objects.get(pk=reservation_id)
+    reservation = Reservation.objects.filter(pk=reservation_id).first()
+    if reservation is None:
+        # Its worker stopped after it had named the reservation and before it made it.
+        return
     try:
         charging.release(reservation=reservation)
     except (charging.AlreadyCaptured, charging.AlreadyReleased, charging.ReservationLapsed):

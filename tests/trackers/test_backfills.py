@@ -6,6 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from credits import balances, reconciliation
@@ -198,6 +200,35 @@ def test_the_ceiling_does_not_end_a_backfill_whose_batch_failed_just_then(
     backfill.refresh_from_db()
     assert (backfill.state, backfill.end_reason) == ("STOPPED", "The ceiling was reached.")
     assert sorted(states(backfill)) == ["DONE"] * 4 + ["SKIPPED"] * 2
+
+
+def test_claims_within_the_ceiling_sum_up_no_scans(tracker, alice, now, analyzer):
+    backfill = launch(tracker, alice, now)
+
+    with CaptureQueriesContext(connection) as asked:
+        while run(backfill):
+            pass
+
+    backfill.refresh_from_db()
+    assert (backfill.state, backfill.claimed) == ("DONE", Decimal("3.000"))
+    assert not [one["sql"] for one in asked if 'SUM("trackers_scan"."price")' in one["sql"]]
+
+
+def test_what_a_batch_gave_back_is_not_held_against_the_ceiling(
+    acme, tracker, alice, now, analyzer
+):
+    backfill = launch(tracker, alice, now, ceiling=Decimal("2.2"))
+    asked = {"version_id": backfill.version_id, "backfill_id": backfill.pk, "now": now}
+    for _ in range(3):
+        batch = claiming.claim(rates=people.rates(), **asked)
+        claiming.hand_back(batch, [item.scan_id for item in batch.items], counts_as_attempt=False)
+
+    while run(backfill):
+        pass
+
+    backfill.refresh_from_db()
+    assert sorted(states(backfill)) == ["DONE"] * 4 + ["SKIPPED"] * 2
+    assert backfill.claimed == Decimal("2.000")
 
 
 def test_progress_is_counted_from_the_scans_of_each_backfill(

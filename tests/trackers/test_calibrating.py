@@ -133,6 +133,20 @@ def test_changed_examples_are_learned_and_a_changed_threshold_is_not():
     assert [scan.state for scan in Scan.objects.all()] == ["DONE"] * 5
 
 
+@pytest.mark.django_db
+def test_a_worker_keeps_what_it_read_until_the_row_is_another(analyzer):
+    tracker = published(people.company())
+    version = TrackerVersion.objects.get()
+    calibrating.of_version(version.pk)
+    first = calibrating.of_version(version.pk)
+
+    assert calibrating.of_version(version.pk) is first
+    changed = TrackerVersion.objects.get().calibration | {"data": {"learned": "elsewhere"}}
+    TrackerVersion.objects.filter(pk=version.pk).update(calibration=changed)
+
+    assert calibrating.of_version(tracker.current_version_id).data == {"learned": "elsewhere"}
+
+
 @pytest.mark.usefixtures("committed")
 def test_two_workers_that_need_it_at_once_learn_it_once(analyzer):
     tracker = published(people.company())

@@ -14,7 +14,7 @@ from credits.models import Reservation, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, claiming, scanning
+from trackers import analyzers, claiming, scanning, sweeping
 from trackers.models import Quote, Scan
 
 pytestmark = pytest.mark.django_db
@@ -61,3 +61,16 @@ def test_a_heartbeat_keeps_the_scans_and_the_credits_held_for_them(tracker):
 
     assert Scan.objects.get().leased_until == now + timedelta(minutes=5) + claiming.LEASE
     assert Reservation.objects.get().lapses_at > lapsed_at
+
+
+def test_a_worker_lost_before_it_held_the_credits_it_named_is_recovered(acme, tracker):
+    now = timezone.now()
+    claiming.claim(
+        version_id=tracker.current_version_id, backfill_id=None, rates=people.rates(), now=now
+    )
+    assert Scan.objects.get().reservation_ref is not None
+
+    sweeping.recover(now=now + claiming.LEASE + timedelta(seconds=1))
+
+    assert (Scan.objects.get().state, Reservation.objects.count()) == ("PENDING", 0)
+    assert balances.now(company=acme).available == Decimal("10.000")

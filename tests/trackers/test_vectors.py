@@ -36,10 +36,11 @@ class CountingAnalyzer(OfflineAnalyzer):
     def vectors_model(self):
         return self.model or super().vectors_model()
 
-    def vectors_of(self, conversation):
-        self.made.append(conversation.id)
-        found = super().vectors_of(conversation)
-        self.on_made()
+    def vectors_of(self, conversation, side):
+        found = super().vectors_of(conversation, side)
+        if found is not conversation.vectors:
+            self.made.append(conversation.id)
+            self.on_made()
         return found
 
 
@@ -111,6 +112,40 @@ def test_a_part_of_a_call_takes_its_own_from_those_of_the_whole(analyzer, part):
     assert packing.unpack(text).keys() >= {turn.id for turn in text.utterances}
     (whole,) = calibrating.texts_of({conversation.pk: 1}, version=WHOLE).values()
     assert (len(whole.utterances), analyzer.made) == (4, ["call-1"])
+
+
+@pytest.mark.django_db
+def test_a_tracker_of_one_side_stores_that_side_s_and_the_next_adds_the_other_s(analyzer):
+    """The customer said ten times as much as our rep did."""
+    acme = people.company()
+    people.credits_for(acme, "10")
+    alice = people.alice(acme)
+    theirs = published(acme, alice, "Theirs")
+    ours, both = (
+        conversations.published(acme, alice, name, now=NOW - timedelta(days=60), side=side)
+        for name, side in (("Ours", "REP"), ("Both", "ANY"))
+    )
+    turns = [
+        {"id": f"u{n}", "speaker": "c" if n else "r", "start": 4.0 * n, "text": f"Turn {n} of it."}
+        for n in range(11)
+    ]
+    conversations.ingest(acme, record("call-1", started_at=NOW, utterances=turns), now=NOW)
+    sizes = []
+
+    for tracker in (theirs, theirs, ours, both):
+        work_off(tracker)
+        sizes.append(len(bytes(ConversationVectors.objects.get().vectors)))
+
+    head = 4 + 11 * 2
+    assert sizes == [head + 10 * 512, head + 10 * 512, head + 11 * 512, head + 11 * 512]
+    assert analyzer.made == ["call-1", "call-1"]
+    whole = OfflineAnalyzer().vectors_of(replace(only_text(), vectors=None, vector_ids=()))
+    assert bytes(ConversationVectors.objects.get().vectors) == whole
+
+
+def only_text():
+    (pk,) = Conversation.objects.values_list("pk", flat=True)
+    return calibrating.texts_of({pk: 1}, version=WHOLE)[pk]
 
 
 @pytest.mark.django_db

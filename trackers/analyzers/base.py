@@ -170,8 +170,12 @@ class StoresVectors(Protocol):
         """Name what makes the vectors, at most 64 characters; None where nothing can make them."""
         ...
 
-    def vectors_of(self, conversation: ConversationText) -> bytes:
-        """Compute the vectors of a conversation's text."""
+    def vectors_of(self, conversation: ConversationText, side: Side) -> bytes | None:
+        """Return a conversation's vectors with those of a side among them.
+
+        They are ``conversation.vectors`` themselves where nothing is missing, else those and what
+        was computed; None where there is nothing to compute.
+        """
         ...
 
 

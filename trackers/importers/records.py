@@ -48,7 +48,7 @@ def _not_reserved(text: str) -> str:
 
 def _email(text: str) -> str:
     local, at, domain = text.partition("@")
-    if not (local and at and domain) or any(letter.isspace() for letter in text):
+    if not (local and at and domain) or text.split() != [text]:
         raise ValueError("is not an e-mail address")
     return text.lower()
 

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from simple_history.models import HistoricalRecords
 
-from credits.amounts import AmountField
+from credits.amounts import ZERO, AmountField
 from credits.identifiers import new_id
 from credits.tenancy import CompanyKey, TenantKey, target_of_composite_keys
 from trackers.models.people import Team, TeamMember
@@ -310,7 +310,8 @@ LIVE_BACKFILL_STATES = [BackfillState.RUNNING, BackfillState.PAUSED, BackfillSta
 class Backfill(models.Model):
     """A scan of history for one version: a list of conversations fixed at launch.
 
-    Conversations that start in ``from_at <= t < to_at``. ``ceiling`` is the most it may cost.
+    Conversations that start in ``from_at <= t < to_at``. ``ceiling`` is the most it may cost;
+    ``claimed`` is at least what is spent and under way, see Note [Claimed at most].
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -325,6 +326,7 @@ class Backfill(models.Model):
     conversation_count = models.PositiveIntegerField()
     estimate = models.DecimalField("estimated credits", max_digits=18, decimal_places=3)
     ceiling = models.DecimalField("ceiling in credits", max_digits=18, decimal_places=3)
+    claimed = AmountField(default=ZERO, db_default=ZERO, editable=False)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"

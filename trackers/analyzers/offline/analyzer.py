@@ -31,6 +31,7 @@ from trackers.analyzers.offline.scorers import QuestionScorer
 
 EVIDENCE_MAX = 3
 _QUESTIONS_KEPT = 64
+_CALIBRATIONS_KEPT = 64  # As many as a worker keeps as it read them.
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class OfflineAnalyzer:
         self._load = load
         self._embedder: Embedder | None = None
         self._is_loaded = False
-        self._decoded: tuple[Calibration, Decoded] | None = None
+        self._decoded: dict[int, tuple[Calibration, Decoded]] = {}
         self._uncalibrated = lru_cache(maxsize=_QUESTIONS_KEPT)(self._fit_built_in)
 
     @property
@@ -125,12 +126,12 @@ class OfflineAnalyzer:
     def vectors_model(self) -> str | None:
         return None if self._vectors() is None else embedding.WEIGHTS_SHA256
 
-    def vectors_of(self, conversation: ConversationText) -> bytes:
-        """Compute the vectors of both sides; they come back as ``conversation.vectors``.
+    def vectors_of(self, conversation: ConversationText, side: Side = Side.ANY) -> bytes | None:
+        """Return the vectors of a side, with the other's where they are there already.
 
         :raises VectorsUnavailable: they cannot be loaded here.
         """
-        return packing.pack(conversation, self._load())
+        return packing.pack(conversation, self._load(), side)
 
     def features(
         self, conversation: ConversationText, question: TrackerQuestion, calibration: Calibration
@@ -181,11 +182,14 @@ class OfflineAnalyzer:
         return scorers.from_json(fitted.to_json())
 
     def _decode(self, calibration: Calibration) -> Decoded:
-        kept = self._decoded
-        if kept is not None and kept[0] is calibration:
+        # With the calibration itself, so that nothing else comes to have its id.
+        kept = self._decoded.get(id(calibration))
+        if kept is not None:
             return kept[1]
         decoded = calibrations.decode(calibration, self.mode)
-        self._decoded = (calibration, decoded)
+        if len(self._decoded) >= _CALIBRATIONS_KEPT:
+            del self._decoded[next(iter(self._decoded))]
+        self._decoded[id(calibration)] = (calibration, decoded)
         return decoded
 
     def _embedder_for(self, mode: Mode) -> Embedder | None:

@@ -148,11 +148,13 @@ def _turns(conversation: ConversationText, embedder: Embedder | None) -> list[_T
         cut = passages.of_utterance(utterance) if characters_left >= 0 else ()
         if not cut:
             continue
-        sums = None if stored is None else stored.get(utterance.id)
+        kept = None if stored is None else stored.get(utterance.id)
         if embedder is None:
             sums = np.zeros((len(cut), DIMENSIONS), dtype=np.float32)
-        elif sums is None or len(sums) != len(cut):
+        elif kept is None or len(kept) != len(cut):
             sums = packing.rounded(embedder.sums([passage.text for passage in cut]))
+        else:
+            sums = kept.astype(np.float32)
         found.append(
             _Turn(
                 utterance.id,

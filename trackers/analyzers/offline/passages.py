@@ -16,7 +16,7 @@ CONVERSATION_CHARACTERS_MAX = 1_000_000
 _ANALYZABLE = re.compile(r"[^\W_]")
 _SENTENCE_END = re.compile(r"[.!?]+[\"')\]]*\s+|\n+")
 _SPACE = re.compile(r"\s")
-_AFFILIATIONS = {
+AFFILIATIONS = {
     Side.REP: frozenset({Affiliation.COMPANY}),
     Side.CUSTOMER: frozenset({Affiliation.NON_COMPANY}),
     Side.ANY: frozenset(Affiliation),
@@ -41,7 +41,7 @@ def on_side(conversation: ConversationText, side: Side) -> tuple[Passage, ...]:
 
     Empty when that side said nothing with a letter or a digit in it.
     """
-    affiliations = _AFFILIATIONS[side]
+    affiliations = AFFILIATIONS[side]
     passages: list[Passage] = []
     characters_left = CONVERSATION_CHARACTERS_MAX
     for utterance in conversation.utterances:

@@ -91,7 +91,7 @@ def _sums(
         said = Counter(passage.utterance_id for passage in found)
         kept = [stored[utterance_id] for utterance_id in said]
         if all(len(sums) == said[one] for one, sums in zip(said, kept, strict=True)):
-            return np.concatenate(kept)
+            return np.concatenate(kept).astype(np.float32)
     return packing.rounded(embedder.sums([passage.text for passage in found]))
 
 

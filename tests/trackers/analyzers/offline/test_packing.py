@@ -72,6 +72,32 @@ def test_stored_vectors_are_read_as_computed_ones_are(conversation, side, embedd
         assert np.array_equal(found.whole, computed.whole)
 
 
+@pytest.mark.parametrize("side", [Side.REP, Side.CUSTOMER])
+@pytest.mark.parametrize("conversation", TALKS)
+def test_vectors_of_one_side_are_computed_alone_and_completed_later(conversation, side, embedder):
+    half = replace(conversation, vectors=packing.pack(conversation, embedder, side))
+    embedder.count = 0
+
+    found = reading.read(half, side, embedder)
+    assert (embedder.count, packing.pack(half, embedder, side)) == (0, half.vectors)
+    completed = packing.pack(half, embedder, Side.ANY)
+
+    (other,) = {Side.REP, Side.CUSTOMER} - {side}
+    assert embedder.count == len(passages.on_side(conversation, other))
+    assert completed == packing.pack(conversation, embedder)
+    assert found.passages == passages.on_side(conversation, side)
+
+
+def test_a_side_without_vectors_is_computed_by_whoever_reads_it(embedder):
+    half = replace(TALKS[0], vectors=packing.pack(TALKS[0], embedder, Side.REP))
+    embedder.count = 0
+
+    found = reading.read(half, Side.CUSTOMER, embedder)
+
+    assert embedder.count == len(found) > 0
+    assert np.array_equal(found.vectors, reading.read(TALKS[0], Side.CUSTOMER, embedder).vectors)
+
+
 def test_findings_are_the_same_with_stored_vectors_and_without(analyzer):
     corpus, question = samples.calls(60), samples.PRICE_QUESTION
     calibration = analyzer.calibrate([question], corpus)
