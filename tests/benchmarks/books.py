@@ -1,4 +1,4 @@
-"""Sealed books of any length: every row as the ledger's acts would have written it, hashes included.
+"""Sealed books of any length: every row as the acts would have written it, hashes included.
 
 Written past the ledger, a company at a time, because five million acts take an hour;
 ``check_ledger`` finds nothing wrong with them. Every other use is the capture of a reservation.
