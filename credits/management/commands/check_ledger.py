@@ -13,6 +13,8 @@ from django.core.management.base import BaseCommand, CommandError
 from credits import heads, reconciliation
 from credits.models import Company, LedgerEntry
 
+SESSIONS = 2
+
 
 class Command(BaseCommand):
     help = (
@@ -45,7 +47,7 @@ class Command(BaseCommand):
         slugs: dict[int | None, str] = {one.pk: one.slug for one in Company.objects.all()}
         company_id = _id_of(options["company"], slugs) if options["company"] else None
         kept = _kept(options["heads"]) if options["heads"] else []
-        breaches = reconciliation.check(company_id=company_id)
+        breaches = reconciliation.check(company_id=company_id, sessions=SESSIONS)
         breaches += heads.breaches(kept, company_id=company_id)
         if not options["allow_test_clock"] and not reconciliation.is_real_clock():
             breaches.append(
