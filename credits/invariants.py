@@ -317,7 +317,9 @@ INTEGRITY_RULES = (
                                ON d.entry_id = e.id
                           LEFT JOIN credits_creditgrant g ON g.id = e.cause_ref
                                AND e.cause IN ('ISSUE', 'ADJUST')
-                          LEFT JOIN credits_usageevent u ON u.entry_id = e.id) hashed
+                          LEFT JOIN credits_usageevent u ON u.entry_id = e.id
+                         -- Hashed before it is sorted: a row is then three numbers.
+                        OFFSET 0) hashed
                 WINDOW w AS (PARTITION BY company_id ORDER BY sequence
                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) chain
          WHERE version IS NULL OR version = 1 AND is_after_second

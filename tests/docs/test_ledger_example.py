@@ -64,9 +64,7 @@ def lived():
 
 
 def refund_of(event: UsageEvent, vera) -> None:
-    charging.refund(
-        usage_event=event, amount=Decimal(1), by=vera, reason=WHY, replace_expired=True
-    )
+    charging.refund(usage_event=event, amount=Decimal(1), by=vera, reason=WHY, replace_expired=True)
 
 
 def test_the_statement_on_the_page_is_what_the_acts_write(page, lived):
