@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import Case, F, Q, Sum, When
 
-from credits import ledger
+from credits import ledger, zones
 from credits.amounts import ZERO, AmountField
 from credits.models import (
     Company,
@@ -131,6 +133,27 @@ def at(*, company: Company, instant: datetime) -> BalanceAt:
     if entry is None:
         return BalanceAt(instant, 0, ZERO)
     return BalanceAt(instant, entry.sequence, entry.balance_after)
+
+
+def daily(*, company: Company, first: date, last: date) -> dict[date, Decimal]:
+    """Return what remained when each local day ended, from ``first`` to ``last``, both included.
+
+    Of a day that is not over, what remains now; none for days before the first ledger entry.
+    What has come due is settled by the caller. One query, whose time does not grow with the
+    ledger: one look into the index for each day.
+    """
+    days = zones.each_day(first, last, ZoneInfo(company.time_zone))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ends.day, entry.balance_after"
+            " FROM unnest(%s::date[], %s::timestamptz[]) AS ends (day, ends_at)"
+            " CROSS JOIN LATERAL ("
+            "   SELECT balance_after FROM credits_ledgerentry"
+            "   WHERE company_id = %s AND occurred_at < ends.ends_at"
+            "   ORDER BY occurred_at DESC, sequence DESC LIMIT 1) AS entry",
+            [[day.date for day in days], [day.ends_at for day in days], company.pk],
+        )
+        return dict(cursor.fetchall())
 
 
 def at_start(*, company: Company, starts_at: datetime | None) -> BalanceAt:

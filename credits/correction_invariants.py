@@ -45,7 +45,10 @@ CORRECTION_RULES = (
                               GROUP BY f.company_id, f.corrects_sequence, r.grant_id) b
                        ON b.company_id = e.company_id AND b.corrects_sequence = e.sequence
                           AND b.grant_id = d.grant_id
-                 WHERE e.kind = 'CONSUMED') lots
+                 WHERE e.kind = 'CONSUMED'
+                   AND (e.company_id, e.sequence) IN (
+                       SELECT company_id, corrects_sequence FROM credits_ledgerentry
+                        WHERE kind = 'REFUNDED')) lots
          WHERE returned > drawn OR returned > 0 AND missing > 0""",
     ),
     (

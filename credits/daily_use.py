@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import TextChoices
 from django.utils.module_loading import import_string
 
-from credits import metering, zones
+from credits import balances, metering
 from credits.amounts import ZERO
 from credits.metering import DayAmount, DayUse, Dimension, Key
 from credits.models import Company, Integration, User
@@ -181,7 +179,7 @@ def _periods(
         start = step.start_of(row.day)
         amounts[start, row.key] += row.credits
         totals[start] += row.credits
-    balances = _balances(company, first, last)
+    remaining = balances.daily(company=company, first=first, last=last)
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     for start, group in itertools.groupby(days, step.start_of):
         mine = list(group)
@@ -192,23 +190,5 @@ def _periods(
             last=mine[-1],
             amounts=(*parts, *rest),
             total=totals[start],
-            balance=balances.get(mine[-1]),
+            balance=remaining.get(mine[-1]),
         )
-
-
-def _balances(company: Company, first: date, last: date) -> dict[date, Decimal]:
-    """Return what remained at the end of each local day: one look into the index for each."""
-    zone = ZoneInfo(company.time_zone)
-    days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
-    ends = [zones.start_of_day(day + timedelta(days=1), zone) for day in days]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT ends.day, entry.balance_after"
-            " FROM unnest(%s::date[], %s::timestamptz[]) AS ends (day, ends_at)"
-            " CROSS JOIN LATERAL ("
-            "   SELECT balance_after FROM credits_ledgerentry"
-            "   WHERE company_id = %s AND occurred_at < ends.ends_at"
-            "   ORDER BY occurred_at DESC, sequence DESC LIMIT 1) AS entry",
-            [days, ends, company.pk],
-        )
-        return dict(cursor.fetchall())

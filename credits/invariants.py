@@ -283,14 +283,15 @@ INTEGRITY_RULES = (
         """SELECT DISTINCT ON (company_id) company_id, 'entry #' || sequence,
                'was changed after it was written, or its grant''s terms or its use were: '
                'its hash does not follow'
-          FROM (SELECT company_id, sequence, is_second, is_first
-                       AND NOT coalesce(bool_or(is_second) OVER w, false) AS is_early
-                  FROM (SELECT e.company_id, e.sequence, e.hash IS NOT DISTINCT FROM
-                               ledger_entry_hash('2', e.company_id, e.sequence, e.kind, e.amount,
-                                   e.balance_before, e.balance_after, e.occurred_at,
+          FROM (SELECT company_id, sequence, version, coalesce(bool_or(version = 2) OVER w, false)
+                       AS is_after_second
+                  FROM (SELECT e.company_id, e.sequence, CASE e.hash
+                               WHEN ledger_entry_hash('2', e.company_id, e.sequence, e.kind,
+                                   e.amount, e.balance_before, e.balance_after, e.occurred_at,
                                    e.recorded_at, e.cause, e.cause_ref, e.grant_id,
-                                   e.corrects_sequence, e.actor_ref, ledger_content_digest(
-                                       d.grants, d.amounts, CASE
+                                   e.corrects_sequence, e.actor_ref,
+                                   -- What ledger_content_digest makes of the same lots and facts.
+                                   sha256(convert_to(d.lots || '|' || coalesce(CASE
                                        WHEN g.id IS NOT NULL THEN ledger_terms_text(g)
                                        WHEN u.id IS NOT NULL THEN ledger_usage_text(u.id,
                                            ROW(u.feature_type, u.feature_name, u.feature_ref,
@@ -298,28 +299,30 @@ INTEGRITY_RULES = (
                                                u.user_ref, u.team_ref, u.request_id)::ledger_use,
                                            ROW(u.rate_card_id, u.calls, u.emails,
                                                u.web_searches, u.request_count)::ledger_work)
-                                       END), e.previous) AS is_second,
-                               e.hash IS NOT DISTINCT FROM
-                               ledger_entry_hash('1', e.company_id, e.sequence, e.kind, e.amount,
-                                   e.balance_before, e.balance_after, e.occurred_at,
+                                       END, ''), 'UTF8')), e.previous) THEN 2
+                               WHEN ledger_entry_hash('1', e.company_id, e.sequence, e.kind,
+                                   e.amount, e.balance_before, e.balance_after, e.occurred_at,
                                    e.recorded_at, e.cause, e.cause_ref, e.grant_id,
                                    e.corrects_sequence, e.actor_ref,
-                                   ledger_drawdown_digest(d.grants, d.amounts), e.previous)
-                               AS is_first
+                                   sha256(convert_to(d.lots, 'UTF8')), e.previous) THEN 1
+                               END AS version
                           FROM (SELECT *, coalesce(lag(hash) OVER (
                                         PARTITION BY company_id ORDER BY sequence),
                                        decode(repeat('00', 32), 'hex')) AS previous
                                   FROM credits_ledgerentry) e
-                          LEFT JOIN (SELECT entry_id, array_agg(grant_id ORDER BY id) AS grants,
-                                            array_agg(amount ORDER BY id) AS amounts
+                          LEFT JOIN (SELECT entry_id, string_agg(grant_id::text || ':'
+                                                || amount::numeric(18, 3)::text, ';' ORDER BY id)
+                                                AS lots
                                        FROM credits_drawdown GROUP BY entry_id) d
                                ON d.entry_id = e.id
                           LEFT JOIN credits_creditgrant g ON g.id = e.cause_ref
                                AND e.cause IN ('ISSUE', 'ADJUST')
-                          LEFT JOIN credits_usageevent u ON u.entry_id = e.id) hashed
+                          LEFT JOIN credits_usageevent u ON u.entry_id = e.id
+                         -- Hashed before it is sorted: a row is then three numbers.
+                        OFFSET 0) hashed
                 WINDOW w AS (PARTITION BY company_id ORDER BY sequence
                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) chain
-         WHERE NOT is_second AND NOT is_early
+         WHERE version IS NULL OR version = 1 AND is_after_second
          ORDER BY company_id, sequence""",
     ),
     (

@@ -22,6 +22,7 @@ from credits.rating import Work
 from tests.support import contracts, conversations, people, statement
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
+from tests.support.planting import plant
 from trackers import analyzers, backfills, publishing, scanning
 from trackers.models import Scan
 
@@ -47,21 +48,42 @@ def other_session(dsn: str, *statements: tuple[str, list]):
             timer.join()
 
 
-def test_a_charge_that_waited_past_an_expiry_is_refused(committed):
-    acme = people.company()
+def charge_that_waits(committed, acme):
+    """Charge what expires while another session holds the pool; return how long it took."""
     people.credits_for(acme, "10", expires_at=timezone.now() + timedelta(seconds=0.7))
     lock = "SELECT 1 FROM credits_creditpool WHERE company_id = %s FOR NO KEY UPDATE"
-
     with other_session(committed, (lock, [acme.pk])):
         began = time.monotonic()
         with pytest.raises(InsufficientCredits):
             charging.charge(
                 company=acme, use=statement.use(), work=Work(long_calls=1), rates=people.rates()
             )
+    return time.monotonic() - began
 
-    assert time.monotonic() - began > HELD_SECONDS / 2
+
+def test_a_charge_that_waited_past_an_expiry_is_refused(committed):
+    acme = people.company()
+
+    took = charge_that_waits(committed, acme)
+
+    assert took > HELD_SECONDS / 2
     assert balances.now(company=acme).remaining == Decimal(0)
     assert reconciliation.check(company_id=acme.pk) == []
+
+
+def test_with_a_clock_read_before_the_lock_the_same_charge_spends_what_expired(committed):
+    """A late clock: what ``now()`` says is when the waiting began."""
+    plant(
+        "ledger_begin",
+        "context.instant := greatest(ledger_clock(), pool.last_occurred_at);",
+        "context.instant := greatest(now(), pool.last_occurred_at);",
+    )
+    acme = people.company()
+
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        charge_that_waits(committed, acme)
+
+    assert UsageEvent.objects.filter(company=acme, amount=1).count() == 1
 
 
 @pytest.fixture

@@ -27,11 +27,14 @@ class CorrectingActs:
 
     def cancel(self, data):
         """One to come; where there is none, one is made, for another time."""
-        if not any(lot.is_to_come for lot in self.model.lots.values()):
+        signed = self._signed
+        if not any(lot.is_to_come for lot in self._plain_lots.values()):
             self.issue(data)
             return
         grant = self._some_grant(data, lambda lot: lot.is_to_come)
-        outcome = self._outcome(lambda: grants.cancel(grant=grant, **self._signed))
+        outcome = self._outcome(
+            lambda: self._sent(data, lambda key: grants.cancel(grant=grant, key=key, **signed))
+        )
         self._agree(outcome, lambda: self.model.cancel(id=grant.pk))
 
     def void(self, data):
@@ -46,18 +49,24 @@ class CorrectingActs:
         seen = []
         outcome = self._outcome(lambda: seen.append(grants.void_preview(grant=grant)))
         assert outcome != "OK" or (seen[0].taken, seen[0].held) == foreseen, "PREVIEW differs"
-        assert outcome == self._outcome(lambda: grants.void(grant=grant, **self._signed))
+        signed = self._signed
+        assert outcome == self._outcome(
+            lambda: self._sent(data, lambda key: grants.void(grant=grant, key=key, **signed))
+        )
         self._agree(outcome, lambda: self.model.void(id=grant.pk))
 
     def adjust_up(self, data):
         amount = data.draw(LOT_AMOUNTS)
         life = data.draw(LIVES)
         expires_at = None if life is None else self.model.instant + timedelta(minutes=life)
-        made = []
+        made, company, signed = [], self.company, self._signed
         outcome = self._outcome(
             lambda: made.append(
-                grants.adjust(
-                    company=self.company, amount=amount, expires_at=expires_at, **self._signed
+                self._sent(
+                    data,
+                    lambda key: grants.adjust(
+                        company=company, amount=amount, expires_at=expires_at, key=key, **signed
+                    ),
                 )
             )
         )
@@ -81,8 +90,14 @@ class CorrectingActs:
         too_many = [mills + 1] * (3 if is_held else 1)
         amounts = [max(1, mills // 3), max(1, mills), *too_many]
         amount = credits_of(data.draw(st.sampled_from(amounts)))
+        company, signed = self.company, self._signed
         outcome = self._outcome(
-            lambda: grants.adjust(company=self.company, amount=-amount, grant=grant, **self._signed)
+            lambda: self._sent(
+                data,
+                lambda key: grants.adjust(
+                    company=company, amount=-amount, grant=grant, key=key, **signed
+                ),
+            )
         )
         grant_id = None if grant is None else grant.pk
         self._agree(outcome, lambda: self.model.take(amount=amount, id=grant_id))
@@ -94,13 +109,16 @@ class CorrectingActs:
         amounts = [None, max(1, mills // 2), max(1, mills // 3), max(1, mills), mills + 1]
         amount = data.draw(st.sampled_from(amounts))
         terms = {"amount": None if amount is None else credits_of(amount)}
-        made, seen = [], []
+        made, seen, signed = [], [], self._signed
         wants_more = data.draw(st.booleans())
         self._outcome(lambda: seen.append(charging.refund_preview(usage_event=event, **terms)))
         outcome = self._outcome(
             lambda: made.append(
-                charging.refund(
-                    usage_event=event, replace_expired=wants_more, **terms, **self._signed
+                self._sent(
+                    data,
+                    lambda key: charging.refund(
+                        usage_event=event, replace_expired=wants_more, key=key, **terms, **signed
+                    ),
                 )
             )
         )
@@ -134,7 +152,13 @@ class CorrectingActs:
 
     def _some_grant(self, data, is_fit):
         """One that fits, if there is any, three times out of four."""
-        fit = [id for id, lot in self.model.lots.items() if is_fit(lot)]
+        fit = [id for id, lot in self._plain_lots.items() if is_fit(lot)]
         wants_fit = data.draw(WANTS_FIT)
-        chosen = data.draw(st.sampled_from(fit if fit and wants_fit else list(self.model.lots)))
+        chosen = data.draw(st.sampled_from(fit if fit and wants_fit else list(self._plain_lots)))
         return CreditGrant.objects.get(pk=chosen)
+
+    @property
+    def _plain_lots(self):
+        """Those that were not bought: a purchase is reversed, not its grant."""
+        bought = self._bought_lots
+        return {id: lot for id, lot in self.model.lots.items() if id not in bought}

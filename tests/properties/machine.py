@@ -16,22 +16,30 @@ from itertools import zip_longest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from credits import balances, charging, companies, expirations, grants, limits, reconciliation
+from billing.reports import PurchaseHistoryReport
+from credits import balances, charging, companies, expirations, grants, limits
+from credits.identifiers import new_id
 from credits.ledger import InsufficientCredits, Use
 from credits.models import (
-    CreditGrant,
-    LedgerEntry,
     LimitWindow,
     RateItem,
     Reservation,
     Source,
-    User,
 )
 from credits.rating import Rates, Work
+from credits.reports.balance import CreditBalanceReport
+from credits.reports.usage import CreditUsageReport
+from tests.properties import comparing, reporting
+from tests.properties.contracting import OFFSETS, ZONE, ContractActs
 from tests.properties.correcting import LIVES, LOT_AMOUNTS, CorrectingActs, credits_of
 from tests.properties.reference import ReferenceLedger, Refused
+from tests.properties.reporting import What
+from tests.properties.retrying import RetryingActs
+from tests.support import people
+from tests.support.sheets import written
 
-START = datetime(2026, 3, 1, tzinfo=UTC)
+# An hour before April's credits are issued, in a night that has no hour from 2 to 3 in Berlin.
+START = datetime(2026, 3, 28, 21, tzinfo=UTC)
 WORK_MILLS = st.integers(1, 3000)
 SOURCES = st.sampled_from([Source.ALLOCATION, Source.PURCHASE, Source.ADJUSTMENT])
 MINUTES = st.integers(1, 60).map(lambda count: timedelta(minutes=count))
@@ -59,7 +67,26 @@ WEIGHTS = {
     "step_back": 1,
     "settle": 1,
     "look_ahead": 1,
+    "use_free": 1,
+    "again": 3,
+    "another_body": 1,
+    "change_seats": 2,
+    "beat": 1,
+    "step_to_a_period": 1,
+    "buy": 2,
 }
+# What was used, for the ledger and in the words of the report.
+ASKED = What("AI Ask Anything", "Ask anything", "API request")
+USES = {
+    ASKED: Use("ASK", "Ask anything", None, "API_REQUEST"),
+    What("AI Ask Anything", "=1+1, or “so”", "MCP request"): Use(
+        "ASK", "=1+1, or “so”", None, "MCP_REQUEST"
+    ),
+    What("AI Briefer", 'The "quarterly", once', "API request"): Use(
+        "BRIEF", 'The "quarterly", once', None, "API_REQUEST"
+    ),
+}
+FREE = What("AI Briefer", "Looked at", "Manual", is_request=False, is_free=True)
 NEED_A_RESERVATION = {name for name in WEIGHTS if name.startswith(("capture", "release", "extend"))}
 ACTS = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
 ERRORS = {
@@ -82,7 +109,7 @@ ERRORS = {
 }
 
 
-class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
+class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMachine):
     """Set ``clock`` to the seeded clock of the database before running."""
 
     clock = None
@@ -93,7 +120,10 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
     def open_company(self, data):
         self.clock.set(START)
         slug = f"machine-{uuid.uuid4().hex[:12]}"
-        self.company = companies.open_company(name="Machine", slug=slug, time_zone="UTC")
+        self.company = companies.open_company(name="Machine", slug=slug, time_zone=ZONE.key)
+        self.key_count = 0
+        self.sent = []
+        self.seen_count = 0
         # Far too high to refuse anything: what they count is checked in the end.
         for window in LimitWindow:
             limits.set(
@@ -106,7 +136,8 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
         self.model = ReferenceLedger(START)
         self.reservations = []
         self.uses = []
-        self.vera = User.objects.create(email=f"vera@{slug}.example", name="Vera")
+        self.vera = people.vera()
+        self.open_contract()
         # A thousandth a piece makes any amount chargeable.
         self.card = Rates(card_id=1, amounts=dict.fromkeys(RateItem.values, Decimal("0.001")))
         for _ in range(2):
@@ -116,10 +147,13 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
     def act(self, act, data):
         if not self.reservations and act in NEED_A_RESERVATION:
             act = "reserve"
-        if not self.model.lots and act in ("cancel", "void"):
-            act = "issue"
         if not self.uses and act == "refund":
             act = "charge"
+        if not self.sent and act == "again":
+            act = "issue"
+        if not self._plain_lots and act in ("cancel", "void"):
+            act = "issue"
+        type(self).operation_count += 1
         self.is_sound = False
         getattr(self, act)(data)
         self.is_sound = True
@@ -134,8 +168,7 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
     def step_to_a_boundary(self, data):
         """A microsecond before something is due, at its instant, or a microsecond after."""
         if dues := sorted(self.model.dues()):
-            offset = timedelta(microseconds=data.draw(st.sampled_from([-1, 0, 1])))
-            self._set_clock(data.draw(st.sampled_from(dues[:3])) + offset)
+            self._set_clock(data.draw(st.sampled_from(dues[:3])) + data.draw(OFFSETS))
 
     def issue(self, data):
         effective_at = self.model.instant + timedelta(minutes=data.draw(STARTS))
@@ -148,53 +181,70 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
             "expires_at": None if life is None else effective_at + timedelta(minutes=life),
         }
         by = self.vera if terms["source"] == Source.PURCHASE else None
-        made = []
+        made, company = [], self.company
         outcome = self._outcome(
-            lambda: made.append(grants.issue(company=self.company, by=by, **terms))
+            lambda: made.append(
+                self._sent(data, lambda key: grants.issue(company=company, by=by, key=key, **terms))
+            )
         )
         grant_id = made[0].pk if made else None
         self._agree(outcome, lambda: self.model.issue(id=grant_id, **terms))
 
     def charge(self, data):
-        mills = data.draw(WORK_MILLS)
-        work = Work(emails_with_text=mills)
+        self._charge(data, data.draw(WORK_MILLS), data.draw(st.sampled_from(list(USES))))
+
+    def use_free(self, data):
+        self._charge(data, data.draw(WORK_MILLS), FREE)
+
+    def _charge(self, data, mills, what):
+        use = USES.get(what, Use("BRIEF", FREE.name, None, "MANUAL"))
+        work = Work(emails_with_text=mills, request_count=1 if what.is_request else None)
+        terms = {"company": self.company, "use": use, "work": work, "rates": self.card}
         made = []
         outcome = self._outcome(
             lambda: made.append(
-                charging.charge(company=self.company, use=_use(), work=work, rates=self.card)
+                self._sent(
+                    data, lambda key: charging.charge(key=key, is_free=what.is_free, **terms)
+                )
             )
         )
         self.uses += made
         usage_id = made[0].pk if made else None
-        self._agree(outcome, lambda: self.model.charge(id=usage_id, amount=credits_of(mills)))
+        amount = credits_of(0 if what.is_free else mills)
+        self._agree(
+            outcome,
+            lambda: self.model.charge(id=usage_id, amount=amount, what=what, emails=mills),
+        )
 
     def reserve(self, data):
         terms = {"amount": data.draw(WORK_MILLS.map(credits_of)), "lease": data.draw(MINUTES)}
+        what = data.draw(st.sampled_from(list(USES)))
+        known = {"company": self.company, "use": USES[what], "rates": self.card}
         made = []
         outcome = self._outcome(
             lambda: made.append(
-                charging.reserve(company=self.company, use=_use(), rates=self.card, **terms)
+                self._sent(data, lambda key: charging.reserve(key=key, **known, **terms))
             )
         )
         self.reservations += made
         reservation_id = made[0].pk if made else None
-        self._agree(outcome, lambda: self.model.reserve(id=reservation_id, **terms))
+        self._agree(outcome, lambda: self.model.reserve(id=reservation_id, what=what, **terms))
 
     def capture_part(self, data):
         reservation = self._some_reservation(data)
         mills = int(reservation.amount * 1000)
-        self._capture(reservation, data.draw(st.integers(1, mills)))
+        self._capture(data, reservation, data.draw(st.integers(1, mills)))
 
     def capture_all(self, data):
         reservation = self._some_reservation(data)
-        self._capture(reservation, int(reservation.amount * 1000))
+        self._capture(data, reservation, int(reservation.amount * 1000))
 
     def capture_nothing(self, data):
-        self._capture(self._some_reservation(data), 0)
+        self._capture(data, self._some_reservation(data), 0)
 
     def capture_too_much(self, data):
         reservation = self._some_reservation(data)
-        self._capture(reservation, int(reservation.amount * 1000) + 1)
+        self._capture(data, reservation, int(reservation.amount * 1000) + 1)
 
     def release(self, data):
         reservation = self._some_reservation(data)
@@ -221,9 +271,10 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
     def teardown(self):
         # Hypothesis tears down after a failure too; what failed first is the finding.
         if self.is_sound:
-            breaches = reconciliation.check(company_id=self.company.pk)
-            assert not breaches, [str(breach) for breach in breaches]
+            self._compare(is_whole=True)
+            comparing.check_books(self.company.pk)
             self._compare_past()
+            self._compare_reports()
 
     def _some_reservation(self, data):
         """One that is still open, if there is any, three times out of four."""
@@ -232,15 +283,25 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
         wants_live = data.draw(st.integers(0, 3)) > 0
         return data.draw(st.sampled_from(live if live and wants_live else self.reservations))
 
-    def _capture(self, reservation, mills):
-        fresh = Reservation.objects.get(pk=reservation.pk)
-        work, made = Work(emails_with_text=mills), []
+    def _capture(self, data, reservation, mills):
+        work, made = Work(emails_with_text=mills, request_count=1), []
+        terms = {"work": work, "rates": self.card, "usage_id": new_id()}
+
+        def capture(_):
+            fresh = Reservation.objects.get(pk=reservation.pk)
+            return charging.capture(reservation=fresh, **terms)
+
         outcome = self._outcome(
-            lambda: made.append(charging.capture(reservation=fresh, work=work, rates=self.card))
+            lambda: made.append(self._sent(data, capture, has_body=False)),
         )
         self.uses += made
-        terms = {"usage_id": made[0].pk if made else None, "amount": credits_of(mills)}
-        self._agree(outcome, lambda: self.model.capture(id=reservation.pk, **terms))
+        usage_id = made[0].pk if made else None
+        self._agree(
+            outcome,
+            lambda: self.model.capture(
+                id=reservation.pk, usage_id=usage_id, amount=credits_of(mills), emails=mills
+            ),
+        )
 
     def _set_clock(self, instant):
         # A clock that steps back is tried too: the ledger stays at its last entry's instant.
@@ -249,7 +310,6 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
         self.model.advance(max(instant, last))
 
     def _outcome(self, operation):
-        type(self).operation_count += 1
         try:
             operation()
         except tuple(ERRORS) as error:
@@ -265,60 +325,42 @@ class LedgerMachine(CorrectingActs, RuleBasedStateMachine):
         assert outcome == expected, f"OUTCOME differs: {outcome}, should be {expected}"
         self._compare()
 
-    def _compare(self):
+    def _compare(self, *, is_whole=False):
+        """Compare figures, states, and what came to the log since the last time; or all of it."""
         now = balances.now(company=self.company)
         self.model.settle()
         pair = (now.remaining, now.reserved)
         assert pair == (self.model.balance, self.model.reserved), "BALANCE differs"
-        lots = {
-            grant.pk: (grant.remaining, grant.held, grant.voided, grant.corrected_down)
-            for grant in CreditGrant.objects.filter(company=self.company)
-        }
-        expected = {
-            lot.id: (lot.remaining, lot.held, lot.voided, lot.corrected_down)
+        seen_count = 0 if is_whole else self.seen_count
+        lots, states, log = comparing.read(self.company.pk, seen_count)
+        assert lots == {
+            str(lot.id): [lot.remaining, lot.held, lot.voided, lot.corrected_down]
             for lot in self.model.lots.values()
-        }
-        assert lots == expected, "LOTS differ"
-        states = dict(Reservation.objects.filter(company=self.company).values_list("pk", "state"))
-        assert states == {one.id: one.state for one in self.model.promises.values()}
-        assert _log(self.company) == [
-            (line.kind, line.amount, line.before, line.after, line.at, line.cause, line.draws)
-            for line in self.model.log
-        ], "LOG differs"
+        }, "LOTS differ"
+        assert states == {str(one.id): one.state for one in self.model.promises.values()}
+        assert log == [comparing.line_of(line) for line in self.model.log[seen_count:]], (
+            "LOG differs"
+        )
+        self.seen_count = len(self.model.log)
+
+    def _compare_reports(self):
+        model, company = self.model, self.company
+        for has_free in (False, True):
+            report = CreditUsageReport(company=company, has_free_use=has_free)
+            expected = reporting.usage(model, ZONE, has_free=has_free)
+            assert written(report) == expected, "USAGE REPORT differs"
+        expected = reporting.balance(model, ZONE)
+        assert written(CreditBalanceReport(company=company)) == expected, "BALANCE REPORT differs"
+        expected = reporting.purchases(model, self.bought, ZONE)
+        report = PurchaseHistoryReport(company=company)
+        assert written(report) == expected, "PURCHASE REPORT differs"
 
     def _compare_past(self):
-        for line, following in zip_longest(self.model.log, self.model.log[1:]):
+        pairs = list(zip_longest(self.model.log, self.model.log[1:]))
+        for line, following in pairs[len(pairs) % 4 :: 4]:
             if following is None or following.at > line.at:
                 seen = balances.at(company=self.company, instant=line.at)
                 assert seen.remaining == line.after, "PAST BALANCE differs"
-
-
-def _use() -> Use:
-    return Use("ASK", "Ask anything", None, "API_REQUEST")
-
-
-def _log(company):
-    entries = (
-        LedgerEntry.objects.filter(company=company)
-        .order_by("sequence")
-        .prefetch_related("drawdowns")
-    )
-    return [
-        (
-            entry.kind,
-            entry.amount,
-            entry.balance_before,
-            entry.balance_after,
-            entry.occurred_at,
-            entry.cause,
-            [(draw.grant_id, draw.amount) for draw in sorted(entry.drawdowns.all(), key=_id)],
-        )
-        for entry in entries
-    ]
-
-
-def _id(row):
-    return row.pk
 
 
 def _settled(model: ReferenceLedger, instant: datetime) -> Decimal:

@@ -63,15 +63,23 @@ class Promise:
     opened_at: datetime
     lapses_at: datetime
     parts: list[tuple[Lot, Decimal]]
+    what: object
     state: str = "OPEN"
 
 
 @dataclass
 class Charge:
-    """What was charged, of which lots in drawing order, and how much went back to each."""
+    """What was charged, of which lots in drawing order, and how much went back to each.
+
+    ``after`` is how many lines the log had then, ``what`` it was for is none of the ledger's.
+    """
 
     amount: Decimal
     parts: list[tuple[Lot, Decimal]]
+    at: datetime
+    after: int
+    what: object
+    emails: int
     returned: dict[object, Decimal] = field(default_factory=dict)
 
     @property
@@ -139,28 +147,29 @@ class ReferenceLedger:
         if start == self.instant:
             self._grant(self.lots[id], start)
 
-    def charge(self, *, id, amount: Decimal) -> None:
+    def charge(self, *, id, amount: Decimal, what=None, emails=0) -> None:
         self.settle()
         parts = self._take(amount)
         for lot, part in parts:
             lot.remaining -= part
         if amount:
             self._post("CONSUMED", -amount, self.instant, "CHARGE", parts)
-        self.charges[id] = Charge(amount, parts)
+        self.charges[id] = Charge(amount, parts, self.instant, len(self.log), what, emails)
 
-    def reserve(self, *, id, amount: Decimal, lease: timedelta) -> None:
+    def reserve(self, *, id, amount: Decimal, lease: timedelta, what=None) -> None:
         self.settle()
         parts = self._take(amount)
         for lot, part in parts:
             lot.held += part
-        self.promises[id] = Promise(id, amount, self.instant, self.instant + lease, parts)
+        ends_at = self.instant + lease
+        self.promises[id] = Promise(id, amount, self.instant, ends_at, parts, what)
 
     def extend(self, *, id, lease: timedelta) -> None:
         promise = self._open(id)
         latest = promise.opened_at + timedelta(minutes=60)
         promise.lapses_at = min(max(promise.lapses_at, self.instant + lease), latest)
 
-    def capture(self, *, id, usage_id, amount: Decimal) -> None:
+    def capture(self, *, id, usage_id, amount: Decimal, emails=0) -> None:
         promise = self._open(id)
         if amount > promise.amount:
             raise Refused("EXCEEDS")
@@ -177,7 +186,9 @@ class ReferenceLedger:
         promise.state = "CAPTURED"
         if amount:
             self._post("CONSUMED", -amount, self.instant, "CAPTURE", taken)
-        self.charges[usage_id] = Charge(amount, taken)
+        self.charges[usage_id] = Charge(
+            amount, taken, self.instant, len(self.log), promise.what, emails
+        )
         for lot, rest in returned:
             self._give_back(lot, rest, self.instant, "CAPTURE")
 

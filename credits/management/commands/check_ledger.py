@@ -5,22 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from credits import reconciliation
+from credits import heads, reconciliation
 from credits.models import Company, LedgerEntry
+
+SESSIONS = 2
 
 
 class Command(BaseCommand):
     help = (
         "Re-checks every invariant of the ledger and names company, entry and invariant of each\n"
         "breach.\n\n"
-        "Exit code 0: all is well. 1: something is broken. 2: there is no such company.\n\n"
+        "Exit code 0: all is well. 1: something is broken. 2: no such company or file.\n\n"
         "Examples:\n"
         "  manage.py check_ledger\n"
-        "  manage.py check_ledger --company acme --json"
+        "  manage.py check_ledger --company acme --json\n"
+        "  manage.py check_ledger --heads heads.txt"
     )
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
@@ -29,6 +33,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--company", metavar="SLUG", help="check one company only")
+        parser.add_argument(
+            "--heads", metavar="FILE", help="check that what “ledger_heads” printed still stands"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
             "--allow-test-clock",
@@ -39,7 +46,9 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         slugs: dict[int | None, str] = {one.pk: one.slug for one in Company.objects.all()}
         company_id = _id_of(options["company"], slugs) if options["company"] else None
-        breaches = reconciliation.check(company_id=company_id)
+        kept = _kept(options["heads"]) if options["heads"] else []
+        breaches = reconciliation.check(company_id=company_id, sessions=SESSIONS)
+        breaches += heads.breaches(kept, company_id=company_id)
         if not options["allow_test_clock"] and not reconciliation.is_real_clock():
             breaches.append(
                 reconciliation.Breach(
@@ -62,6 +71,16 @@ class Command(BaseCommand):
             self.stdout.write(f"Checked {count:,} ledger entries: {verdict}.")
         if breaches:
             raise SystemExit(1)
+
+
+def _kept(path: str) -> list[heads.Head]:
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            return list(heads.read(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The file “{path}” cannot be read: {error}.", returncode=2) from error
+    except heads.NotAHead as error:
+        raise CommandError(str(error), returncode=2) from error
 
 
 def _id_of(slug: str, slugs: dict[int | None, str]) -> int | None:

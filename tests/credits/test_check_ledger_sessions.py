@@ -1,0 +1,55 @@
+"""Two sessions share the rules of a check, and see what one would see."""
+
+from __future__ import annotations
+
+import psycopg
+from django.db import connection, transaction
+
+from credits import reconciliation
+from tests.support import people
+from tests.support.corrupting import corrupt, pool
+
+
+def test_two_sessions_find_what_one_finds_in_the_same_order(committed):
+    companies = [people.company(name) for name in ("Acme", "Globex", "Initech")]
+    for company in companies:
+        people.credits_for(company, "10")
+    in_order = reconciliation.check(sessions=2)
+    with transaction.atomic():
+        corrupt(companies[0], pool("balance = balance - 0.001"))
+        corrupt(companies[1], pool("reserved = reserved + 0.001"))
+        corrupt(companies[2], pool("sequence = 7"))
+
+    found = reconciliation.check(sessions=2)
+
+    assert in_order == []
+    assert [(one.invariant, one.company_id) for one in found] == [
+        ("I1", companies[0].pk),
+        ("I2", companies[1].pk),
+        ("I4", companies[2].pk),
+    ]
+    assert reconciliation.check() == found
+
+
+def test_what_is_written_meanwhile_is_no_breach(committed, monkeypatch):
+    """All sessions read the books as they were when the check began."""
+    acme = people.company()
+    people.credits_for(acme, "1000")
+    breaches = reconciliation._breaches
+
+    def slow(rule, company_id):
+        with psycopg.connect(committed, autocommit=True) as other:
+            other.execute("SET session_replication_role = replica")
+            other.execute("UPDATE credits_creditpool SET balance = balance - 1")
+        return breaches(rule, company_id)
+
+    monkeypatch.setattr(reconciliation, "_breaches", slow)
+
+    found = reconciliation.check(sessions=2)
+
+    assert [one for one in found if one.invariant == "I1"] == []
+    monkeypatch.undo()
+    assert [one.invariant for one in reconciliation.check(sessions=2)] == ["I1"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        assert cursor.fetchone()[0] == 1

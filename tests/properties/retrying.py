@@ -1,0 +1,115 @@
+"""The machine's client: it sends keys, repeats itself, and loses the server in the middle of acts.
+
+The server's process ends itself at a named point within the act, by a trigger that only the
+tests' databases have: what it did is gone, and the same key has to do it once. At the last point
+the act is committed and its answer is lost: the same key has to find it done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+from hypothesis import strategies as st
+
+from credits.ledger import IdempotencyConflict, Key
+
+AFTER_THE_COMMIT = "after the commit, before the answer"
+# Each point: after which change of which table the server's process ends.
+POINTS = {
+    "after the entry": "INSERT ON credits_ledgerentry",
+    "after its drawdowns": "INSERT ON credits_drawdown",
+    "after the use": "INSERT ON credits_usageevent",
+    "after the holds": "INSERT ON credits_hold",
+    "after a lot was drawn on": "UPDATE ON credits_creditgrant",
+    "after the pool, before the commit": "UPDATE ON credits_creditpool",
+}
+WAYS = st.sampled_from(["plain"] * 8 + ["keyed"] * 8 + ["crash"])
+ALL_POINTS = (*POINTS, AFTER_THE_COMMIT)
+
+
+def install_points() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION fault_strike() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF current_setting('fault.point', true) = TG_ARGV[0] THEN"
+            "   PERFORM pg_terminate_backend(pg_backend_pid());"
+            " END IF; RETURN NULL; END $$"
+        )
+        for number, (point, change) in enumerate(POINTS.items()):
+            cursor.execute(
+                f"CREATE TRIGGER fault_{number} AFTER {change}"
+                f" FOR EACH STATEMENT EXECUTE FUNCTION fault_strike('{point}')"
+            )
+
+
+@dataclass
+class Sent:
+    """A request that was done; without a body of its own where an id is its key."""
+
+    call: Any
+    key: Key
+    made: Any
+    has_body: bool
+
+
+class RetryingActs:
+    """Part of ``LedgerMachine``."""
+
+    crashes: Counter[str] = Counter()
+
+    def again(self, data):
+        """The same key with the same body, however long after: the first result and no effect."""
+        sent = data.draw(st.sampled_from(self.sent[-12:]))
+        found = []
+        outcome = self._outcome(lambda: found.append(sent.call(sent.key).pk))
+        assert (outcome, found) == ("OK", [sent.made]), "KEY differs"
+        self._compare()
+
+    def another_body(self, data):
+        if not (fit := [one for one in self.sent if one.has_body]):
+            return
+        sent = data.draw(st.sampled_from(fit[-12:]))
+        with pytest.raises(IdempotencyConflict):
+            sent.call(Key(sent.key.text, hashlib.sha256(b"another").digest()))
+        self._compare()
+
+    def _sent(self, data, call, *, has_body=True):
+        """Make a request as a client does, sometimes with a key, at times through a crash."""
+        way = data.draw(WAYS)
+        if way == "plain":
+            return call(None)
+        self.key_count += 1
+        key = Key.of(f"request {self.key_count}", number=self.key_count)
+        if way == "crash" and not self._survives(data.draw(st.sampled_from(ALL_POINTS)), call, key):
+            # Nothing of it is left; now it is done.
+            self._compare()
+        row = call(key)
+        self.sent.append(Sent(call, key, row.pk, has_body))
+        return row
+
+    def _survives(self, point, call, key) -> bool:
+        """Run the act into the point; tell whether it was done."""
+        if point == AFTER_THE_COMMIT:
+            made = call(key).pk
+            connection.close()
+            type(self).crashes[point] += 1
+            assert call(key).pk == made, "KEY differs"
+            return True
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET fault.point = '{point}'")
+        try:
+            call(key)
+        except OperationalError:
+            connection.close()
+            type(self).crashes[point] += 1
+            return False
+        finally:
+            if connection.connection is not None and not connection.connection.closed:
+                with connection.cursor() as cursor:
+                    cursor.execute("RESET fault.point")
+        return True
