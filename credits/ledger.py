@@ -1,8 +1,7 @@
 """The one door to the ledger's SQL functions (DESIGN §3).
 
-Only these functions create ledger entries and change a grant's remaining credits or a pool's
-balance. Each call is one statement and one round trip; called inside a transaction it must be
-the last statement before the commit, because it holds the company's pool until then.
+Only these functions write ledger entries, a grant's remaining credits and a pool's balance. Each
+is one statement; in a transaction the last one before the commit: it holds the company's pool.
 """
 
 from __future__ import annotations
