@@ -1,4 +1,4 @@
-"""Kill real Celery workers with -9 while they read: a pool's child, or the whole worker, in turn."""
+"""Kill real Celery workers with -9 while they read: a child of the pool, or all of it, in turn."""
 
 from __future__ import annotations
 
