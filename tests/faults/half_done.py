@@ -127,15 +127,17 @@ class Scene:
             rates=statement.MILLS,
             key=Key.of(key, same="body"),
         )
-        self._write_down({"key": key, "acknowledged": str(event.pk)})
+        # A replay was read back, and has no figures of the pool with it.
+        was_done = event.available is None
+        self._write_down({"key": key, "acknowledged": str(event.pk), "was_done": was_done})
 
     def charge_on(self, tell: Callable[[], Any]) -> None:
         """First ask again for what an earlier child was not told, then for ever more."""
         lines = self._lines()
         done = {line["key"] for line in lines if "acknowledged" in line}
-        tell()
         for key in sorted({line["key"] for line in lines} - done):
             self.charge(key)
+            tell()
         while True:
             self.charge(self.key())
             tell()
@@ -214,6 +216,8 @@ class Scene:
         return {
             "sent": len(sent),
             "acknowledged": len(acknowledged),
+            "asked_again": sum("sent" in line for line in lines) - len(sent),
+            "resolved_by_key": sum(line.get("was_done", False) for line in lines),
             "lost": sum(pk not in there for pk in acknowledged.values())
             + len(sent - by_key.keys()),
             "double": sum(count > 1 for count in by_key.values()),

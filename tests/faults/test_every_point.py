@@ -33,5 +33,7 @@ def test_every_point_is_hit_and_made_good(committed, tmp_path):
     assert (seen["lost"], seen["double"], seen["below_zero"]) == (0, 0, 0)
     assert seen["wrong"] == {}
     assert seen["audit"] == []
-    assert seen["killed_after_an_act"] > 0
+    assert seen["killed_after_an_act"] == len(WORK)
+    # The point after the ledger's answer leaves a charge that nobody was told of.
+    assert seen["resolved_by_key"] >= 1
     assert len((tmp_path / "kills.jsonl").read_text().splitlines()) == kills
