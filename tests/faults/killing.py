@@ -1,9 +1,9 @@
 """Kill forked processes with -9, at every named point and at random: ``-m tests.faults.killing``.
 
 Every other child kills itself the moment it reaches a point, with the work half done that leads
-there; the others charge until the parent kills them, 20 to 120 ms after their first charge. The broker
-loses every message here: what is found again, the sweep found. Prints one JSON object; ``--file``
-gets a line for each kill.
+there; the others charge until the parent kills them, 20 to 120 ms after their first charge. The
+broker loses every message here: what is found again, the sweep found. Prints one JSON object;
+``--file`` gets a line for each kill.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def killed_at(point, work) -> bool:
 
 
 def killed_after(seconds: float, scene) -> int:
-    """Let a child charge, kill it so long after its first act; return how many acts it was told of."""
+    """Let a child charge, kill it so long after its first act; return how many it told of."""
     reading, writing = os.pipe()
     child = fork()
     if child == 0:
