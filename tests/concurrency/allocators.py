@@ -25,7 +25,7 @@ def allocate_on(company_id: int, instants: list[datetime], barrier, answers) -> 
     company, written = Company.objects.get(pk=company_id), []
     try:
         for instant in instants:
-            barrier.wait(timeout=300)
+            barrier.wait(timeout=600)
             written.append(len(allocations.run(company=company, now=instant)))
     except BaseException:
         barrier.abort()

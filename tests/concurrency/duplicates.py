@@ -68,7 +68,7 @@ def one(asked: dict, number: int, barriers, answers) -> None:
     by = User.objects.get(pk=asked["user"])
     told = []
     for wanted, barrier in zip(asked["acts"], barriers, strict=True):
-        barrier.wait(timeout=120)
+        barrier.wait(timeout=600)
         try:
             key = Key.of(f"{wanted['act']} {wanted['id']}", same="body")
             made = acts(company, by, wanted["id"], key)[wanted["act"]]()
@@ -103,12 +103,12 @@ def _let_them_meet(company_id: int, barrier) -> int:
     """Hold the pool until many wait for it; return how many."""
     from django.db import connection, transaction
 
-    most, deadline = 0, time.monotonic() + 60
+    most, deadline = 0, time.monotonic() + 300
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT FROM credits_creditpool WHERE company_id = %s FOR UPDATE", [company_id]
         )
-        barrier.wait(timeout=120)
+        barrier.wait(timeout=600)
         while most < ENOUGH and time.monotonic() < deadline:
             time.sleep(0.05)
             cursor.execute("SELECT pg_stat_clear_snapshot()")

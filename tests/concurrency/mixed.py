@@ -248,7 +248,7 @@ def one(options, user_id: int, number: int, barriers, path: str) -> None:
     actor = Actor(company, User.objects.get(pk=user_id), dice)
     try:
         for barrier, is_last in zip(barriers, (False, True), strict=True):
-            barrier.wait(timeout=300)
+            barrier.wait(timeout=600)
             if is_last:
                 actor.spend_the_rest()
                 continue

@@ -54,18 +54,18 @@ def run(*, server: Server, dsn: str, folder: Path, restarts: int, clients: int, 
         processes.append(stack.enter_context(_client(behind, acme, "lost", lost, until, gate)))
         stack.callback(until.touch)
         Path(f"{gate}1").touch()
-        wait_until(lambda: _is_acknowledged(lost, "lost 1"), "the first answer", seconds=120)
+        wait_until(lambda: _is_acknowledged(lost, "lost 1"), "the first answer", seconds=600)
         for number in range(2, restarts + 2):
             time.sleep(dice.uniform(0.2, 1.0))
             _restart(server, dsn, proxy, gate, number)
             wait_until(
                 lambda key=f"lost {number}": _is_acknowledged(lost, key),
                 "the lost answer to be had by its key",
-                seconds=120,
+                seconds=600,
             )
         until.touch()
         for process in processes:
-            assert process.wait(timeout=120) == 0
+            assert process.wait(timeout=600) == 0
     seconds = round(time.monotonic() - began, 1)
     return _judged(acme, [*files, lost]) | {"restarts": restarts, "seed": seed, "seconds": seconds}
 
@@ -79,6 +79,7 @@ def _restart(server: Server, dsn: str, proxy: LosingProxy, gate: Path, number: i
         wait_until(
             lambda: watcher.execute(query, [f"lost {number}"]).fetchone()[0] == 1,
             "the commit whose reply is lost",
+            seconds=600,
         )
     server.stop("immediate")
     proxy.is_losing.clear()

@@ -63,7 +63,7 @@ def test_a_truncated_queue_of_1000_is_made_good_by_the_sweep(committed):
 
     sweeping.sweep(now=timezone.now())
     with celery_worker(committed):
-        wait_until(lambda: states() == {"DONE": CALLS}, "a worker to read them all", seconds=300)
+        wait_until(lambda: states() == {"DONE": CALLS}, "a worker to read them all", seconds=900)
 
     assert_read_and_charged_once(acme)
 
@@ -85,7 +85,7 @@ def test_redis_killed_with_1000_queued_is_made_good_by_the_sweep(committed, tmp_
         with celery_worker(committed, environment={"CELERY_BROKER_URL": url}):
             sweeping.sweep(now=timezone.now())
             assert Scan.objects.exclude(state="PENDING").exists() or length(url) <= 1
-            wait_until(lambda: states() == {"DONE": CALLS}, "a worker to read them", seconds=300)
+            wait_until(lambda: states() == {"DONE": CALLS}, "a worker to read them", seconds=900)
 
     assert_read_and_charged_once(acme)
 

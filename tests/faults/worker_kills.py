@@ -45,7 +45,7 @@ def run(*, dsn: str, kills: int, seed: int, file: Path) -> dict:
                 for number in range(PER_WORKER):
                     _more(acme, done)
                     _made_good(tracker)
-                    wait_until(_is_reading, "a worker to be in the middle of a batch", seconds=300)
+                    wait_until(_is_reading, "a worker to be in the middle of a batch", seconds=900)
                     time.sleep(dice.uniform(0, 0.3))
                     whole = number == PER_WORKER - 1 or done + 1 == kills
                     what = "worker" if whole else "child"
