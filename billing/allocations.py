@@ -25,7 +25,7 @@ from billing.models import (
     Period,
     ZoneChange,
 )
-from credits import grants, zones
+from credits import faults, grants, zones
 from credits.amounts import ZERO, grouped
 from credits.grants import GrantAlreadyStarted, GrantExpiresBeforeItStarts
 from credits.models import Company, CreditGrant, Source
@@ -255,6 +255,7 @@ def _write(company: Company, wanted: Plan, now: datetime) -> Allocation:
         except GrantExpiresBeforeItStarts:
             # It ended between our clock and the ledger's.
             is_missed = True
+    faults.reach(faults.Point.ALLOCATED)
     allocation = Allocation.objects.create(
         company=company,
         period_number=wanted.number,

@@ -17,7 +17,7 @@ from django.db import transaction
 from billing import orders, periods, purchases, trail
 from billing.models import Contract, Purchase, PurchaseState
 from billing.models.contracts import PURCHASE_MONTHS_DEFAULT
-from credits import balances, grants, zones
+from credits import balances, faults, grants, zones
 from credits.ledger import Key
 from credits.models import Company, Source, User
 from credits.roles import Act
@@ -107,6 +107,7 @@ def fulfil(
             reference=f"Purchase #{current.number}",
             reason=f"Order {reference}" if reference else "",
         )
+        faults.reach(faults.Point.FULFILLED)
         current.state = PurchaseState.FULFILLED
         current.starts_on, current.ends_on = starts_on, ends_on
         current.fulfilled_at, current.fulfilled_by = now, by

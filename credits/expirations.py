@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from credits import ledger
+from credits import faults, ledger
 from credits.models import Company
 
 BATCH_SIZE = 500
@@ -29,6 +29,7 @@ def settle_due(*, batch_size: int = BATCH_SIZE) -> int:
     while company_ids := _due(batch_size):
         for company_id in company_ids:
             ledger.settle(company_id=company_id)
+            faults.reach(faults.Point.SETTLED)
         settled += len(company_ids)
         if len(company_ids) < batch_size:
             break

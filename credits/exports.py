@@ -24,7 +24,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.urls import reverse
 from psycopg.errors import DiskFull
 
-from credits import audit, wakes
+from credits import audit, faults, wakes
 from credits.audit import Action
 from credits.identifiers import new_id
 from credits.models import Company, ExportJob, ExportState, User
@@ -46,6 +46,10 @@ ABANDONED = timedelta(hours=1)
 DISK_FULL = "the disk for exports is full. Free some space, or choose fewer days, and run it again."
 TOOK_TOO_LONG = "It took longer than 14 minutes. Choose fewer days and run it again."
 STOPPED_TOO_OFTEN = "Its worker stopped before the end, five times. Choose fewer days, or CSV."
+
+
+# No space, no quota, or a file of more bytes than this user may write.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TooManyExports(Exception):
@@ -176,11 +180,15 @@ def prepare(*, job_id: UUID, clock: Callable[[], datetime]) -> ExportJob | None:
     job = _claim(job_id, clock())
     if job is None or job.lease_token is None:
         return None
+    faults.reach(faults.Point.LEASED)
     part = folder() / f"{job.pk}-{job.lease_token}.part"
     try:
         with _progress(job, clock) as on_rows:
             written = _write(job, part, on_rows)
-        return _finish(job, part, written, clock())
+        faults.reach(faults.Point.ROWS)
+        ready = _finish(job, part, written, clock())
+        faults.reach(faults.Point.READY)
+        return ready
     except _Gone:
         return None
     except NoSuchReport as error:
@@ -302,6 +310,7 @@ def _finish(job: ExportJob, part: Path, written: files.Written, now: datetime) -
     final = part.with_suffix(f".{written.extension}")
     byte_count = part.stat().st_size
     part.rename(final)
+    faults.reach(faults.Point.NAMED)
     finished = _leased(job).update(
         state=ExportState.READY,
         expires_at=now + KEPT,
@@ -355,7 +364,7 @@ def _progress(job: ExportJob, clock: Callable[[], datetime]) -> Iterator[Callabl
 
 def _is_disk_full(error: Exception) -> bool:
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error.errno in _FULL
     return isinstance(error.__cause__, DiskFull)
 
 

@@ -1,8 +1,7 @@
 """The one door to the ledger's SQL functions (DESIGN §3).
 
-Only these functions create ledger entries and change a grant's remaining credits or a pool's
-balance. Each call is one statement and one round trip; called inside a transaction it must be
-the last statement before the commit, because it holds the company's pool until then.
+Only these functions write ledger entries, a grant's remaining credits and a pool's balance. Each
+is one statement; in a transaction the last one before the commit: it holds the company's pool.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from credits import amounts
+from credits import amounts, faults
 from credits.rating import Work
 
 KEY_LENGTH_MAX = 255
@@ -366,7 +365,9 @@ def _work(work: Work, rate_card_id: int) -> _Work:
 
 def call(function: str, *arguments: Any) -> Outcome:
     """Run one operation in one statement."""
-    return Outcome(*_rows(function, *arguments)[0])
+    answer = Outcome(*_rows(function, *arguments)[0])
+    faults.reach(faults.Point.ANSWERED)
+    return answer
 
 
 def _rows(function: str, *arguments: Any) -> list[tuple[Any, ...]]:

@@ -9,6 +9,8 @@ from typing import Any
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
+from credits import faults
+
 # What a mail server says when it has not taken an e-mail. Everything else that goes wrong once
 # the e-mail is on its way leaves open whether it was taken.
 _NOT_TAKEN = (SMTPResponseException, SMTPRecipientsRefused, SMTPNotSupportedError)
@@ -46,10 +48,12 @@ def send(
     )
     if html_template:
         message.attach_alternative(render_to_string(html_template, context), "text/html")
+    faults.reach(faults.Point.MAILING)
     server = get_connection()
     # Ours to close: ``send_messages`` leaves a connection open that was open before.
     server.open()
     try:
+        faults.reach(faults.Point.MAIL_CLAIM)
         if claim is not None and not claim():
             return False
         _hand_over(server, message)
@@ -61,6 +65,7 @@ def send(
 def _hand_over(server: Any, message: EmailMultiAlternatives) -> None:
     try:
         server.send_messages([message])
+        faults.reach(faults.Point.MAILED)
     except _NOT_TAKEN:
         raise
     except OSError as error:

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credits import allowances, amounts, charging, idempotency, rating
+from credits import allowances, amounts, charging, faults, idempotency, rating
 from credits.amounts import ZERO
 from credits.idempotency import Claim
 from credits.identifiers import new_id
@@ -180,6 +180,7 @@ def perform(
     reservation = charging.reserve(
         company=requester.company, amount=cost, use=use, rates=rates, by=requester.user
     )
+    faults.reach(faults.Point.HELD)
     try:
         found = analyze()
         with transaction.atomic():
@@ -188,6 +189,7 @@ def perform(
             event = charging.capture(
                 reservation=reservation, work=work, rates=rates, usage_id=charge.usage_id
             )
+            faults.reach(faults.Point.CHARGED)
     except BaseException:
         _release(reservation, requester)
         raise

@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from credits import faults
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from credits.rating import Rates
@@ -78,6 +79,8 @@ def ingest(
             locks.keep_open(company.pk)
             written = _write(company, directory, chunk, now, report)
             report.scans += _fan_out(company, written, now)
+            faults.reach(faults.Point.INGESTED)
+        faults.reach(faults.Point.TAKEN_IN)
         if len(chunk) == CHUNK_SIZE and not is_counted:
             bulk.count_rows(_FILLED, least=CHUNK_SIZE)
             is_counted = True

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from credits import charging, rating
+from credits import charging, faults, rating
 from credits.identifiers import new_id
 from trackers import backfills, bulk, calibrating, claiming, locks, readers, requeuing
 from trackers.analyzers.base import Calibration, Finding
@@ -79,10 +79,14 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     if batch is None:
         return 0
     claimed = len(batch.items)
+    faults.reach(faults.Point.CLAIMED)
     claiming.hold_credits(batch)
+    faults.reach(faults.Point.RESERVED)
     if batch.items:
         findings = _read(batch, calibration, clock)
+        faults.reach(faults.Point.READ)
         _write(batch, findings, now=clock())
+        faults.reach(faults.Point.WRITTEN)
     if backfill_id is not None:
         backfills.finish_if_done(backfill_id=backfill_id, now=clock())
     return claimed
@@ -123,6 +127,7 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
                     written = _write_findings(batch, findings.found, usage_id, now)
                     _write_failures(batch, findings.failed, now)
                     _charge(batch, written, usage_id)
+                    faults.reach(faults.Point.CAPTURED)
                 case Standing.PAUSED:
                     ids = [item.scan_id for item in batch.items]
                     claiming.hand_back(batch, ids, counts_as_attempt=False)

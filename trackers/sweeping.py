@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from credits import balances, charging, limits
+from credits import balances, charging, faults, limits
 from credits.models import Company, Reservation
 from credits.shown import counted
 from trackers import backfills, locks, requeuing, waiting, wakes
@@ -72,6 +72,8 @@ def recover(*, now: datetime) -> int:
             reason="Its worker stopped before it was done, five times.",
             **unleased,
         )
+    if lost:
+        faults.reach(faults.Point.TAKEN_BACK)
     for reservation_id in {scan.reservation_ref for scan in lost if scan.reservation_ref}:
         _release(reservation_id)
     for backfill_id in {scan.backfill_id for scan in lost if scan.backfill_id}:
@@ -158,6 +160,7 @@ def wake_due(*, now: datetime) -> int:
         for scans in (due, Scan.objects.filter(state=ScanState.RUNNING))
     )
     woken = list(idle - under_way)[:WAKES_MAX]
+    faults.reach(faults.Point.SWEPT)
     for version_id, backfill_id in woken:
         wakes.scan(version_id=version_id, backfill_id=backfill_id)
     for backfill_id in _finished_backfills():

@@ -1,7 +1,8 @@
-"""Named points at which a worker stops and waits to be killed; loaded by ``celery --include``.
+"""Stops a process at a named point (``credits.faults``) and waits there to be killed.
 
-The worker says that it got there by making the file ``FAULT_FILE``, once: a second worker, or
-the same work again, goes on. It goes on itself when the file ``FAULT_UNTIL`` is there.
+Loaded by ``celery --include``, or imported by a test's own program. The process says that it got
+there by making the file ``FAULT_FILE``, once: a second worker, or the same work again, goes on.
+It goes on itself when the file ``FAULT_UNTIL`` is there.
 """
 
 from __future__ import annotations
@@ -10,10 +11,15 @@ import os
 import time
 from pathlib import Path
 
-from credits import charging, deliveries, exports, mails
-from trackers import claiming, scanning
+from credits import faults
+from credits.faults import Point
 
 SLEEP_SECONDS = 600
+
+SCAN_POINTS = (Point.CLAIMED, Point.RESERVED, Point.READ, Point.CAPTURED, Point.WRITTEN)
+EXPORT_POINTS = (Point.LEASED, Point.ROWS, Point.NAMED, Point.READY)
+MAIL_POINTS = (Point.MAILING, Point.MAIL_CLAIM, Point.MAILED)
+ASK_POINTS = (Point.HELD, Point.CHARGED)
 
 
 def stop_here() -> None:
@@ -27,51 +33,13 @@ def stop_here() -> None:
         time.sleep(0.1)
 
 
-def before(module, name: str) -> None:
-    original = getattr(module, name)
+def stop_at(wanted: Point) -> None:
+    def watcher(point: Point) -> None:
+        if point == wanted:
+            stop_here()
 
-    def stopping(*args, **kwargs):
-        stop_here()
-        return original(*args, **kwargs)
+    faults.watch(watcher)
 
-    setattr(module, name, stopping)
-
-
-def after(module, name: str) -> None:
-    original = getattr(module, name)
-
-    def stopping(*args, **kwargs):
-        result = original(*args, **kwargs)
-        stop_here()
-        return result
-
-    setattr(module, name, stopping)
-
-
-POINTS = {
-    "after the claim": lambda: before(claiming, "hold_credits"),
-    "after the reservation": lambda: after(claiming, "hold_credits"),
-    "after the analyzer's reply": lambda: before(scanning, "_write"),
-    "after the capture, before the commit": lambda: after(charging, "capture"),
-    "after the commit, before the acknowledgment": lambda: after(scanning, "_write"),
-}
-
-EXPORT_POINTS = {
-    "after the lease": lambda: before(exports, "_write"),
-    "after the rows, before the file has its name": lambda: before(exports, "_finish"),
-    "after the file is ready, before the acknowledgment": lambda: after(exports, "_finish"),
-}
-
-MAIL_POINTS = {
-    "after the file is ready, before the mail server is called": lambda: before(mails, "send"),
-    "after the mail server has answered, before the claim": lambda: before(deliveries, "_claimed"),
-    "after the e-mail was taken, before that is written down": lambda: after(mails, "_hand_over"),
-}
-
-ASK_POINTS = {
-    "after its price is held": lambda: after(charging, "reserve"),
-    "after it is charged, before the commit": lambda: after(charging, "capture"),
-}
 
 if point := os.environ.get("FAULT_POINT"):
-    (POINTS | EXPORT_POINTS | MAIL_POINTS | ASK_POINTS)[point]()
+    stop_at(Point(point))

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from credits import balances, reconciliation
+from credits.faults import Point
 from credits.models import UsageEvent
 from tests.support import conversations, people
 from tests.support.conversations import record
@@ -20,7 +21,7 @@ from trackers import erased_ids, erasure, erasure_requests, scanning, wakes
 from trackers.erasure_requests import Counts
 from trackers.models import Conversation, Quote, Scan, Utterance
 
-POINTS = ("after the claim", "after the reservation", "after the analyzer's reply")
+POINTS = (Point.CLAIMED, Point.RESERVED, Point.READ)
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -9,13 +9,14 @@ import pytest
 from django.utils import timezone
 
 from credits import exports
+from credits.faults import Point
 from credits.models import ExportJob
 from tests.faults.points import MAIL_POINTS
 from tests.support import mail_sink, people
 from tests.support.exporting import asked_for, company_with_use
 from tests.support.processes import celery_worker, kill, wait_until
 
-TAKEN = "after the e-mail was taken, before that is written down"
+TAKEN = Point.MAILED
 
 
 @pytest.mark.parametrize("point", MAIL_POINTS)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from credits import balances, reconciliation
 from credits.models import UsageEvent
-from tests.faults.points import POINTS
+from tests.faults.points import SCAN_POINTS
 from tests.support import conversations, people
 from tests.support.processes import celery_worker, kill, wait_until
 from trackers import backfills, sweeping
@@ -22,7 +22,7 @@ def all_done(company) -> bool:
     return not Scan.objects.filter(company=company).exclude(state="DONE").exists()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", SCAN_POINTS)
 def test_a_worker_killed_mid_batch_is_made_good(committed, tmp_path, point):
     acme = people.company()
     admin = people.alice(acme)

@@ -45,14 +45,14 @@ def own_server(
 
 
 @contextmanager
-def migrated_server() -> Iterator[Server]:
+def migrated_server(options: dict[str, str] = FAST_AND_FORGETFUL) -> Iterator[Server]:
     """Run a server that has the migrated template.
 
     Where the environment names a folder for them, a migrated cluster is kept there for as long as
     the migrations stay what they are, and the next run begins with a copy of it.
     """
     kept = kept_cluster()
-    with own_server(start_from=kept) as server:
+    with own_server(options, start_from=kept) as server:
         databases.template(address(server))
         if kept and not kept.exists():
             server.stop()

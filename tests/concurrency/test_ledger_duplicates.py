@@ -1,0 +1,92 @@
+"""32 duplicates of every write of the ledger, at once, have one effect."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from config import databases
+from config.demo.clock import seeded_clock
+from config.embedded_postgres import PROJECT
+from tests.support import people, statement
+from tests.support.planting import plant
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ACTS = (
+    *("expire", "issue", "charge", "reserve", "capture", "release", "refund", "void", "cancel"),
+    *("adjust up", "adjust down"),
+)
+
+
+def duplicated(dsn, company, refs: dict[str, str], acts=ACTS) -> dict:
+    asked = {
+        "company": company.pk,
+        "user": people.vera().pk,
+        "acts": [{"act": act, "id": str(refs.get(act, ""))} for act in acts],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.concurrency.duplicates"],
+        cwd=PROJECT,
+        env=databases.environment(dsn),
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def filled(committed):
+    """A company, and what of it each act is about; one of its lots has just ended."""
+    with seeded_clock(NOON) as clock:
+        acme = statement.company()
+        statement.lot(acme, "First", "100")
+        refs = {
+            "capture": statement.reserve(acme, "2").pk,
+            "release": statement.reserve(acme, "1").pk,
+            "refund": statement.charge(acme, "0.5").pk,
+            "void": statement.lot(acme, "Wrong", "9").pk,
+            "cancel": statement.lot(acme, "Later", "8", effective_at=NOON + people.days(1)).pk,
+        }
+        statement.lot(acme, "Ended", "7", expires_at=NOON + timedelta(minutes=1))
+        clock.set(NOON + timedelta(minutes=2))
+        yield acme, refs
+
+
+def test_32_duplicates_of_every_write_at_once_have_one_effect(committed, filled):
+    acme, refs = filled
+
+    seen = duplicated(committed, acme, refs)
+
+    told = dict(zip(ACTS, seen["told"], strict=True))
+    assert min(seen["waited"]) >= 8
+    released = told.pop("release")
+    assert sorted(released.values()) == [1, 31]
+    assert released["AlreadyReleased"] == 31
+    # All the others were given the one result.
+    assert [list(one.values()) for one in told.values()] == [[32]] * (len(ACTS) - 1)
+    assert all(answer.startswith("made ") for one in told.values() for answer in one)
+    assert [line.split(" ", 3)[3].split(" = ")[0] for line in statement.of(acme)] == [
+        *("+100.0", "-0.5", "+9.0", "+7.0", "-7.0", "+5.0", "-1.0", "-1.5"),
+        *("+0.5", "-9.0", "+3.0", "-4.0"),
+    ]
+
+
+def test_duplicates_that_find_no_key_are_found_out(committed, filled):
+    plant(
+        "ledger_charge",
+        "replay := ledger_replay(context, 'CHARGE', p_key, p_body);",
+        "replay := NULL;",
+    )
+    acme, refs = filled
+
+    seen = duplicated(committed, acme, refs, ["charge"])
+
+    # The key's own row refuses what the look-up would have answered.
+    (told,) = seen["told"]
+    assert sum("IntegrityError" in answer for answer in told) >= 1
