@@ -27,7 +27,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("trackers", "0015_mends")]
+    dependencies = [("trackers", "0017_doors")]
 
     operations = [
         migrations.AddField("historicaltracker", "campaign_end_date", LAST_DAY),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("trackers", "0015_mends")]
+    dependencies = [("trackers", "0016_claimed")]
     operations = [
         migrations.AddIndex(
             model_name="conversation",

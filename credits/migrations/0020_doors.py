@@ -14,7 +14,7 @@ KEYS = (CompositeKey("credits_limitmail", "limit_id", "credits_spendinglimit"),)
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("credits", "0018_mcp"),
+        ("credits", "0019_words"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -93,5 +93,5 @@ class Migration(migrations.Migration):
             },
         ),
         add_composite_keys(KEYS),
-        run_sql_file(__file__, "0019_standing"),
+        run_sql_file(__file__, "0020_standing"),
     ]
