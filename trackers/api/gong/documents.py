@@ -14,8 +14,9 @@ from django.views.decorators.http import require_safe
 from rest_framework import serializers
 
 from credits.api.fields import CodeField, FlagField, InstantField
-from trackers.api.gong import asks, briefs, call_filters, users, views
+from trackers.api.gong import asks, briefs, call_filters, users
 from trackers.api.gong.call_filters import CallsRequest, ExtensiveRequest
+from trackers.api.gong.views import WorkspaceParameters
 
 Shape = dict[str, Any]
 
@@ -212,13 +213,13 @@ OPERATIONS: dict[tuple[str, str], tuple[str, Any, dict[str, Shape], bool]] = {
     ),
     ("get", "/v2/settings/trackers"): (
         "List the trackers",
-        views.WorkspaceParameters,
+        WorkspaceParameters,
         {"keywordTrackers": each(TRACKER)},
         False,
     ),
     ("get", "/v2/settings/briefs"): (
         "List the briefs",
-        views.WorkspaceParameters,
+        WorkspaceParameters,
         {"briefs": each(BRIEF)},
         False,
     ),
