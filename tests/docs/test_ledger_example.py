@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from config.demo.clock import seeded_clock
 from config.embedded_postgres import PROJECT
@@ -75,6 +76,21 @@ def test_the_statement_on_the_page_is_what_the_acts_write(page, lived):
     written = [re.sub(r"\( (?=[+-])", "(Replacement ", line) for line in statement.of(acme)]
 
     assert printed == written
+
+
+def test_each_guard_that_the_page_names_is_in_the_database(page):
+    rows = re.findall(r"^\| (I\d+) \|[^|]*\|([^|]*)\|", page, re.MULTILINE)
+    named = {name for _, guards in rows for name in re.findall(r"`(\w+)`", guards)}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conname FROM pg_constraint UNION SELECT tgname FROM pg_trigger"
+            " UNION SELECT relname FROM pg_class WHERE relkind = 'i'"
+            " UNION SELECT proname FROM pg_proc"
+        )
+        installed = {name for (name,) in cursor.fetchall()}
+
+    assert [number for number, _ in rows] == [f"I{number}" for number in range(1, 19)]
+    assert named - installed == set()
 
 
 def test_the_figures_in_its_sentences_are_these(page, lived):
