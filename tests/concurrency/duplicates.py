@@ -67,8 +67,9 @@ def one(asked: dict, number: int, barriers, answers) -> None:
     company = Company.objects.get(pk=asked["company"])
     by = User.objects.get(pk=asked["user"])
     told = []
-    for wanted, barrier in zip(asked["acts"], barriers, strict=True):
-        barrier.wait(timeout=600)
+    for wanted, (ready, go) in zip(asked["acts"], barriers, strict=True):
+        ready.wait(timeout=600)
+        go.wait(timeout=600)
         try:
             key = Key.of(f"{wanted['act']} {wanted['id']}", same="body")
             made = acts(company, by, wanted["id"], key)[wanted["act"]]()
@@ -85,7 +86,10 @@ def main() -> None:
     asked = json.load(sys.stdin)
     django.setup()
     context = multiprocessing.get_context("fork")
-    barriers = [context.Barrier(PROCESSES + 1) for _ in asked["acts"]]
+    # The pool is held only once everybody has done with the act before.
+    barriers = [
+        (context.Barrier(PROCESSES + 1), context.Barrier(PROCESSES + 1)) for _ in asked["acts"]
+    ]
     answers = context.SimpleQueue()
     processes = [
         context.Process(target=one, args=(asked, number, barriers, answers))
@@ -93,22 +97,23 @@ def main() -> None:
     ]
     for process in processes:
         process.start()
-    waited = [_let_them_meet(asked["company"], barrier) for barrier in barriers]
+    waited = [_let_them_meet(asked["company"], *pair) for pair in barriers]
     told = [answers.get() for _ in processes]
     counts = [dict(Counter(one[number] for one in told)) for number in range(len(barriers))]
     print(json.dumps({"told": counts, "waited": waited}))
 
 
-def _let_them_meet(company_id: int, barrier) -> int:
+def _let_them_meet(company_id: int, ready, go) -> int:
     """Hold the pool until many wait for it; return how many."""
     from django.db import connection, transaction
 
     most, deadline = 0, time.monotonic() + 300
+    ready.wait(timeout=600)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT FROM credits_creditpool WHERE company_id = %s FOR UPDATE", [company_id]
         )
-        barrier.wait(timeout=600)
+        go.wait(timeout=600)
         while most < ENOUGH and time.monotonic() < deadline:
             time.sleep(0.05)
             cursor.execute("SELECT pg_stat_clear_snapshot()")
