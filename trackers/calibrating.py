@@ -16,9 +16,15 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, lessons, locks, parts, pretrained, texts, vectors
+from trackers import filters, language_model, lessons, locks, parts, pretrained, texts, vectors
+from trackers.analyzers.base import (
+    Analyzer,
+    Calibration,
+    ConversationText,
+    TrackerQuestion,
+    UtteranceText,
+)
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
-from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
 from trackers.analyzers.base import Side as QuestionSide
 from trackers.lessons import Lessons
 from trackers.models import Part, Tracker, TrackerKind, TrackerVersion
@@ -40,12 +46,16 @@ def of_version(version_id: UUID) -> Calibration:
     what it was learned from is kept.
     """
     version = _load(version_id)
-    if _is_due(version):
+    analyzer = language_model.analyzer_of_version(version)
+    if analyzer.generative:
+        # It learns nothing. What is stored waits for the analyzer that learned it.
+        return analyzer.calibrate([question_of(version.tracker, version)], [])
+    if _is_due(version, analyzer):
         with _alone(version_id):
             # Another worker may have learned it while this one waited.
             version = _load(version_id)
-            if _is_due(version):
-                _learn(version)
+            if _is_due(version, analyzer):
+                _learn(version, analyzer)
     stored = dict(version.calibration or {})
     return Calibration(**{key: stored[key] for key in stored.keys() - {SAMPLED, ASKED}})
 
@@ -103,13 +113,13 @@ def _load(version_id: UUID) -> TrackerVersion:
     return TrackerVersion.objects.select_related("tracker").get(pk=version_id)
 
 
-def _is_due(version: TrackerVersion) -> bool:
+def _is_due(version: TrackerVersion, analyzer: Analyzer) -> bool:
     stored: dict[str, Any] | None = version.calibration
     if stored is None:
         return True
     if SAMPLED not in stored:
         return False
-    if stored["analyzer"] != analyzers.in_use().name:
+    if stored["analyzer"] != analyzer.name:
         return True
     if stored[ASKED] != _digest(question_of(version.tracker, version)):
         return True
@@ -120,14 +130,14 @@ def _is_due(version: TrackerVersion) -> bool:
     return filters.matching(version.tracker)[:enough].count() == enough
 
 
-def _learn(version: TrackerVersion) -> None:
+def _learn(version: TrackerVersion, analyzer: Analyzer) -> None:
     """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled.
 
     What was learned of phrases that were changed or erased meanwhile is used once, never stored.
     """
     sample = sample_of(version)
     question = question_of(version.tracker, version)
-    learned = analyzers.in_use().calibrate([question], sample)
+    learned = analyzer.calibrate([question], sample)
     unchanged = TrackerVersion.objects.filter(
         pk=version.pk, calibration__isnull=version.calibration is None
     )

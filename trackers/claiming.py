@@ -93,9 +93,17 @@ def has_work(*, version_id: UUID, backfill_id: UUID | None, now: datetime) -> bo
 
 
 def claim(
-    *, version_id: UUID, backfill_id: UUID | None, rates: Rates, now: datetime
+    *,
+    version_id: UUID,
+    backfill_id: UUID | None,
+    rates: Rates,
+    now: datetime,
+    size_max: int = BATCH_SIZE_MAX,
+    conversation_ids: Collection[UUID] | None = None,
 ) -> Batch | None:
     """Lease the oldest work of a version that is due: of a backfill, or its live scans.
+
+    At most ``size_max`` of it, and only of the conversations named, where some are.
 
     Returns None when nothing is due, the backfill does not run or has reached its ceiling, or the
     company is closed; the sweep skips what a closed company has queued.
@@ -104,6 +112,8 @@ def claim(
     with transaction.atomic():
         room = None if backfill_id is None else _room(backfill_id)
         scans = _due(version_id, backfill_id, now)
+        if conversation_ids is not None:
+            scans = scans.filter(conversation__in=conversation_ids)
         head = None if room is not None and room < 0 else scans.first()
         if head is None:
             return None
@@ -113,7 +123,7 @@ def claim(
         version = TrackerVersion.objects.select_related("tracker__company").get(pk=version_id)
         if version.tracker.company.closed_at is not None:
             return None
-        leased = requeuing.with_current_text(list(same_team[:BATCH_SIZE_MAX]), now=now)
+        leased = requeuing.with_current_text(list(same_team[:size_max]), now=now)
         priced = _priced(leased, version, rates)
         items = _within(room, priced)
         token = new_id()
