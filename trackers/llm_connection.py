@@ -19,6 +19,7 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     UtteranceText,
 )
+from trackers.analyzers.llm.endpoint import Endpoint
 from trackers.models import LlmAttempt, LlmPurpose
 
 CALL = ConversationText(
@@ -48,10 +49,15 @@ def test(*, company: Company | None) -> Result:
     """Ask the model as a tracker would; find out anew how its server is spoken to.
 
     No text of any company is sent. What it used stands on record, with the company that is chosen.
+
+    :raises NotSetUp: this site has no language model.
     """
+    endpoint: Endpoint | None = settings.LLM
+    if endpoint is None:
+        raise language_model.NotSetUp(language_model.NotSetUp.__doc__)
     run_ref = new_id()
     gate = llm_gate.DatabaseGate(
-        settings.LLM,
+        endpoint,
         company_id=None if company is None else company.pk,
         purpose=LlmPurpose.CONNECTION,
         run_ref=run_ref,

@@ -31,17 +31,26 @@ from trackers.models import LlmAttempt, Tracker, TrackerKind, TrackerState
 
 SPAN = timedelta(days=30)
 LEAVES = (
-    "While it is on, this leaves the site for each call or e-mail that a question tracker reads, "
-    "and for what answers a question or a section of a brief: the words that were said, which side "
-    "said them, the tracker's question with its details and example phrases, and the question "
-    "asked.",
-    "Not sent as such: names, addresses, accounts, deals, dates, recordings, credits, or anything "
-    "of another company. Names that were said or written in the text itself are part of it.",
-    "What was sent cannot be called back: erasing a conversation here does not erase it there. Ask "
-    "whoever runs this site what the model's provider keeps, and for how long.",
-    "While the model does not answer, what needs it waits or fails and says so, and nothing is "
-    "charged for that; the built-in analyzer never reads in its place. Prices in credits stay the "
-    "same. Keyword and shipped trackers are read here, as before.",
+    (
+        "While it is on, this leaves the site for each call or e-mail that a question tracker "
+        "reads, and for what answers a question or a section of a brief: the words that were "
+        "said, which side said them, the tracker's question with its details and example "
+        "phrases, and the question asked."
+    ),
+    (
+        "Not sent as such: names, addresses, accounts, deals, dates, recordings, credits, or "
+        "anything of another company. Names that were said or written in the text itself are "
+        "part of it."
+    ),
+    (
+        "What was sent cannot be called back: erasing a conversation here does not erase it "
+        "there. Ask whoever runs this site what the model's provider keeps, and for how long."
+    ),
+    (
+        "While the model does not answer, what needs it waits or fails and says so, and nothing "
+        "is charged for that; the built-in analyzer never reads in its place. Prices in credits "
+        "stay the same. Keyword and shipped trackers are read here, as before."
+    ),
 )
 
 

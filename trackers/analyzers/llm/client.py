@@ -55,6 +55,10 @@ class Client:
             http_client=self._http,
         )
 
+    def close(self) -> None:
+        """Give up the connections that are kept open."""
+        self._http.close()
+
     def complete(self, prompt: Prompt, dialect: Dialect) -> Completion:
         """Send one request and return what the model wrote.
 
