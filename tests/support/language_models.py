@@ -29,7 +29,7 @@ class Request:
 
     def __init__(self, body: dict[str, Any], headers: dict[str, str]) -> None:
         self.body = body
-        self.headers = headers
+        self.headers = {name.lower(): value for name, value in headers.items()}
         self.at = time.monotonic()
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -121,10 +120,10 @@ def _with(finding: Finding, evidence: Iterable[Evidence]) -> Finding:
 
 def _share(value: Any) -> float:
     """Return a confidence between 0 and 1; 0.5 for what is none."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
         return 0.5
-    return round(min(max(float(value), 0.0), 1.0), 3)
+    # Compared before it becomes a float, which not every whole number fits.
+    return round(float(min(max(value, 0), 1)), 3)
 
 
 def _band(sure: float) -> Confidence:

@@ -54,7 +54,7 @@ def test_a_yes_comes_with_the_words_as_they_were_said(analyzer, server):
         "scripted-1",
     )
     assert sent.body["response_format"]["json_schema"]["strict"] is True
-    assert sent.headers["Authorization"] == f"Bearer {language_models.KEY}"
+    assert sent.headers["authorization"] == f"Bearer {language_models.KEY}"
 
 
 def test_the_ids_of_an_answer_are_those_of_the_request(analyzer, server):
@@ -334,7 +334,11 @@ def test_a_yes_without_words_that_were_said_is_unsure_and_no_hit(analyzer, serve
     assert (finding.score, finding.confidence) == (0.5, "LOW")
 
 
-@pytest.mark.parametrize("sure", [None, "high", True, -3, 1e400, float("nan"), 10**400])
+@pytest.mark.parametrize(
+    "sure",
+    [None, "high", True, -3, 1e400, float("nan"), 10**400],
+    ids=["none", "text", "truth", "negative", "infinite", "not a number", "enormous"],
+)
 def test_a_confidence_that_is_none_is_no_error(analyzer, server, sure):
     server.always = answering({"answers": [verdict("t1", "no", sure)]})
 
