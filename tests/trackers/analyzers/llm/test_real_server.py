@@ -67,7 +67,7 @@ def _is_up(port: int) -> bool:
 @pytest.fixture
 def endpoint():
     with llama_server() as address:
-        yield Endpoint(address, "smollm2", timeout_seconds=120, chunk_tokens=800, answer_tokens=220)
+        yield Endpoint(address, "smollm2", timeout_seconds=120, chunk_tokens=800, answer_tokens=500)
 
 
 def test_trackers_ask_and_a_brief_end_to_end_with_their_tokens(committed, endpoint, settings):
@@ -77,7 +77,7 @@ def test_trackers_ask_and_a_brief_end_to_end_with_their_tokens(committed, endpoi
         "TALLYSTICK_LLM_MODEL": endpoint.model,
         "TALLYSTICK_LLM_TIMEOUT_SECONDS": "120",
         "TALLYSTICK_LLM_CHUNK_TOKENS": "800",
-        "TALLYSTICK_LLM_ANSWER_TOKENS": "220",
+        "TALLYSTICK_LLM_ANSWER_TOKENS": "500",
         "TALLYSTICK_LLM_CONCURRENCY": "1",
     }
     acme, now = people.company(), timezone.now()
