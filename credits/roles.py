@@ -33,7 +33,7 @@ class Act(StrEnum):
     EDIT_BRIEFS = "change, publish and run briefs"
     ASK = "ask about accounts, deals and people"
     SWITCH_REUSE = "switch answer reuse"
-    VIEW_LLM = "see the language model's switch, requests and tokens"
+    VIEW_LLM = "see what the language model was asked for"
     SWITCH_LLM = "switch the language model on or off"
     TEST_LLM = "test the connection to the language model"
     VIEW_AUDIT = "see the audit trail"

@@ -483,8 +483,9 @@ def test_switching_on_says_first_what_leaves_the_site_and_is_audited(acme, serve
     )
 
     assert LlmSwitch.objects.get().is_on
-    event = AuditEvent.objects.filter(company=acme).latest("pk")
-    assert event.subject_label == "language model"
+    event = AuditEvent.objects.filter(company=acme, action="CHANGED").latest("pk")
+    assert event.subject_type == "trackers.llmswitch"
+    assert set(event.changed_fields) == {"on", "model"}
 
 
 def test_what_is_not_there_cannot_be_switched_on(acme, settings):
@@ -592,7 +593,9 @@ def test_no_injected_text_gets_an_unverified_quote_or_another_companys_words(
 
     assert len(injections) >= 200
     assert Scan.objects.count() == len(injections)
-    assert set(Scan.objects.values_list("state", "verdict")) == {("DONE", "UNSURE")}
+    states = Counter(Scan.objects.values_list("state", "verdict"))
+    # Two are signs alone: nobody said anything, and nothing is sent.
+    assert states == {("DONE", "UNSURE"): len(injections) - 2, ("DONE", "NO"): 2}
     assert not Quote.objects.exists()
     assert (answer.is_found, "4711" in answer.answer) == (False, False)
     for sent in server.requests:
