@@ -115,6 +115,7 @@ GROUPS = (
             _list("API keys", "key", "credits_apikey", Act.MANAGE_KEYS),
             _list("Limits", "speed", "credits_spendinglimit", Act.VIEW_LIMITS, COMPANY),
             _list("MCP clients", "smart_toy", "credits_integration", Act.MANAGE_KEYS),
+            _list("Language model", "psychology", "trackers_llmattempt", Act.VIEW_LLM, COMPANY),
         ),
     ),
     Group(
@@ -142,6 +143,7 @@ GROUPS = (
         "System",
         (
             _list("Audit trail", "policy", "credits_auditevent", Act.VIEW_AUDIT, VENDOR),
+            _list("Language model", "psychology", "trackers_llmattempt", Act.VIEW_LLM, VENDOR),
             _list("Jobs & schedule", "schedule", "credits_jobrun", Act.VIEW_SCHEDULE),
         ),
     ),

@@ -17,6 +17,7 @@ from config import (
     api_limits,
     embedded_postgres,
     import_limits,
+    llm,
     logs,
     look,
     mail,
@@ -332,6 +333,7 @@ ANALYZER = env.text(
     "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
     "Dotted path of the analyzer that answers tracker questions.",
 )
+LLM = llm.read(env)
 CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]
 CREDIT_CHECKS += ["billing.reconciliation.unordered"]
 # What else ends when a company is closed; each is called with company, by and now.

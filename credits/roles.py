@@ -33,6 +33,9 @@ class Act(StrEnum):
     EDIT_BRIEFS = "change, publish and run briefs"
     ASK = "ask about accounts, deals and people"
     SWITCH_REUSE = "switch answer reuse"
+    VIEW_LLM = "see what the language model was asked for"
+    SWITCH_LLM = "switch the language model on or off"
+    TEST_LLM = "test the connection to the language model"
     VIEW_AUDIT = "see the audit trail"
     VIEW_SCHEDULE = "see scheduled jobs"
     GRANT_CREDITS = "grant credits"
@@ -79,6 +82,7 @@ _BUSINESS_ADMIN = _VIEWER | {
     Act.REQUEST_CREDITS,
     Act.VIEW_AUDIT,
     Act.VIEW_LIMITS,
+    Act.VIEW_LLM,
 }
 
 MATRIX: dict[Standing, frozenset[Act]] = {
@@ -93,11 +97,19 @@ MATRIX: dict[Standing, frozenset[Act]] = {
         Act.SELL_CREDITS,
         Act.APPROVE_PURCHASES,
         Act.EDIT_CONTRACTS,
+        Act.TEST_LLM,
     },
     Standing.VENDOR_AUDITOR: _READ | {Act.EXPORT_REPORTS},
     # Keys, limits, and what programs get, set a tech admin apart; the vendor makes none that act as
     # a company.
-    Standing.TECH_ADMIN: _BUSINESS_ADMIN | {Act.MANAGE_KEYS, Act.SET_LIMITS, Act.SWITCH_REUSE},
+    Standing.TECH_ADMIN: _BUSINESS_ADMIN
+    | {
+        Act.MANAGE_KEYS,
+        Act.SET_LIMITS,
+        Act.SWITCH_REUSE,
+        Act.SWITCH_LLM,
+        Act.TEST_LLM,
+    },
     Standing.BUSINESS_ADMIN: _BUSINESS_ADMIN,
     Standing.VIEWER: _VIEWER,
 }
@@ -108,6 +120,7 @@ POSSIBLE_WHEN_CLOSED = _READ | {
     Act.EDIT_RATES,
     Act.EDIT_COMPANIES,
     Act.ERASE_CONVERSATIONS,
+    Act.TEST_LLM,
 }
 
 _STANDING_OF_ROLE = {

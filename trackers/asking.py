@@ -16,8 +16,8 @@ from credits.idempotency import AnswerExpired, Claim
 from credits.identifiers import new_id
 from credits.ledger import Key
 from credits.models import FeatureType, UsageAction
-from trackers import analyzers, charged_requests, entities, locks, reuse, texts, verifying
-from trackers.analyzers.base import Answer
+from trackers import charged_requests, entities, language_model, locks, reuse, texts, verifying
+from trackers.analyzers.base import Analyzer, Answer
 from trackers.charged_requests import Charge, RequestEstimate
 from trackers.entities import Entity, Selection
 from trackers.models import (
@@ -26,6 +26,7 @@ from trackers.models import (
     AskRequest,
     Conversation,
     EntityType,
+    LlmPurpose,
     Utterance,
 )
 from trackers.periods import Span
@@ -58,7 +59,10 @@ def estimate(
     found = charged_requests.estimate(
         requester=requester, feature=feature_of(entity.type), work=selection.work, now=now
     )
-    first = _reusable(requester, question, entity, period, selection) if question else None
+    analyzer = language_model.analyzer_of(requester.company.pk)
+    first = None
+    if question:
+        first = _reusable(requester, question, entity, period, selection, analyzer)
     if first is None:
         return found
     return replace(
@@ -93,6 +97,7 @@ def ask(
     :raises IdempotencyConflict: the key was used with another body.
     :raises AnswerExpired: the key was used, and its answer is erased.
     :raises TextErased: nothing was charged.
+    :raises AnalyzerFailed: nothing was charged.
     :raises CompanyClosed: nothing is asked in a closed company.
     """
     question = question.strip()
@@ -103,16 +108,17 @@ def ask(
     with charged_requests.claimed(requester=requester, operation=OPERATION, key=key) as claim:
         if claim is not None and claim.result_ref is not None:
             return _replayed(requester, claim.result_ref)
+        analyzer = language_model.analyzer_of(requester.company.pk, purpose=LlmPurpose.ASK)
         for attempt in range(1, ATTEMPTS_MAX + 1):
             selection = entities.selection(
                 entity=entity, period=period, requester=requester, now=now
             )
-            row = _row(requester, question, entity, period, selection, now)
-            first = _reusable(requester, question, entity, period, selection)
+            row = _row(requester, question, entity, period, selection, now, analyzer)
+            first = _reusable(requester, question, entity, period, selection, analyzer)
             try:
                 if first is not None:
                     return _reuse(row, first, requester, selection, claim)
-                return _answer(row, requester, selection, claim, max_credits)
+                return _answer(row, requester, selection, claim, max_credits, analyzer)
             except TextErased:
                 # What was erased is no longer selected: what is left is asked again.
                 if attempt == ATTEMPTS_MAX:
@@ -140,6 +146,7 @@ def _row(
     period: Span,
     selection: Selection,
     now: datetime,
+    analyzer: Analyzer,
 ) -> AskRequest:
     """Return a row that is not written yet, with all that is known before the answer."""
     is_person = entity.type in (EntityType.CONTACT, EntityType.LEAD)
@@ -162,9 +169,9 @@ def _row(
             entity=entity,
             period=period,
             selection=selection,
-            analyzer=_analyzer(),
+            analyzer=_named(analyzer),
         ),
-        analyzer=_analyzer(),
+        analyzer=_named(analyzer),
         asked_at=now,
         asked_by=requester.user,
     )
@@ -176,6 +183,7 @@ def _answer(
     selection: Selection,
     claim: Claim | None,
     max_credits: Decimal | None,
+    analyzer: Analyzer,
 ) -> AskRequest:
     def write(answer: Answer, charge: Charge) -> AskRequest:
         row.answer, row.is_found = answer.text, bool(answer.citations)
@@ -199,18 +207,17 @@ def _answer(
         feature=feature_of(EntityType(row.entity_type)),
         work=replace(selection.work, request_count=None if requester.is_free else 1),
         now=row.asked_at,
-        analyze=lambda: _analyzed(row.question, selection),
+        analyze=lambda: _analyzed(row.question, selection, analyzer),
         write=write,
         max_credits=max_credits,
     )
     return _told(performed.row, performed.remaining)
 
 
-def _analyzed(question: str, selection: Selection) -> Answer:
+def _analyzed(question: str, selection: Selection, analyzer: Analyzer) -> Answer:
     order = {pk: selection.revisions[pk] for pk in selection.ids}
     given = list(texts.whole(order).values())
-    answer = analyzers.in_use().ask(question, given)
-    return verifying.answer(answer, conversations=given)
+    return verifying.answer(analyzer.ask(question, given), conversations=given)
 
 
 def _cite(row: AskRequest, answer: Answer) -> None:
@@ -255,7 +262,12 @@ def _cite(row: AskRequest, answer: Answer) -> None:
 
 
 def _reusable(
-    requester: Requester, question: str, entity: Entity, period: Span, selection: Selection
+    requester: Requester,
+    question: str,
+    entity: Entity,
+    period: Span,
+    selection: Selection,
+    analyzer: Analyzer,
 ) -> AskRequest | None:
     if requester.is_free or not reuse.is_on(requester.company):
         return None
@@ -267,7 +279,7 @@ def _reusable(
             entity=entity,
             period=period,
             selection=selection,
-            analyzer=_analyzer(),
+            analyzer=_named(analyzer),
         ),
     )
 
@@ -324,6 +336,5 @@ def _replayed(requester: Requester, pk: UUID) -> AskRequest:
     return row
 
 
-def _analyzer() -> str:
-    analyzer = analyzers.in_use()
+def _named(analyzer: Analyzer) -> str:
     return f"{analyzer.name} {analyzer.version}"[:100]

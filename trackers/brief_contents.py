@@ -17,8 +17,8 @@ from django.db.models import Count, F, QuerySet
 
 from credits import shown
 from credits.models import Company
-from trackers import analyzers, texts, verifying, web_search
-from trackers.analyzers.base import ConversationText
+from trackers import texts, verifying, web_search
+from trackers.analyzers.base import Analyzer, ConversationText
 from trackers.entities import Entity, Selection
 from trackers.models import (
     Affiliation,
@@ -177,7 +177,7 @@ def _day(instant: datetime, zone: ZoneInfo) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
-def reader(selection: Selection) -> Callable[[str], Content]:
+def reader(selection: Selection, analyzer: Analyzer) -> Callable[[str], Content]:
     """Return what answers an open-ended question from the selected calls and e-mails.
 
     Their texts are loaded with the first question, outside any transaction.
@@ -189,10 +189,11 @@ def reader(selection: Selection) -> Callable[[str], Content]:
             return Content(("No calls or e-mails of this period to read.",))
         if not loaded:
             loaded.update(texts.whole({pk: selection.revisions[pk] for pk in selection.ids}))
-        analyzer = analyzers.in_use()
         given = list(loaded.values())
         answer = verifying.answer(analyzer.ask(question, given), conversations=given)
         ids = {text.id: pk for pk, text in loaded.items()}
+        # What an analyzer writes itself refers to each of its quotes by number.
+        cited = answer.citations if analyzer.generative else answer.citations[:PASSAGES_MAX]
         passages = tuple(
             Passage(
                 ids[one.conversation_id],
@@ -200,7 +201,7 @@ def reader(selection: Selection) -> Callable[[str], Content]:
                 one.evidence.start,
                 one.evidence.end,
             )
-            for one in answer.citations[:PASSAGES_MAX]
+            for one in cited
         )
         # An analyzer that writes nothing of its own repeats its quotes in its text.
         is_quoting = bool(passages) and not analyzer.generative

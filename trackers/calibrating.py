@@ -18,9 +18,15 @@ from django.db import connection, transaction
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import MD5
 
-from trackers import analyzers, filters, lessons, locks, parts, pretrained, texts, vectors
+from trackers import filters, language_model, lessons, locks, parts, pretrained, texts, vectors
+from trackers.analyzers.base import (
+    Analyzer,
+    Calibration,
+    ConversationText,
+    TrackerQuestion,
+    UtteranceText,
+)
 from trackers.analyzers.base import AnswerType as QuestionAnswerType
-from trackers.analyzers.base import Calibration, ConversationText, TrackerQuestion, UtteranceText
 from trackers.analyzers.base import Side as QuestionSide
 from trackers.lessons import Lessons
 from trackers.models import Part, Tracker, TrackerKind, TrackerVersion
@@ -61,14 +67,18 @@ def of_version(version_id: UUID) -> Calibration:
     what it was learned from is kept.
     """
     version = _load(version_id)
+    analyzer = language_model.analyzer_of_version(version)
+    if analyzer.generative:
+        # It learns nothing. What is stored waits for the analyzer that learned it.
+        return analyzer.calibrate([question_of(version.tracker, version)], [])
     stored = _stored(version)
-    if _is_due(version, stored):
+    if _is_due(version, stored, analyzer):
         with _alone(version_id):
             # Another worker may have learned it while this one waited.
             version = _load(version_id)
             stored = _stored(version)
-            if _is_due(version, stored):
-                stored = _learn(version)
+            if _is_due(version, stored, analyzer):
+                stored = _learn(version, analyzer)
     assert stored is not None
     return stored.calibration
 
@@ -149,12 +159,12 @@ def _stored(version: Any) -> Stored | None:
     return stored
 
 
-def _is_due(version: TrackerVersion, stored: Stored | None) -> bool:
+def _is_due(version: TrackerVersion, stored: Stored | None, analyzer: Analyzer) -> bool:
     if stored is None:
         return True
     if stored.sampled is None:
         return False
-    if stored.calibration.analyzer != analyzers.in_use().name:
+    if stored.calibration.analyzer != analyzer.name:
         return True
     if stored.asked != _digest(question_of(version.tracker, version)):
         return True
@@ -165,7 +175,7 @@ def _is_due(version: TrackerVersion, stored: Stored | None) -> bool:
     return filters.matching(version.tracker)[:enough].count() == enough
 
 
-def _learn(version: TrackerVersion) -> Stored:
+def _learn(version: TrackerVersion, analyzer: Analyzer) -> Stored:
     """Calibrate on today's corpus; a backfill that cleared it meanwhile is not overruled.
 
     What was learned of phrases that were changed or erased meanwhile is used once, never stored.
@@ -173,7 +183,7 @@ def _learn(version: TrackerVersion) -> Stored:
     was_none = version.calibration is None
     sample = sample_of(version)
     question = question_of(version.tracker, version)
-    learned = analyzers.in_use().calibrate([question], sample)
+    learned = analyzer.calibrate([question], sample)
     unchanged = TrackerVersion.objects.filter(pk=version.pk, calibration__isnull=was_none)
     asked = _digest(question)
     calibration = {**asdict(learned), SAMPLED: len(sample), ASKED: asked}

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -135,9 +135,17 @@ def has_work(*, version_id: UUID, backfill_id: UUID | None, now: datetime) -> bo
 
 
 def claim(
-    *, version_id: UUID, backfill_id: UUID | None, rates: Rates, now: datetime
+    *,
+    version_id: UUID,
+    backfill_id: UUID | None,
+    rates: Rates,
+    now: datetime,
+    size_max: int = BATCH_SIZE_MAX,
+    conversation_ids: Collection[UUID] | None = None,
 ) -> Batch | None:
     """Lease the oldest work of a version that is due: of a backfill, or its live scans.
+
+    At most ``size_max`` of it, and only of the conversations named, where some are.
 
     Returns None when nothing is due, the backfill does not run or has reached its ceiling, or the
     company is closed; the sweep skips what a closed company has queued.
@@ -147,7 +155,7 @@ def claim(
         backfill = None if backfill_id is None else _running(backfill_id)
         if backfill_id is not None and backfill is None:
             return None
-        rows = _lock_due(version_id, backfill_id, now)
+        rows = _lock_due(version_id, backfill_id, now, size_max, conversation_ids)
         if not rows:
             return None
         # A calibration is long, and whoever reads has it already.
@@ -238,12 +246,22 @@ def _due(backfill_id: UUID | None) -> str:
     return _DUE + ("IS NULL" if backfill_id is None else "= %(backfill)s")
 
 
-def _lock_due(version_id: UUID, backfill_id: UUID | None, now: datetime) -> list[_Row]:
+def _lock_due(
+    version_id: UUID,
+    backfill_id: UUID | None,
+    now: datetime,
+    size_max: int,
+    conversation_ids: Collection[UUID] | None,
+) -> list[_Row]:
     """Lock the oldest work that is due, at most a batch, all of the oldest one's team."""
-    names = {"version": version_id, "backfill": backfill_id, "now": now}
-    statement = _LOCK_DUE.format(due=_due(backfill_id), oldest_first=_OLDEST_FIRST)
+    due = _due(backfill_id)
+    names: dict[str, Any] = {"version": version_id, "backfill": backfill_id, "now": now}
+    if conversation_ids is not None:
+        due += " AND conversation_id = ANY (%(among)s)"
+        names["among"] = list(conversation_ids)
+    statement = _LOCK_DUE.format(due=due, oldest_first=_OLDEST_FIRST)
     with connection.cursor() as cursor:
-        cursor.execute(statement, names | {"limit": BATCH_SIZE_MAX})
+        cursor.execute(statement, names | {"limit": size_max})
         return [_Row(*row) for row in cursor.fetchall()]
 
 

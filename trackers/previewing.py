@@ -25,9 +25,10 @@ from credits.ledger import Use
 from credits.models import Company, FeatureType, UsageAction, User
 from credits.rating import CALL_WITHOUT_TEXT, EMAIL_WITHOUT_TEXT, Work
 from trackers import calibrating, filters, lessons, locks, publishing, readers
-from trackers.analyzers.base import Finding
+from trackers.analyzers.base import AnalyzerFailed, Finding
 from trackers.models import (
     PREVIEW_CONVERSATIONS_MAX,
+    LlmPurpose,
     Preview,
     PreviewQuote,
     PreviewResult,
@@ -202,15 +203,24 @@ def _read(begun: _Begun) -> dict[UUID, Finding]:
     preview = begun.preview
     calibration = readers.prepare(preview.version_id)
     version = TrackerVersion.objects.select_related("tracker").get(pk=preview.version_id)
-    read = readers.reader(tracker=version.tracker, version=version, calibration=calibration)
+    analyzer = readers.analyzer_for(version, run_ref=preview.pk, purpose=LlmPurpose.PREVIEW)
+    read = readers.reader(
+        analyzer, tracker=version.tracker, version=version, calibration=calibration
+    )
     found: dict[UUID, Finding] = {}
+    failure: AnalyzerFailed | None = None
     for conversation_id, text in calibrating.texts_of(begun.revisions, version=version).items():
         try:
             found[conversation_id] = read(text)
+        except AnalyzerFailed as error:
+            failure = failure or error
+            logger.warning("Preview %s could not read a conversation: %s", preview.pk, error)
         except Exception:
             # The boundary to the analyzer, as in scanning: one conversation it cannot read must
             # not take the others with it.
             logger.exception("Preview %s could not read a conversation", preview.pk)
+    if not found and failure is not None:
+        raise PreviewRefused(f"{failure} Nothing was recorded; test again later.")
     if not found:
         raise PreviewRefused(
             "The analyzer could not read any of these conversations; nothing was recorded. Try "

@@ -8,19 +8,19 @@ or neither (I9).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from credits import charging, faults, rating
 from credits.identifiers import new_id
-from trackers import backfills, bulk, calibrating, claiming, locks, readers, requeuing
-from trackers.analyzers.base import Calibration, Finding
+from trackers import backfills, batch_reading, bulk, claiming, locks, readers, requeuing
+from trackers.analyzers.base import Finding
+from trackers.batch_reading import Clock, Failure, Findings
 from trackers.claiming import Batch
 from trackers.models import (
     BackfillState,
@@ -35,17 +35,11 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS_MAX = 5
 RETRY_DELAY = timedelta(seconds=30)  # Times the number of attempts so far.
-HEARTBEAT = claiming.LEASE / 3
-# A batch is read for at most this long, then what was read is written and the rest queued again:
-# so a slow analyzer's progress is seen, a stop obeyed and live work let in within seconds.
-READING_MAX = timedelta(seconds=3)
 SCORE_PLACES = Decimal("0.000001")
 
 _SHARE_BACKFILL = "SELECT state FROM trackers_backfill WHERE id = %s FOR SHARE"
 _SHARE_TRACKER = "SELECT state, current_version_id FROM trackers_tracker WHERE id = %s FOR SHARE"
 _OPEN = "SELECT closed_at IS NULL FROM credits_company WHERE id = %s"
-
-Clock = Callable[[], datetime]
 
 
 class Standing(Enum):
@@ -54,14 +48,6 @@ class Standing(Enum):
     WANTED = auto()
     PAUSED = auto()
     UNWANTED = auto()
-
-
-@dataclass(slots=True)
-class Findings:
-    """What reading a batch gave: findings and failures by scan; the rest was not begun."""
-
-    found: dict[UUID, Finding] = field(default_factory=dict)
-    failed: dict[UUID, str] = field(default_factory=dict)
 
 
 def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> int:
@@ -74,7 +60,11 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
         return 0
     calibration = readers.prepare(version_id)
     batch = claiming.claim(
-        version_id=version_id, backfill_id=backfill_id, rates=rating.rates_at(now), now=now
+        version_id=version_id,
+        backfill_id=backfill_id,
+        rates=rating.rates_at(now),
+        now=now,
+        size_max=batch_reading.size_max(calibration),
     )
     if batch is None:
         return 0
@@ -83,37 +73,15 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     claiming.hold_credits(batch)
     faults.reach(faults.Point.RESERVED)
     if batch.items:
-        findings = _read(batch, calibration, clock)
+        batches = [batch, *batch_reading.claim_beside(batch, calibration, now=now)]
+        found = batch_reading.read(batches, calibration, clock)
         faults.reach(faults.Point.READ)
-        _write(batch, findings, now=clock())
+        for one, findings in zip(batches, found, strict=True):
+            _write(one, findings, now=clock())
         faults.reach(faults.Point.WRITTEN)
     if backfill_id is not None:
         backfills.finish_if_done(backfill_id=backfill_id, now=clock())
     return claimed
-
-
-def _read(batch: Batch, calibration: Calibration | None, clock: Clock) -> Findings:
-    read = readers.reader(tracker=batch.tracker, version=batch.version, calibration=calibration)
-    revisions = {item.conversation_id: item.revision for item in batch.items}
-    texts = calibrating.texts_of(revisions, version=batch.version)
-    began = beat = clock()
-    findings = Findings()
-    for item in batch.items:
-        now = clock()
-        if now - began > READING_MAX:
-            break
-        if now - beat > HEARTBEAT:
-            claiming.heartbeat(batch, now=now)
-            beat = now
-        scan_id, text = item.scan_id, texts[item.conversation_id]
-        try:
-            findings.found[scan_id] = read(text)
-        except Exception as error:
-            # The boundary to the analyzer: one conversation it cannot read must not take the
-            # batch with it. The scan is tried again, and parked with the reason at the fifth.
-            logger.exception("Scan %s failed", scan_id)
-            findings.failed[scan_id] = f"The analyzer failed: {type(error).__name__}."
-    return findings
 
 
 def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
@@ -215,21 +183,24 @@ def _write_findings(
     return written
 
 
-def _write_failures(batch: Batch, failed: dict[UUID, str], now: datetime) -> None:
-    """Try again later, a little later each time; park at the fifth attempt, uncharged."""
-    for scan_id, reason in failed.items():
+def _write_failures(batch: Batch, failed: dict[UUID, Failure], now: datetime) -> None:
+    """Try again later, a little later each time; park at the fifth attempt, uncharged.
+
+    What nobody can read is parked at once; waiting for a busy analyzer is no attempt.
+    """
+    for scan_id, failure in failed.items():
         leased = Scan.objects.filter(pk=scan_id, lease_token=batch.token, state=ScanState.RUNNING)
         attempts = leased.values_list("attempts", flat=True).first()
         if attempts is None:
             continue
-        retry = {"state": ScanState.PENDING, "due_at": now + RETRY_DELAY * attempts}
-        park = {"state": ScanState.FAILED, "finished_at": now}
-        leased.update(
-            reason=reason,
-            lease_token=None,
-            leased_until=None,
-            **(retry if attempts < ATTEMPTS_MAX else park),
-        )
+        changes: dict[str, object] = {"state": ScanState.PENDING}
+        if failure.wait is not None:
+            changes |= {"due_at": now + failure.wait, "attempts": F("attempts") - 1}
+        elif failure.is_final or attempts >= ATTEMPTS_MAX:
+            changes = {"state": ScanState.FAILED, "finished_at": now}
+        else:
+            changes["due_at"] = now + max(RETRY_DELAY * attempts, failure.retry_after)
+        leased.update(reason=failure.reason, lease_token=None, leased_until=None, **changes)
 
 
 def _charge(batch: Batch, written: set[UUID], usage_id: UUID) -> None:

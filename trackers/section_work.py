@@ -18,7 +18,8 @@ from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.models import FeatureType, Reservation, UsageAction
 from credits.rating import Rates, Work
-from trackers import brief_contents, locks
+from trackers import brief_contents, language_model, locks
+from trackers.analyzers.base import AnalyzerFailed
 from trackers.brief_contents import Content
 from trackers.brief_plans import Part, Plan
 from trackers.entities import Entity
@@ -29,6 +30,7 @@ from trackers.models import (
     BriefResult,
     BriefRun,
     Conversation,
+    LlmPurpose,
     ResultState,
     SectionKind,
 )
@@ -60,7 +62,10 @@ def do(run: BriefRun, *, requester: Requester, plan: Plan, entity: Entity) -> No
     Whatever ends the run before its end gives back what is still held.
     """
     try:
-        reading = brief_contents.reader(plan.selection)
+        analyzer = language_model.analyzer_of(
+            run.company_id, purpose=LlmPurpose.BRIEF, run_ref=run.pk
+        )
+        reading = brief_contents.reader(plan.selection, analyzer)
         results = {one.position: one for one in run.results.all()}
         for place, part in enumerate(plan.parts, start=1):
             if results[place].state == ResultState.PENDING:
@@ -101,7 +106,7 @@ def _do(
                 content = brief_contents.of_web(question=section.question, entity=entity)
             case _:
                 content = reading(section.question)
-    except WebSearchFailed as error:
+    except (WebSearchFailed, AnalyzerFailed) as error:
         _fail(result, f"{error} Nothing was charged for it.")
         return
     except Exception:

@@ -18,7 +18,7 @@ from django.db.models import Count, Q
 from credits import audit
 from credits.audit import Action
 from credits.models import User
-from trackers import analyzers, lessons, locks, publishing, reviewing, trials
+from trackers import analyzers, language_model, lessons, locks, publishing, reviewing, trials
 from trackers.models import AnswerType, Review, Tracker, TrackerKind, TrackerVersion
 from trackers.trials import Calibrate
 
@@ -74,6 +74,11 @@ def prepare(*, version: TrackerVersion, calibrate: Calibrate | None = None) -> L
         raise NothingToLearn(
             "Keywords are found as they are said, so reviews teach them nothing. "
             "Change the words instead."
+        )
+    if version.kind == TrackerKind.QUESTION and language_model.is_on(version.company_id):
+        raise NothingToLearn(
+            "A language model reads your company's trackers, and no threshold moves it. Write "
+            "examples and details on the tracker instead: they go along with the question."
         )
     reviews = reviewing.in_force(version=version)
     _refuse_too_little(version, reviews)

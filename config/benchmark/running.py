@@ -21,7 +21,14 @@ from config.benchmark.folder import Folder, TrackerSpec
 from config.embedded_postgres import PROJECT
 from credits import companies, grants, rating
 from credits.models import Company, Source, User
-from trackers import backfill_progress, backfills, calibrating, ingestion, publishing
+from trackers import (
+    backfill_progress,
+    backfills,
+    calibrating,
+    ingestion,
+    language_model,
+    publishing,
+)
 from trackers.analyzers.base import Calibration, TrackerQuestion
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -36,6 +43,7 @@ WORKER_PROCESSES = 2
 STALLED_SECONDS = 600  # Without one more conversation for so long, the run has failed.
 POLL_SECONDS = 0.1
 CREDITS = Decimal(1_000_000)
+OFFLINE, LLM = ANALYZERS = ("offline", "llm")
 
 # Gives a tracker's calibration where it is not to be learned by the workers.
 Calibrate = Callable[[TrackerSpec, TrackerQuestion], Calibration]
@@ -77,6 +85,7 @@ def run(
     *,
     calibrate: Calibrate | None = None,
     say: Callable[[str], object],
+    analyzer: str = OFFLINE,
 ) -> Run:
     """Scan every tracker by backfill over its own source's conversations, one after another.
 
@@ -85,6 +94,9 @@ def run(
     done = Run()
     person = User.objects.create_user("benchmark@tallystick.example")
     tenants = _import(folder, say)
+    if analyzer == LLM:
+        for one in tenants.values():
+            language_model.switch(company=one, is_on=True, by=person)
     for spec in folder.trackers:
         company = tenants.get(spec.source)
         if company is None:

@@ -38,6 +38,16 @@ ACCEPTANCE_REQUIRED = ProblemType(
         "available": Extra("What can be spent now.", "8369.4"),
     },
 )
+ANALYZER_FAILED = ProblemType(
+    "analyzer_failed",
+    503,
+    "The calls and e-mails could not be read",
+    "The language model did not answer within 60 seconds.",
+    "What reads calls and e-mails gave no answer. Nothing was charged, and what was held for it "
+    "was given back.",
+    "With Retry-After, repeat the request after these seconds, with the same Idempotency-Key. "
+    "Without it trying again does not help: ask something shorter, or tell whoever runs this site.",
+)
 CONVERSATION_ERASED = ProblemType(
     "conversation_erased",
     409,

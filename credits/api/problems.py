@@ -14,6 +14,7 @@ from credits.api.problem_kinds import Problem as Problem
 from credits.api.problem_kinds import ProblemType as ProblemType
 from credits.api.problem_types import (
     ACCEPTANCE_REQUIRED,
+    ANALYZER_FAILED,
     CONVERSATION_ERASED,
     PRECONDITION_REQUIRED,
     WRONG_STATE,
@@ -349,6 +350,7 @@ TYPES = (
     MAX_CREDITS_EXCEEDED,
     RATE_LIMITED,
     INTERNAL_ERROR,
+    ANALYZER_FAILED,
     UNAVAILABLE,
 )
 BY_SLUG = {one.slug: one for one in TYPES}

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from unittest import mock
 
+from django.conf import settings
 from django.utils import timezone
 
 from tests.security.acting import World, act, agreed, confirmed, seen, url
 from tests.support import conversations
 from trackers import narrowing, previewing, scanning
+from trackers.analyzers.llm.endpoint import Endpoint
 from trackers.models import AdviceRun, Scan, Suggestion, Tracker
 
 
@@ -120,3 +123,13 @@ def ask_about_an_account(world: World, _nothing: Any) -> Any:
 @act("admin:trackers_askrequest_reuse", "CHANGED", prepare=World.calls)
 def switch_answer_reuse(world: World, _nothing: Any) -> Any:
     return seen(world.as_alice, url("trackers_askrequest_reuse"))
+
+
+def _with_a_model(world: World) -> Any:
+    return mock.patch.object(settings, "LLM", Endpoint("http://127.0.0.1:9/v1", "some-model"))
+
+
+@act("admin:trackers_llmattempt_switch", "CHANGED", prepare=_with_a_model)
+def switch_the_language_model(world: World, model_set_up: Any) -> Any:
+    with model_set_up:
+        return seen(world.as_alice, url("trackers_llmattempt_switch"))

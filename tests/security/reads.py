@@ -21,6 +21,7 @@ READS = {
     "admin:credits_usageevent_changelist": "a list",
     "admin:trackers_suggestion_changelist": "a list, worked out anew when it is old",
     "admin:trackers_scan_by": "results added up",
+    "admin:trackers_llmattempt_test": "asks the model about a call we made up; it is on record",
     "admin:trackers_tracker_history": "a page of what was done",
     "admin:trackers_backfill_progress": "figures of an open page",
     "admin:trackers_waiting": "a page of figures",

@@ -41,6 +41,9 @@ see briefs and what they said                 x x x x -
 change, publish and run briefs                - - x x -
 ask about accounts, deals and people          - - x x -
 switch answer reuse                           - - x - -
+see what the language model was asked for     x x x x -
+switch the language model on or off           - - x - -
+test the connection to the language model     x - x - -
 see the audit trail                           x x x x -
 see the contract, allocations and purchases   x x x x -
 request more credits                          - - x x -
@@ -138,6 +141,9 @@ PLACES: dict[Act, tuple[str, ...]] = {
     ),
     Act.ASK: ("admin:trackers_askrequest_ask",),
     Act.SWITCH_REUSE: ("admin:trackers_askrequest_reuse",),
+    Act.VIEW_LLM: lists("trackers", "llmattempt"),
+    Act.SWITCH_LLM: ("admin:trackers_llmattempt_switch",),
+    Act.TEST_LLM: ("admin:trackers_llmattempt_test",),
     Act.VIEW_AUDIT: (*lists("credits", "auditevent"), "admin:credits_auditevent_export"),
     Act.EDIT_TRACKERS: (
         "admin:trackers_tracker_add",

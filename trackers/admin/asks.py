@@ -29,8 +29,10 @@ from credits.companies import CompanyClosed
 from credits.current_company import scope_of
 from credits.models import Company, UsageAction, User
 from credits.roles import Act
-from trackers import analyzers, asking, entities, reuse
+from trackers import asking, entities, language_model, reuse
 from trackers.admin import conversations, reading
+from trackers.analyzers.base import AnalyzerFailed
+from trackers.analyzers.llm import analyzer as llm
 from trackers.analyzers.offline import calibration
 from trackers.entities import CALLS_MAX, EMAILS_MAX, Entity, UnknownEntity
 from trackers.models import QUESTION_LENGTH_MAX, AskCitation, AskRequest, EntityType
@@ -180,6 +182,8 @@ class AskRequestAdmin(ReadOnlyAdmin):
                     row = _ask(form, company, request.user)
                 except CompanyClosed as refusal:
                     problems.append(str(refusal))
+                except AnalyzerFailed as failure:
+                    problems.append(f"{failure} Nothing was written; ask again later.")
                 else:
                     return redirect("admin:trackers_askrequest_change", row.pk)
         context = self.admin_site.each_context(request) | {
@@ -187,7 +191,7 @@ class AskRequestAdmin(ReadOnlyAdmin):
             "form": form,
             "problems": problems,
             "samples": SAMPLES,
-            "is_built_in": is_built_in(),
+            "is_built_in": is_built_in(company.pk),
             "calls_max": CALLS_MAX,
             "emails_max": EMAILS_MAX,
             "may_ask": scope.may(Act.ASK, company_id=company.pk),
@@ -244,6 +248,7 @@ class AskRequestAdmin(ReadOnlyAdmin):
             "citations": _cited(request, row),
             "ask": row,
             "is_built_in": row.analyzer.startswith(f"{calibration.NAME} "),
+            "is_model": row.analyzer.startswith(f"{llm.NAME} "),
             "again": _again(row),
             "is_reused": row.reused_from_id is not None,
         }
@@ -283,8 +288,8 @@ class SwitchReuse(acting.Act):
         return Done(self.back_url, f"Answer reuse is {_state(setting.is_on)}.")
 
 
-def is_built_in() -> bool:
-    return analyzers.in_use().name == calibration.NAME
+def is_built_in(company_id: int) -> bool:
+    return language_model.analyzer_of(company_id).name == calibration.NAME
 
 
 def _state(is_on: bool) -> str:

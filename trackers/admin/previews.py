@@ -16,7 +16,7 @@ from unfold import widgets
 
 from credits import shown
 from credits.companies import CompanyClosed
-from trackers import analyzers, filters, previewing, publishing, reviewing, teaching
+from trackers import filters, language_model, previewing, publishing, reviewing, teaching
 from trackers.admin import reading, reviews, scans, trackers_shown
 from trackers.admin.reviews import Thumbs
 from trackers.analyzers.offline import calibration
@@ -171,7 +171,7 @@ def _context(
         "results": found,
         "agreement": reviewing.agreement(words),
         "learned": teaching.learned(tracker),
-        "is_built_in": analyzers.in_use().name == calibration.NAME,
+        "is_built_in": language_model.analyzer_of(tracker.company_id).name == calibration.NAME,
         "reviews_min": teaching.REVIEWS_MIN,
     }
 

@@ -10,8 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
+
+
+class AnalyzerFailed(Exception):
+    """The analyzer could not do this; trying again may help.
+
+    The message is a sentence for people, without a word of any text that was read.
+    """
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AnalyzerBusy(AnalyzerFailed):
+    """Not now: nothing is wrong with what was to be read, and waiting is no failed attempt."""
+
+
+class AnalyzerRefused(AnalyzerFailed):
+    """It will not be done, however often it is tried."""
 
 
 class Kind(StrEnum):
@@ -180,6 +200,8 @@ class StoresVectors(Protocol):
 
 
 class Analyzer(Protocol):
+    """``generative``: it writes words of its own, learns nothing from a sample, and is slow."""
+
     name: str
     version: str
     generative: bool
@@ -198,13 +220,18 @@ class Analyzer(Protocol):
     ) -> list[Finding]:
         """Answer the questions, one finding each, in their order.
 
-        Guaranteed: the same findings for the same input in any batch and order.
+        Guaranteed, unless the analyzer is ``generative``: the same findings for the same input in
+        any batch and order.
+
+        :raises AnalyzerFailed: it could not read this conversation.
         """
         ...
 
     def ask(self, question: str, conversations: Sequence[ConversationText]) -> Answer:
         """Answer a question from conversations, the newest first, citing what it stands on.
 
-        Guaranteed: the same answer for the same input.
+        Guaranteed, unless the analyzer is ``generative``: the same answer for the same input.
+
+        :raises AnalyzerFailed: it could not answer.
         """
         ...

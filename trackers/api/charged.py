@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -13,7 +15,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
 from credits import amounts, limits, origins
-from credits.api import answers, problems, reading, writes
+from credits.api import answers, problem_types, problems, reading, writes
 from credits.api.fields import AmountField, FlagField, IdField, InstantField, instant_text
 from credits.api.problems import Problem
 from credits.api.views import ApiView
@@ -22,11 +24,13 @@ from credits.ledger import InsufficientCredits, Key
 from credits.limits import Standing
 from credits.models import LimitSubject, LimitWindow, UsageAction
 from trackers import charged_requests, entities
+from trackers.analyzers.base import AnalyzerFailed, AnalyzerRefused
 from trackers.charged_requests import RequestEstimate
 from trackers.requesters import Requester
 
 USED_HEADER = "X-Credits-Used"
 REMAINING_HEADER = "X-Credits-Remaining"
+RETRY_SECONDS = 30  # Where the analyzer does not say how long.
 
 CREDITS_EXAMPLE = {
     "used": "12.4",
@@ -58,6 +62,7 @@ RAISES = (
     problems.INSUFFICIENT_CREDITS,
     problems.MAX_CREDITS_EXCEEDED,
     problems.NOT_FOUND,
+    problem_types.ANALYZER_FAILED,
 )
 HEADERS = [
     OpenApiParameter(
@@ -250,12 +255,22 @@ def problem_of(error: Exception) -> Exception | None:
                 required=amounts.text(error.required),
                 max_credits=amounts.text(error.maximum),
             )
+        case AnalyzerFailed():
+            return Problem(problem_types.ANALYZER_FAILED, str(error), headers=_retry_after(error))
         case entities.UnknownEntity():
             return Problem(problems.NOT_FOUND, str(error))
         case CompanyClosed():
             # Closed since the key was recognized: from now on it opens nothing.
             return AuthenticationFailed(problems.UNAUTHORIZED.detail)
     return None
+
+
+def _retry_after(error: AnalyzerFailed) -> dict[str, str]:
+    """Tell when to try again, where trying again may help."""
+    if isinstance(error, AnalyzerRefused):
+        return {}
+    after = timedelta(seconds=RETRY_SECONDS) if error.retry_after is None else error.retry_after
+    return {"Retry-After": str(max(math.ceil(after.total_seconds()), 1))}
 
 
 def credits_of(

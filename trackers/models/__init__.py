@@ -26,6 +26,14 @@ from trackers.models.conversations import (
     Utterance,
 )
 from trackers.models.intake import ImportFile, ImportFormat, ImportUpload, Retention
+from trackers.models.language_models import (
+    LlmAttempt,
+    LlmEndpoint,
+    LlmMode,
+    LlmOutcome,
+    LlmPurpose,
+    LlmSwitch,
+)
 from trackers.models.people import Contact, CustomerAccount, Deal, Team, TeamMember
 from trackers.models.previews import (
     PREVIEW_CONVERSATIONS_MAX,
@@ -85,6 +93,12 @@ __all__ = [
     "ImportFormat",
     "ImportUpload",
     "IngestionTally",
+    "LlmAttempt",
+    "LlmEndpoint",
+    "LlmMode",
+    "LlmOutcome",
+    "LlmPurpose",
+    "LlmSwitch",
     "Narrowing",
     "Part",
     "Participant",

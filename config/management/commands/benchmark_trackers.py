@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Count, Q, Sum
 
 from config import databases
 from config.benchmark import folder as folders
@@ -18,7 +19,8 @@ from config.benchmark.folder import Folder
 from config.benchmark.held_out import HeldOut
 from credits import reconciliation
 from credits.models import LedgerEntry
-from trackers import teaching
+from trackers import language_model, teaching
+from trackers.models import LlmAttempt, LlmOutcome
 
 COLUMNS = ("conversations", "credits", *scoring.MEASURES, "conversations_per_second")
 
@@ -34,7 +36,8 @@ class Command(BaseCommand):
         "2: the folder cannot be used.\n\n"
         "Examples:\n"
         "  manage.py benchmark_trackers ../shared/data/dev --leave-one-out --reviews 30\n"
-        "  manage.py benchmark_trackers my-labelled-calls --json"
+        "  manage.py benchmark_trackers my-labelled-calls --json\n"
+        "  manage.py benchmark_trackers my-labelled-calls --analyzer llm"
     )
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
@@ -59,6 +62,13 @@ class Command(BaseCommand):
             "from that, and print F1 before and after on all the others",
         )
         parser.add_argument(
+            "--analyzer",
+            choices=running.ANALYZERS,
+            default=running.OFFLINE,
+            help="llm: measure the language model that TALLYSTICK_LLM_BASE_URL and "
+            "TALLYSTICK_LLM_MODEL name; sends the folder's texts there",
+        )
+        parser.add_argument(
             "--keep", action="store_true", help="keep the scratch database and say its address"
         )
 
@@ -69,6 +79,7 @@ class Command(BaseCommand):
                 f"--reviews is {options['reviews']}.",
                 returncode=2,
             )
+        _refuse_what_does_not_fit(options)
         try:
             folder = folders.load(options["folder"])
             calibrate = HeldOut(folder) if options["leave_one_out"] else None
@@ -84,12 +95,19 @@ class Command(BaseCommand):
             running.workers(dsn),
         ):
             try:
-                run = running.run(folder, calibrate=calibrate, say=self._progress)
+                run = running.run(
+                    folder,
+                    calibrate=calibrate,
+                    say=self._progress,
+                    analyzer=options["analyzer"],
+                )
             except running.Stalled as error:
                 raise CommandError(str(error), returncode=1) from error
             breaches = reconciliation.check()
             report = scoring.report(folder, run) | {
                 "leave_one_out": options["leave_one_out"],
+                "analyzer": options["analyzer"],
+                "language_model": _model_use(),
                 "judged_with_shipped_coefficients": _judged_as_shipped(folder, calibrate),
                 "check_ledger": {
                     "entries": LedgerEntry.objects.count(),
@@ -114,6 +132,33 @@ class Command(BaseCommand):
         self.stderr.write(line)
 
 
+def _refuse_what_does_not_fit(options: dict[str, Any]) -> None:
+    if options["analyzer"] != running.LLM:
+        return
+    if not language_model.is_set_up():
+        raise CommandError(
+            "There is no language model to measure: set TALLYSTICK_LLM_BASE_URL and "
+            "TALLYSTICK_LLM_MODEL.",
+            returncode=2,
+        )
+    if options["leave_one_out"] or options["reviews"]:
+        raise CommandError(
+            "A language model learns nothing: leave out --leave-one-out and --reviews.",
+            returncode=2,
+        )
+
+
+def _model_use() -> dict[str, Any]:
+    """Add up what a language model was asked; all 0 where none was."""
+    found = LlmAttempt.objects.aggregate(
+        requests=Count("pk"),
+        answered=Count("pk", filter=Q(outcome=LlmOutcome.OK)),
+        tokens_in=Sum("tokens_in", default=0),
+        tokens_out=Sum("tokens_out", default=0),
+    )
+    return dict(found)
+
+
 def _judged_as_shipped(folder: Folder, calibrate: HeldOut | None) -> list[str]:
     """Name the trackers whose figures are no better than the shipped coefficients' own."""
     if calibrate is None:
@@ -135,6 +180,12 @@ def _as_table(report: dict[str, Any]) -> str:
             lines.append(name.ljust(width) + "".join(f"{_cell(row[key]):>11}" for key in COLUMNS))
         lines.append("")
     lines += _reviews(report)
+    if report["analyzer"] == running.LLM:
+        use = report["language_model"]
+        lines.append(
+            f"Language model: {use['requests']:,} requests, {use['answered']:,} answered; "
+            f"{use['tokens_in']:,} tokens sent, {use['tokens_out']:,} received."
+        )
     check = report["check_ledger"]
     found = (
         "every invariant holds" if not check["breaches"] else f"{len(check['breaches'])} breaches"

@@ -127,6 +127,38 @@ def answer(
     return Answer("\n".join((_FOUND, "", *lines)), tuple(citation for _, citation in cited))
 
 
+def best_windows(
+    question: str,
+    conversations: Sequence[ConversationText],
+    embedder: Embedder | None,
+    *,
+    count: int,
+) -> list[tuple[int, tuple[str, ...]]]:
+    """Return the windows that resemble a question most, best first, none of which overlap.
+
+    Each as the place of its conversation and the ids of its utterances. Unlike an answer it has
+    windows that resemble the question little, where there are no better ones.
+    """
+    turns = [_turns(conversation, embedder) for conversation in conversations]
+    windows = list(chain.from_iterable(_windows(at, said) for at, said in enumerate(turns)))
+    if not windows:
+        return []
+    scores, _ = _scores(_query(question, embedder), windows)
+    chosen: list[_Window] = []
+    for index in np.argsort(-scores, kind="stable"):
+        if len(chosen) == count:
+            break
+        if not any(_overlap(windows[index], other) for other in chosen):
+            chosen.append(windows[index])
+    return [
+        (
+            one.conversation,
+            tuple(turn.id for turn in turns[one.conversation][one.first : one.last + 1]),
+        )
+        for one in chosen
+    ]
+
+
 def _query(question: str, embedder: Embedder | None) -> _Query:
     """Read a question without the words it only asks with, unless it has no others."""
     stems = lexicon.query(question)

@@ -1,0 +1,380 @@
+"""Each fault of a model's server has its consequence, and none is ever an answer (MODEL)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.support import language_models
+from tests.support.language_models import (
+    answering,
+    completion,
+    error,
+    failing,
+    like_llama,
+    only_words,
+    slow,
+    verdict,
+    well,
+)
+from tests.trackers.analyzers.llm.texts import OBJECTION, call, question, read
+from trackers.analyzers.base import (
+    AnalyzerBusy,
+    AnalyzerFailed,
+    AnalyzerRefused,
+    AnswerType,
+    Side,
+)
+
+TOO_LONG = (400, "This model's maximum context length is 512 tokens", "context_length_exceeded")
+LONG = call(
+    *(("rep", f"Point {at} of our proposal is the delivery.") for at in range(30)),
+    ("customer", "That is too expensive for us."),
+)
+
+
+def fails(analyzer, kind=AnalyzerFailed, *questions) -> AnalyzerFailed:
+    with pytest.raises(kind) as caught:
+        read(analyzer, OBJECTION, *questions)
+    return caught.value
+
+
+def test_a_yes_comes_with_the_words_as_they_were_said(analyzer, server):
+    (finding,) = read(analyzer)
+
+    assert (finding.verdict, finding.confidence, finding.score) == ("YES", "HIGH", 0.95)
+    assert [one.quote for one in finding.evidence] == ["That is too   expensive for us – sorry"]
+    assert finding.evidence[0].utterance_id == "101"
+    sent = server.requests[0]
+    assert (sent.form, sent.body["temperature"], sent.body["model"]) == (
+        "json_schema",
+        0,
+        "scripted-1",
+    )
+    assert sent.body["response_format"]["json_schema"]["strict"] is True
+    assert sent.headers["authorization"] == f"Bearer {language_models.KEY}"
+
+
+def test_the_ids_of_an_answer_are_those_of_the_request(analyzer, server):
+    read(analyzer, OBJECTION, question("a"), question("b"))
+
+    schema = server.requests[0].body["response_format"]["json_schema"]["schema"]
+    item = schema["properties"]["answers"]["items"]["properties"]
+    line = item["evidence"]["items"]["properties"]["utterance_id"]
+    assert item["tracker_id"]["enum"] == ["t1", "t2"]
+    # The customer's words count, so only the customer's line may be named.
+    assert line["enum"] == ["u2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "forms", "mode"),
+    [
+        (like_llama, ["json_schema", "json_object"], "JSON_OBJECT"),
+        (only_words, ["json_schema", "json_object", "none"], "PROMPT"),
+        (well, ["json_schema"], "JSON_SCHEMA"),
+    ],
+)
+def test_the_strictest_form_that_the_server_takes_is_found_out_once(
+    analyzer, server, gate, kind, forms, mode
+):
+    server.always = kind
+
+    read(analyzer)
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "YES"
+    assert [one.form for one in server.requests] == [*forms, forms[-1]]
+    assert gate.known.mode == mode
+    assert gate.outcomes == ["MODE_REFUSED"] * (len(forms) - 1) + ["OK", "OK"]
+
+
+def test_a_server_that_names_the_answers_length_otherwise_is_understood(analyzer, server, gate):
+    def newer(request):
+        if "max_tokens" in request.body:
+            return error(400, "Use 'max_completion_tokens' instead of 'max_tokens'.")
+        if "temperature" in request.body:
+            return error(400, "'temperature' does not support 0 with this model.")
+        return well(request)
+
+    server.always = newer
+
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "YES"
+    assert "max_completion_tokens" in server.requests[-1].body
+    assert gate.known.mode == "JSON_SCHEMA"
+
+
+def test_one_that_asks_to_wait_is_waited_for(analyzer, server, gate):
+    server.always = failing(429, Retry_After="17")
+
+    failure = fails(analyzer, AnalyzerBusy)
+
+    assert failure.retry_after == timedelta(seconds=17)
+    assert (len(server.requests), gate.outcomes) == (1, ["RATE_LIMITED"])
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
+def test_an_error_of_the_server_is_for_the_task_to_try_again(analyzer, server, gate, status):
+    read(analyzer)
+    server.always = failing(status)
+
+    failure = fails(analyzer)
+
+    assert str(failure) == f"The language model answered with an error ({status})."
+    assert not isinstance(failure, (AnalyzerBusy, AnalyzerRefused))
+    # Once: the SDK would have sent it three times.
+    assert (len(server.requests), gate.outcomes) == (2, ["OK", "SERVER_ERROR"])
+
+
+def test_where_somebody_waits_a_short_outage_is_waited_out(analyzer_at, server, gate):
+    patient = analyzer_at(patience=(0.5, 1.5))
+    patient.ask("What about the price?", [OBJECTION])
+    server.script = [failing(503), failing(503)]
+
+    answer = patient.ask("What about the price?", [OBJECTION])
+
+    assert answer.citations
+    assert gate.outcomes == ["OK", "SERVER_ERROR", "SERVER_ERROR", "OK"]
+    server.always = failing(503)
+    with pytest.raises(AnalyzerFailed):
+        patient.ask("What about the price?", [OBJECTION])
+    assert len(server.requests) == 7
+
+
+def test_a_server_that_is_down_is_not_taken_for_one_that_knows_no_form(analyzer, server, gate):
+    server.always = failing(503)
+
+    fails(analyzer)
+
+    assert gate.known is None
+
+
+def test_an_answer_that_does_not_come_in_time_is_sent_for_once(analyzer_at, server, gate):
+    server.always = slow(1.6)
+
+    failure = fails(analyzer_at(timeout_seconds=1))
+
+    assert str(failure) == "The language model did not answer within 1 seconds."
+    assert (len(server.requests), gate.outcomes) == (1, ["TIMEOUT"])
+
+
+def test_a_server_that_is_not_there_is_said_to_be_unreachable(analyzer_at, gate):
+    failure = fails(analyzer_at(base_url="http://127.0.0.1:9/v1"))
+
+    assert str(failure) == "The language model could not be reached."
+    assert gate.outcomes == ["UNREACHABLE"]
+
+
+def test_a_redirect_is_not_followed(analyzer, server, gate):
+    server.always = lambda request: language_models.Reply(
+        307, {}, Location=f"{server.address}/elsewhere"
+    )
+
+    fails(analyzer)
+
+    assert (len(server.requests), gate.outcomes) == (1, ["REJECTED"])
+
+
+def test_an_answer_without_end_is_cut(analyzer, server, gate):
+    server.always = answering("x" * 3_000_000)
+
+    fails(analyzer, AnalyzerRefused)
+
+    assert set(gate.outcomes) == {"MALFORMED"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "I would rather not say.",
+        "{",
+        "[]",
+        "null",
+        None,
+        json.dumps({"answers": "yes"}),
+        json.dumps({"answers": []}),
+        json.dumps({"answers": [verdict("t9", "yes")]}),
+        json.dumps({"answers": [verdict("t1", "perhaps")]}),
+        json.dumps({"answers": [["t1", "yes"]]}),
+        '{"answers": ' + "[" * 100_000,
+    ],
+)
+def test_what_is_not_in_the_form_asked_for_is_asked_for_once_more_then_given_up(
+    analyzer, server, gate, content
+):
+    read(analyzer)
+    server.always = answering(content)
+
+    failure = fails(analyzer, AnalyzerRefused)
+
+    assert str(failure) == "The language model's answer could not be read, twice."
+    assert gate.outcomes == ["OK", "MALFORMED", "MALFORMED"]
+
+
+def test_a_second_try_that_is_in_form_counts(analyzer, server):
+    read(analyzer)
+    server.script = [answering("Let me think …")]
+
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "YES"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"choices": []}', b'{"choices": null}', b"[1]"])
+def test_what_is_not_the_protocol_is_no_answer(analyzer, server, gate, body):
+    read(analyzer)
+    server.always = lambda request: language_models.Reply(200, body)
+
+    fails(analyzer, AnalyzerFailed)
+
+    assert gate.outcomes[1:] == ["MALFORMED", "MALFORMED"]
+
+
+@pytest.mark.parametrize(
+    "how", [{"refusal": "I cannot help with that."}, {"finish": "content_filter"}]
+)
+def test_a_model_that_declines_is_final(analyzer, server, gate, how):
+    server.always = answering(None, **how)
+
+    failure = fails(analyzer, AnalyzerRefused)
+
+    assert str(failure) == "The language model declined to answer."
+    assert gate.outcomes == ["REFUSED"]
+
+
+def test_an_answer_cut_off_is_asked_for_in_smaller_pieces(analyzer, server, gate):
+    def cut_off(request):
+        return completion("{", finish="length") if len(request.lines) > 10 else well(request)
+
+    server.always = cut_off
+
+    (finding,) = read(analyzer, LONG)
+
+    assert finding.verdict == "YES"
+    assert finding.evidence[0].quote == "That is too expensive for us"
+    assert gate.outcomes.count("TRUNCATED") == 2
+
+
+def test_an_answer_always_cut_off_is_given_up_and_is_no_no(analyzer, server):
+    server.always = answering("{", finish="length")
+
+    failure = fails(analyzer, AnalyzerRefused)
+
+    assert "cut off" in str(failure)
+
+
+def test_a_text_too_long_for_the_model_is_read_in_pieces(analyzer, server, gate):
+    def short_of_memory(request):
+        return error(*TOO_LONG) if len(request.lines) > 8 else well(request)
+
+    server.always = short_of_memory
+
+    (finding,) = read(analyzer, LONG)
+
+    assert finding.verdict == "YES"
+    assert "TOO_LONG" in gate.outcomes
+
+
+def test_a_text_that_never_fits_is_given_up(analyzer, server):
+    server.always = failing(*TOO_LONG)
+
+    assert "too long" in str(fails(analyzer, AnalyzerRefused))
+
+
+def test_lost_figures_are_estimated_from_what_was_sent_and_received(analyzer, server, gate):
+    server.always = lambda request: completion({"answers": [verdict("t1", "no")]}, usage=None)
+
+    read(analyzer)
+
+    (attempt,) = gate.attempts
+    assert (attempt.is_estimated, attempt.tokens_in) == (True, None)
+    assert 10 < attempt.tokens_out < 60
+
+
+def test_several_questions_of_one_side_are_one_request_and_others_another(analyzer, server):
+    asked = [question("a"), question("b"), question("rep", Side.REP), question("c")]
+
+    findings = read(analyzer, OBJECTION, *asked)
+
+    assert [one.question_id for one in findings] == ["a", "b", "rep", "c"]
+    assert [len(one.questions) for one in server.requests] == [3, 1]
+
+
+def test_where_nobody_of_the_side_spoke_nothing_is_sent(analyzer, server):
+    (finding,) = read(analyzer, call(("rep", "Hello?")))
+
+    assert (finding.verdict, server.requests) == ("NO", [])
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        [],
+        None,
+        "That is too expensive for us",
+        [{"utterance_id": "u2", "quote": "We love it and sign today."}],
+        # Said, but by somebody else, on another line, or on none that was sent.
+        [{"utterance_id": "u1", "quote": "Here is our proposal."}],
+        [{"utterance_id": "u1", "quote": "That is too expensive for us"}],
+        [{"utterance_id": "u9", "quote": "That is too expensive for us"}],
+        [{"utterance_id": 2, "quote": "That is too expensive for us"}],
+        ["u2"],
+    ],
+)
+def test_a_yes_without_words_that_were_said_is_unsure_and_no_hit(analyzer, server, evidence):
+    answer = verdict("t1", "yes", 1.0) | {"evidence": evidence}
+    server.always = answering({"answers": [answer]})
+
+    (finding,) = read(analyzer)
+
+    assert (finding.verdict, finding.answer, finding.evidence) == ("UNSURE", "UNSURE", ())
+    assert (finding.score, finding.confidence) == (0.5, "LOW")
+
+
+@pytest.mark.parametrize(
+    "sure",
+    [None, "high", True, -3, 1e400, float("nan"), 10**400],
+    ids=["none", "text", "truth", "negative", "infinite", "not a number", "enormous"],
+)
+def test_a_confidence_that_is_none_is_no_error(analyzer, server, sure):
+    server.always = answering({"answers": [verdict("t1", "no", sure)]})
+
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "NO"
+    assert 0 <= finding.score <= 0.5
+
+
+def test_a_choice_is_one_of_the_trackers_own_or_unsure(analyzer, server):
+    asked = question(answer_type=AnswerType.CATEGORY, choices=("Price", "Time"))
+
+    def chose(value):
+        said = {"utterance_id": "u2", "quote": "That is too expensive for us"}
+        answer = verdict("t1", "yes") | {"value": value, "evidence": [said]}
+        server.always = answering({"answers": [answer]})
+        (finding,) = read(analyzer, OBJECTION, asked)
+        return finding.verdict, finding.answer
+
+    assert chose("price ") == ("YES", "Price")
+    assert chose("Weather") == ("UNSURE", "none")
+
+
+def test_any_piece_that_says_yes_makes_it_a_yes(analyzer_at, server):
+    (finding,) = read(analyzer_at(chunk_tokens=200), LONG)
+
+    assert finding.verdict == "YES"
+    # Pieces in which the customer says nothing are not sent.
+    assert len(server.requests) == 1
+
+
+def test_where_one_piece_is_unsure_the_whole_is_never_a_no(analyzer_at, server):
+    long = call(*(("customer", f"Point {at} is about the weather.") for at in range(60)))
+    server.script = [well, answering({"answers": [verdict("t1", "unsure")]})]
+
+    (finding,) = read(analyzer_at(chunk_tokens=300), long)
+
+    assert len(server.requests) > 2
+    assert finding.verdict == "UNSURE"

@@ -1,0 +1,1 @@
+"""A language model as an analyzer: any server that speaks the OpenAI protocol (MODEL)."""
