@@ -14,7 +14,7 @@ from simple_history.models import HistoricalChanges
 
 from config.celery import SCHEDULE
 from config.embedded_postgres import PROJECT
-from credits.wakes import ALERT_TASK, EXPORT_TASK
+from credits.wakes import ALERT_TASK, EXPORT_TASK, LIMIT_TASK
 from trackers.wakes import SCAN_TASK
 
 FILE_LINES_MAX = 400
@@ -105,7 +105,7 @@ def test_every_task_has_a_schedule_or_a_caller():
     tasks = {name for name in current_app.tasks if name.split(".")[0] in APPS}
 
     assert tasks == {job["task"] for job in SCHEDULE.values()} | {
-        *(SCAN_TASK, EXPORT_TASK, ALERT_TASK)
+        *(SCAN_TASK, EXPORT_TASK, ALERT_TASK, LIMIT_TASK)
     }
 
 

@@ -51,6 +51,7 @@ REASONS = {
     "credits.exportjob": "reports of credits: names of features and opaque ids",
     "credits.jobrun": "what a job did, in numbers",
     "credits.alertmail": "why a mail was not sent, in the product's words",
+    "credits.limitmail": "why a mail was not sent, in the product's words",
     "credits.apikey": "names of keys",
     "credits.integration": "names of integrations",
     "credits.spendinglimit": "names of features, integrations and keys",

@@ -38,7 +38,7 @@ COVERAGE_WEIGHT = 0.25
 # A window with none of the question's words is an answer only if a passage of it is this close to
 # it; beside an answer it may be less close.
 COSINE_ALONE_MIN = 0.4
-COSINE_BESIDE_MIN = 0.2
+COSINE_BESIDE_MIN = 0.15
 
 _ASKING = frozenset(
     lexicon.stems(
