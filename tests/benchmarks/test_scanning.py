@@ -217,7 +217,7 @@ def said(name: str, found: Compared, size: int) -> tuple[float, float]:
 def measured(kind: Kind, monkeypatch) -> tuple[tuple[float, float], tuple[float, float]]:
     """Read all of one kind by two trackers, one after the other; return what ``said`` does."""
     monkeypatch.setattr(claiming, "BATCH_SIZE_MAX", min(kind.slice_size, 100))
-    acme = people.company(kind.name)
+    acme = people.company()
     alice = people.alice(acme)
     people.credits_for(acme, "1000000")
     now = timezone.now()
