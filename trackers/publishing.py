@@ -93,7 +93,6 @@ def publish(
     """
     # Read before the transaction: settling holds the pool, and the list may be long.
     available = ZERO if history is None else _available(tracker_id)
-    # Of the tracker at ``edit_number``: of another one nothing is published.
     month_estimate = _month_estimate(tracker_id, now)
     with transaction.atomic():
         locks.keep_open(company_of(tracker_id))
@@ -105,9 +104,8 @@ def publish(
         if version is None or not version.question.strip():
             raise NotPublishable("A tracker needs a question before it can be published.")
         refuse_filters_that_match_nothing(tracker)
-        before = {}
-        if tracker.state == TrackerState.PUBLISHED:
-            before = _for_the_trail(tracker.version_in_force)
+        was_published = tracker.state == TrackerState.PUBLISHED
+        before = _for_the_trail(tracker.version_in_force) if was_published else {}
         if draft is not None:
             backfills.stop_of_tracker(tracker=tracker, by=by, now=now, reason=REASON_REPLACED)
             draft.published_at, draft.month_estimate = now, month_estimate
@@ -236,6 +234,8 @@ def _available(tracker_id: UUID) -> Decimal:
 
 def _month_estimate(tracker_id: UUID, now: datetime) -> Decimal | None:
     """Return what a month of the next version costs at the pace of the last 30 days.
+
+    Read before the transaction too: of a tracker changed since nothing is published.
 
     None where the company's conversations do not reach back so far, so that nothing is to be
     expected of the figure; and where there is nothing to publish.
