@@ -28,9 +28,10 @@ CHECKS = {
     "positive_data_acceptance": {"enabled": False},
     # RFC 6585 has 428 for a missing If-Match.
     "missing_required_header": {"expected-statuses": [400, 401, 406, 415, 422, 428]},
-    # 412 is the answer to an If-Match of another state, which is what a wrong one is.
+    # 412 is the answer to an If-Match of another state, which is what a wrong one is; 413 to a body
+    # that is wrong by being too long.
     "negative_data_rejection": {
-        "expected-statuses": [400, 401, 403, 404, 405, 406, 409, 412, 415, 422, 428, 429]
+        "expected-statuses": [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429]
     },
 }
 schemathesis.openapi.format(FRESH, st.uuids().map(str))
