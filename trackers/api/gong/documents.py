@@ -324,6 +324,9 @@ def _operation(
             "content": {"application/json": {"schema": shape}},
         }
         return operation
+    for name in shape["properties"].keys() - set(shape["required"]):
+        # An empty one says nothing, and is read as if it were not there.
+        shape["properties"][name].pop("minLength", None)
     operation["parameters"] = [
         {"name": name, "in": "query", "required": name in shape["required"], "schema": one}
         for name, one in shape["properties"].items()
