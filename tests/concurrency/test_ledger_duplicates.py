@@ -71,7 +71,7 @@ def test_32_duplicates_of_every_write_at_once_have_one_effect(committed, filled)
     # All the others were given the one result.
     assert [list(one.values()) for one in told.values()] == [[32]] * (len(ACTS) - 1)
     assert all(answer.startswith("made ") for one in told.values() for answer in one)
-    assert [line.split(" ", 3)[3].split(" = ")[0] for line in statement.of(acme)] == [
+    assert [line.split(" = ")[0].rpartition(" ")[2] for line in statement.of(acme)] == [
         *("+100.0", "-0.5", "+9.0", "+7.0", "-7.0", "+5.0", "-1.0", "-1.5"),
         *("+0.5", "-9.0", "+3.0", "-4.0"),
     ]
