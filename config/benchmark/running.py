@@ -95,8 +95,8 @@ def run(
     person = User.objects.create_user("benchmark@tallystick.example")
     tenants = _import(folder, say)
     if analyzer == LLM:
-        for one in tenants.values():
-            language_model.switch(company=one, is_on=True, by=person)
+        for tenant in tenants.values():
+            language_model.switch(company=tenant, is_on=True, by=person)
     for spec in folder.trackers:
         company = tenants.get(spec.source)
         if company is None:

@@ -28,6 +28,7 @@ TOP_LEVEL = {
     "LICENSE",
     "requirements.lock",
     "requirements-dev.lock",
+    "requirements-llm.lock",
     "requirements-ranking.lock",
     "deploy",
     "docs",

@@ -35,6 +35,8 @@ REASONS = {
     "trackers.backfill": "why it ended, said by the product",
     "trackers.importfile": "removed with every erasure (copies.py)",
     "trackers.retention": "a key of random bytes",
+    "trackers.llmattempt": "names of models, ids of requests at their servers; no text sent",
+    "trackers.llmendpoint": "names of models",
     "credits.user": "a person's own; removed by removal.py",
     "credits.company": "a company's own",
     "credits.signinlink": "digests of secrets",

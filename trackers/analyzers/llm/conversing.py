@@ -92,6 +92,9 @@ class Conversing:
                     malformed += 1
                     if malformed == 2:
                         raise Malformed from fault
+                    if fault.is_json and dialect != known:
+                        self.gate.remember(dialect)
+                        known = dialect
                     laxer = dialect.mode.laxer
                     if known is None and laxer is not None:
                         dialect = replace(dialect, mode=laxer)
@@ -197,7 +200,7 @@ def _read(completion: Completion, check: Check, attempt: Attempt) -> dict[str, A
         raise Fault(Outcome.TRUNCATED)
     found = _object_in(completion.content)
     if found is None or not check(found):
-        raise Fault(Outcome.MALFORMED)
+        raise Fault(Outcome.MALFORMED, is_json=found is not None)
     return found
 
 

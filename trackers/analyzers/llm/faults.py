@@ -19,6 +19,7 @@ class Fault(Exception):
         retry_after_seconds: float | None = None,
         request_id: str = "",
         wanted: Dialect | None = None,
+        is_json: bool = False,
     ) -> None:
         super().__init__(outcome)
         self.outcome = outcome
@@ -27,6 +28,8 @@ class Fault(Exception):
         self.request_id = request_id
         # Another way to say the same, where the server asked for one.
         self.wanted = wanted
+        # An object came, only not the one that was asked for: the dialect is not at fault.
+        self.is_json = is_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,3 +378,25 @@ def test_where_one_piece_is_unsure_the_whole_is_never_a_no(analyzer_at, server):
 
     assert len(server.requests) > 2
     assert finding.verdict == "UNSURE"
+
+
+def test_a_model_that_leaves_a_question_out_is_asked_each_alone_in_the_form_it_takes(
+    analyzer, server, gate
+):
+    """As the smallest real model does: it answers the first question twice."""
+
+    def forgetful(request):
+        first = request.questions[0]["tracker_id"]
+        if request.form == "json_schema":
+            return error(500, "Internal Server Error")
+        if len(request.questions) > 1:
+            return completion({"answers": [verdict(first, "no"), verdict(first, "no")]})
+        return well(request)
+
+    server.always = forgetful
+
+    findings = read(analyzer, OBJECTION, question("a"), question("b"))
+
+    assert [one.verdict for one in findings] == ["YES", "YES"]
+    assert gate.known.mode == "JSON_OBJECT"
+    assert gate.outcomes == ["MODE_REFUSED", "MALFORMED", "MALFORMED", "OK", "OK"]
