@@ -75,15 +75,15 @@ class Selection:
 
 
 def find(*, company: Company, entity_type: EntityType, id: UUID | str) -> Entity:
-    """Return the entity of our id, or of the name or e-mail address only it has.
+    """Return the entity of our id, of the CRM's, or of the name or address only it has.
 
     :raises UnknownEntity: there is none in the company, or several have the name.
     """
     rows = _rows(company, entity_type)
-    try:
-        found = rows.filter(pk=id if isinstance(id, UUID) else UUID(id)).first()
-    except ValueError:
-        found = _named(rows, entity_type, str(id))
+    text = str(id).strip()
+    found = _ours(rows, text) or (rows.filter(external_id=text).first() if text else None)
+    if found is None:
+        found = _named(rows, entity_type, text)
     if found is None:
         raise UnknownEntity(entity_type)
     return Entity(type=EntityType(entity_type), id=found.pk, name=str(found))
@@ -188,6 +188,13 @@ def _rows(company: Company, entity_type: EntityType) -> QuerySet[Any]:
         case EntityType.CONTACT:
             return Contact.objects.filter(company=company, removed_at=None)
     return Contact.objects.filter(company=company, removed_at=None, account=None)
+
+
+def _ours(rows: QuerySet[Any], text: str) -> models.Model | None:
+    try:
+        return rows.filter(pk=UUID(text)).first()
+    except ValueError:
+        return None
 
 
 def _named(rows: QuerySet[Any], entity_type: EntityType, name: str) -> models.Model | None:

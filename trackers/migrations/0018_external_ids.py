@@ -1,0 +1,52 @@
+"""Ids that a CRM has for accounts, deals, contacts and leads, so that its programs find them."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("credits", "0018_mcp"),
+        ("trackers", "0015_mends"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="contact",
+            name="external_id",
+            field=models.CharField(blank=True, max_length=200, verbose_name="CRM id"),
+        ),
+        migrations.AddField(
+            model_name="customeraccount",
+            name="external_id",
+            field=models.CharField(blank=True, max_length=200, verbose_name="CRM id"),
+        ),
+        migrations.AddField(
+            model_name="deal",
+            name="external_id",
+            field=models.CharField(blank=True, max_length=200, verbose_name="CRM id"),
+        ),
+        migrations.AddConstraint(
+            model_name="contact",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id", ""), _negated=True),
+                fields=("company", "external_id"),
+                name="contact_external_id_is_unique_in_a_company",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="customeraccount",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id", ""), _negated=True),
+                fields=("company", "external_id"),
+                name="account_external_id_is_unique_in_a_company",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="deal",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("external_id", ""), _negated=True),
+                fields=("company", "external_id"),
+                name="deal_external_id_is_unique_in_a_company",
+            ),
+        ),
+    ]
