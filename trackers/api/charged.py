@@ -250,6 +250,9 @@ def problem_of(error: Exception) -> Exception | None:
                 required=amounts.text(error.required),
                 max_credits=amounts.text(error.maximum),
             )
+        case entities.AmbiguousName():
+            errors = [{"name": "entity", "detail": str(error)}]
+            return Problem(problems.INVALID_PARAMETER, str(error), errors=errors)
         case entities.UnknownEntity():
             return Problem(problems.NOT_FOUND, str(error))
         case CompanyClosed():

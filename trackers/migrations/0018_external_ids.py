@@ -1,5 +1,6 @@
-"""Ids that a CRM has for accounts, deals, contacts and leads, so that its programs find them."""
+"""Ids that a CRM has for accounts, deals, contacts and leads; which conversations an ask read."""
 
+import django.contrib.postgres.fields
 from django.db import migrations, models
 
 
@@ -10,6 +11,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="askrequest",
+            name="conversation_ids",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.UUIDField(), default=list, size=None
+            ),
+        ),
         migrations.AddField(
             model_name="contact",
             name="external_id",
