@@ -160,6 +160,7 @@ def _row(
         since=selection.since,
         until=selection.until,
         question=question,
+        conversation_ids=list(selection.ids),
         calls=len(selection.calls),
         emails=len(selection.emails),
         action=requester.action,

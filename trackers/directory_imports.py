@@ -1,18 +1,19 @@
 """Take in accounts and deals: their types and stages as a CRM has them (SPEC §5).
 
-What a conversation has stored stays: filters read what was true when it arrived.
+What a conversation has stored stays: filters read what was true when it arrived. An account or
+deal whose id of the CRM is known is that one, whatever the file calls it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
 
 from credits.models import Company
-from trackers import locks
+from trackers import external_ids, ingestion, locks
 from trackers.importers.directory import DirectoryRow
 from trackers.models import CustomerAccount, Deal
 
@@ -51,13 +52,70 @@ def take_in(*, company: Company, rows: Iterable[DirectoryRow], now: datetime) ->
 
     :raises CompanyClosed: nothing was written.
     """
-    found = list(rows)
+    read = list(rows)
     report = DirectoryReport()
     with transaction.atomic():
+        # In turn with imports of conversations, which give ids of the CRM too.
+        ingestion.take_turns(company)
         locks.keep_open(company.pk)
+        found = _as_known(company, read)
         accounts = _take_in_accounts(company, found, report)
         _take_in_deals(company, found, accounts, now, report)
+        _give_ids(company, found, accounts)
     return report
+
+
+def _as_known(company: Company, rows: list[DirectoryRow]) -> list[DirectoryRow]:
+    """Return the rows with the names that accounts and deals of their ids have here."""
+    accounts = CustomerAccount.objects.filter(
+        company=company, external_id__in={row.account_id for row in rows if row.account_id}
+    )
+    names = dict(accounts.values_list("external_id", "name"))
+    deals = Deal.objects.filter(
+        company=company, external_id__in={row.deal_id for row in rows if row.deal_id}
+    )
+    places = {
+        key: (account, name)
+        for key, account, name in deals.values_list("external_id", "account__name", "name")
+    }
+    found = []
+    for row in rows:
+        one = replace(row, account=names.get(row.account_id or "", row.account))
+        account, deal = places.get(row.deal_id or "", (one.account, one.deal))
+        if account != one.account:
+            # The deal is still with the account it was made for; what the row says of another
+            # account is not said of that one.
+            one = replace(one, account=account, account_type=None, account_id=None)
+        found.append(replace(one, deal=deal))
+    return found
+
+
+def _give_ids(
+    company: Company,
+    rows: list[DirectoryRow],
+    accounts: dict[str, CustomerAccount],
+) -> None:
+    """Give accounts and deals the ids of the CRM that they have not."""
+    external_ids.give(
+        CustomerAccount,
+        company_id=company.pk,
+        ids={accounts[row.account].pk: row.account_id for row in rows if row.account_id},
+    )
+    wanted = {(row.account, row.deal): row.deal_id for row in rows if row.deal and row.deal_id}
+    if not wanted:
+        return
+    deals = Deal.objects.filter(
+        company=company, account__in=accounts.values(), name__in={name for _, name in wanted}
+    )
+    keys = {account.pk: name for name, account in accounts.items()}
+    external_ids.give(
+        Deal,
+        company_id=company.pk,
+        ids={
+            pk: wanted.get((keys[account], name), "")
+            for pk, account, name in deals.values_list("pk", "account", "name")
+        },
+    )
 
 
 def _take_in_accounts(

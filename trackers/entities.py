@@ -30,17 +30,27 @@ from trackers.requesters import Requester
 CALLS_MAX = 60
 EMAILS_MAX = 500
 NAMES_MAX = 20
+IDS_MAX = 5
 
 
 class UnknownEntity(Exception):
     """There is no such account, deal, contact or lead in your company."""
 
-    def __init__(self, entity_type: EntityType, *, is_ambiguous: bool = False) -> None:
+    def __init__(self, entity_type: EntityType) -> None:
         noun = EntityType(entity_type).label.lower()
-        super().__init__(
-            f"More than one {noun} has this name; give its id."
-            if is_ambiguous
-            else f"There is no such {noun} in your company."
+        super().__init__(f"There is no such {noun} in your company.")
+
+
+class AmbiguousName(UnknownEntity):
+    """Several have this name; name one by its id."""
+
+    def __init__(self, entity_type: EntityType, name: str, rows: QuerySet[Any]) -> None:
+        noun = EntityType(entity_type).label.lower()
+        ids = [_in_words(row) for row in _with_account(rows).order_by("name", "pk")[:IDS_MAX]]
+        more = rows.count() - len(ids)
+        listed = ", ".join(ids) + (f" and {more:,} more" if more > 0 else "")
+        Exception.__init__(
+            self, f"Several {noun}s are named “{name}”: {listed}. Name one by its id."
         )
 
 
@@ -75,15 +85,16 @@ class Selection:
 
 
 def find(*, company: Company, entity_type: EntityType, id: UUID | str) -> Entity:
-    """Return the entity of our id, or of the name or e-mail address only it has.
+    """Return the entity of our id, of the CRM's, or of the name or address only it has.
 
-    :raises UnknownEntity: there is none in the company, or several have the name.
+    :raises UnknownEntity: there is none in the company.
+    :raises AmbiguousName: several have the name; the message names them.
     """
     rows = _rows(company, entity_type)
-    try:
-        found = rows.filter(pk=id if isinstance(id, UUID) else UUID(id)).first()
-    except ValueError:
-        found = _named(rows, entity_type, str(id))
+    text = str(id).strip()
+    found = _ours(rows, text) or (rows.filter(external_id=text).first() if text else None)
+    if found is None:
+        found = _named(rows, entity_type, text)
     if found is None:
         raise UnknownEntity(entity_type)
     return Entity(type=EntityType(entity_type), id=found.pk, name=str(found))
@@ -190,14 +201,34 @@ def _rows(company: Company, entity_type: EntityType) -> QuerySet[Any]:
     return Contact.objects.filter(company=company, removed_at=None, account=None)
 
 
+def _ours(rows: QuerySet[Any], text: str) -> models.Model | None:
+    try:
+        return rows.filter(pk=UUID(text)).first()
+    except ValueError:
+        return None
+
+
 def _named(rows: QuerySet[Any], entity_type: EntityType, name: str) -> models.Model | None:
     is_person = entity_type in (EntityType.CONTACT, EntityType.LEAD)
-    found = list(rows.filter(**{"email__iexact" if is_person else "name__iexact": name})[:2])
+    near = rows.filter(**{"email__iexact" if is_person else "name__iexact": name})
+    found = list(near[:2])
     if len(found) > 1:
-        found = [row for row in found if row.name == name]
-    if len(found) > 1:
-        raise UnknownEntity(entity_type, is_ambiguous=True)
+        exact = near if is_person else near.filter(name=name)
+        found = list(exact[:2])
+        if len(found) != 1:
+            raise AmbiguousName(entity_type, name, exact if found else near)
     return found[0] if found else None
+
+
+def _with_account(rows: QuerySet[Any]) -> QuerySet[Any]:
+    return rows if rows.model is CustomerAccount else rows.select_related("account")
+
+
+def _in_words(row: CustomerAccount | Deal | Contact) -> str:
+    """Return an entity's id, with the account that tells it from its namesakes."""
+    if isinstance(row, CustomerAccount):
+        return f"{row.pk} (“{row.name}”)"
+    return f"{row.pk} (of {row.account})" if row.account_id else str(row.pk)
 
 
 def _has(entity_type: EntityType, text: str) -> Q:

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from credits.models import Company
-from trackers import contacts
+from trackers import contacts, external_ids
 from trackers.importers.records import AccountRecord, ConversationRecord, DealRecord
 from trackers.models import Contact, CustomerAccount, Deal, Team, TeamMember
 
@@ -17,7 +17,8 @@ class Directory:
 
     Members are known by e-mail address, never by name. Who took part on the company's side is one;
     the first conversation that a member owns sets the team, the first mention an account's type.
-    A deal's stage is that of its newest conversation.
+    A deal's stage is that of its newest conversation. An account or deal whose id of the CRM is
+    known is that one, whatever it is called here.
     """
 
     def __init__(self, company: Company) -> None:
@@ -28,6 +29,9 @@ class Directory:
         self._accounts: dict[str, UUID] = {}
         self._deals: dict[tuple[str, str], Deal] = {}
         self._contacts: dict[str, Contact] = {}
+        # By the CRM's id, what the account or deal of that id is called.
+        self._account_names: dict[str, str] = {}
+        self._deal_keys: dict[str, tuple[str, str]] = {}
 
     def learn(self, records: Iterable[ConversationRecord]) -> None:
         """Make what the records name and is not there yet; a few statements a chunk."""
@@ -37,7 +41,10 @@ class Directory:
         self._learn_accounts(records)
         self._learn_deals(records)
         self._contacts |= contacts.learn(
-            company=self.company, records=records, accounts=self._accounts, known=self._contacts
+            company=self.company,
+            records=records,
+            account_of=lambda record: self.account_id(record.account),
+            known=self._contacts,
         )
 
     def team_id(self, name: str | None) -> UUID | None:
@@ -56,10 +63,16 @@ class Directory:
         return contact.pk if contact else None
 
     def account_id(self, record: AccountRecord | None) -> UUID | None:
-        return self._accounts[record.name] if record else None
+        return self._accounts[self._account_name(record)] if record else None
 
     def deal_id(self, account: AccountRecord | None, deal: DealRecord | None) -> UUID | None:
-        return self._deals[account.name, deal.name].pk if account and deal else None
+        return self._deals[self._deal_key(account, deal)].pk if account and deal else None
+
+    def _account_name(self, record: AccountRecord) -> str:
+        return self._account_names.get(record.crm_id, record.name)
+
+    def _deal_key(self, account: AccountRecord, deal: DealRecord) -> tuple[str, str]:
+        return self._deal_keys.get(deal.crm_id, (self._account_name(account), deal.name))
 
     def _learn_teams(self, records: list[ConversationRecord]) -> None:
         names = {record.team for record in records if record.team} - self._teams.keys()
@@ -109,7 +122,12 @@ class Directory:
         self._without_team -= teams.keys()
 
     def _learn_accounts(self, records: list[ConversationRecord]) -> None:
-        types = {record.account.name: record.account.type for record in records if record.account}
+        named = [record.account for record in records if record.account]
+        ids = {one.crm_id for one in named if one.crm_id} - self._account_names.keys()
+        if ids:
+            known = CustomerAccount.objects.filter(company=self.company, external_id__in=ids)
+            self._account_names |= dict(known.values_list("external_id", "name"))
+        types = {self._account_name(one): one.type for one in named}
         new = types.keys() - self._accounts.keys()
         CustomerAccount.objects.bulk_create(
             [
@@ -120,13 +138,32 @@ class Directory:
         )
         found = CustomerAccount.objects.filter(company=self.company, name__in=new)
         self._accounts |= {account.name: account.pk for account in found}
+        fresh = {one.crm_id: one.name for one in reversed(named) if one.crm_id in ids}
+        fresh = {key: name for key, name in fresh.items() if key not in self._account_names}
+        external_ids.give(
+            CustomerAccount,
+            company_id=self.company.pk,
+            ids={self._accounts[name]: key for key, name in fresh.items()},
+        )
+        self._account_names |= fresh
 
     def _learn_deals(self, records: list[ConversationRecord]) -> None:
         # Sorted by start, so the last stage of a deal is that of its newest conversation.
-        newest: dict[tuple[str, str], tuple[str, datetime]] = {
-            (record.account.name, record.deal.name): (record.deal.stage, record.started_at)
+        named = [
+            (record.account, record.deal, record.started_at)
             for record in records
             if record.account and record.deal
+        ]
+        ids = {deal.crm_id for _, deal, _ in named if deal.crm_id} - self._deal_keys.keys()
+        if ids:
+            known = Deal.objects.filter(company=self.company, external_id__in=ids)
+            self._deal_keys |= {
+                key: (account, name)
+                for key, account, name in known.values_list("external_id", "account__name", "name")
+            }
+        newest: dict[tuple[str, str], tuple[str, datetime]] = {
+            self._deal_key(account, deal): (deal.stage, started_at)
+            for account, deal, started_at in named
         }
         Deal.objects.bulk_create(
             [
@@ -148,3 +185,14 @@ class Directory:
                 deal.stage, deal.stage_as_of = stage, started_at
                 moved.append(deal)
         Deal.objects.bulk_update(moved, ["stage", "stage_as_of"])
+        fresh = {
+            deal.crm_id: self._deal_key(account, deal)
+            for account, deal, _ in reversed(named)
+            if deal.crm_id in ids and deal.crm_id not in self._deal_keys
+        }
+        external_ids.give(
+            Deal,
+            company_id=self.company.pk,
+            ids={self._deals[place].pk: key for key, place in fresh.items()},
+        )
+        self._deal_keys |= fresh

@@ -13,8 +13,8 @@ from credits import rating
 from tests.support import asks, conversations, people
 from tests.support.asks import ALL, STARTED_AT, call, email
 from trackers import entities
-from trackers.entities import UnknownEntity
-from trackers.models import Conversation, CustomerAccount, EntityType
+from trackers.entities import AmbiguousName, UnknownEntity
+from trackers.models import Conversation, CustomerAccount, Deal, EntityType
 from trackers.periods import Period, Span
 
 pytestmark = pytest.mark.django_db
@@ -168,9 +168,34 @@ def test_a_lead_has_no_account(acme):
 
 def test_a_deal_of_two_accounts_is_named_by_its_id(acme):
     conversations.ingest(acme, call("c1"), call("c2", days=1, account={"name": "Initech"}))
+    ids = dict(Deal.objects.values_list("account__name", "pk"))
 
-    with pytest.raises(UnknownEntity, match="More than one deal has this name; give its id"):
+    with pytest.raises(AmbiguousName) as refused:
+        entities.find(company=acme, entity_type=EntityType.DEAL, id="globex robots")
+
+    said = str(refused.value)
+    assert said.startswith("Several deals are named “globex robots”: ")
+    assert f"{ids['Globex']} (of Globex)" in said
+    assert f"{ids['Initech']} (of Initech)" in said
+    assert said.endswith(". Name one by its id.")
+
+
+def test_of_many_deals_that_share_a_name_five_are_named(acme):
+    conversations.ingest(acme, *(call(f"c{n}", account={"name": f"A{n}"}) for n in range(7)))
+
+    with pytest.raises(AmbiguousName, match="and 2 more. Name one by its id"):
         entities.find(company=acme, entity_type=EntityType.DEAL, id="Globex robots")
+
+
+def test_of_names_that_differ_in_capitals_the_exact_one_is_meant(acme):
+    for n, name in enumerate(("GLOBEX", "Globex", "globex")):
+        conversations.ingest(acme, call(f"c{n}", account={"name": name}))
+
+    found = entities.find(company=acme, entity_type=EntityType.ACCOUNT, id="Globex")
+
+    assert found.name == "Globex"
+    with pytest.raises(AmbiguousName, match="“GLOBEX”"):
+        entities.find(company=acme, entity_type=EntityType.ACCOUNT, id="gloBex")
 
 
 def test_another_companys_account_is_unknown(acme):

@@ -34,7 +34,7 @@ from trackers.admin import conversations, reading
 from trackers.analyzers.base import AnalyzerFailed
 from trackers.analyzers.llm import analyzer as llm
 from trackers.analyzers.offline import calibration
-from trackers.entities import CALLS_MAX, EMAILS_MAX, Entity, UnknownEntity
+from trackers.entities import CALLS_MAX, EMAILS_MAX, AmbiguousName, Entity, UnknownEntity
 from trackers.models import QUESTION_LENGTH_MAX, AskCitation, AskRequest, EntityType
 from trackers.periods import LABELS, Period, PeriodRefused, Span
 from trackers.requesters import Requester
@@ -112,6 +112,8 @@ class AskForm(forms.Form):
     def _find(self, entity_type: EntityType, text: str) -> None:
         try:
             self.found = entities.find(company=self.company, entity_type=entity_type, id=text)
+        except AmbiguousName as error:
+            self.add_error("entity", str(error))
         except UnknownEntity as error:
             near = entities.search(company=self.company, entity_type=entity_type, text=text)
             names = ", ".join(f"“{one.name}”" for one in near[:NAMES_OFFERED])

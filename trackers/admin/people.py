@@ -132,8 +132,8 @@ class AskedAdmin(DirectoryAdmin):
 class CustomerAccountAdmin(AskedAdmin):
     conversations_lookup = "account"
     list_display = ("name", "type_shown")
-    search_fields = ("name",)
-    fields = ("name", "account_type", "conversations", "asking")
+    search_fields = ("name", "external_id")
+    fields = ("name", "account_type", "external_id", "conversations", "asking")
     empty_words = "Accounts appear here when imported conversations name them."
 
     def entity_type(self, row: Any) -> EntityType:
@@ -149,8 +149,8 @@ class DealAdmin(AskedAdmin):
     conversations_lookup = "deal"
     list_display = ("name", "account_name", "stage_shown")
     list_select_related = ("account", "company")
-    search_fields = ("name", "account__name")
-    fields = ("name", "account", "stage", "conversations", "asking")
+    search_fields = ("name", "account__name", "external_id")
+    fields = ("name", "account", "stage", "external_id", "conversations", "asking")
     empty_words = "Deals appear here when imported conversations name them."
 
     def entity_type(self, row: Any) -> EntityType:
@@ -172,9 +172,9 @@ class ContactAdmin(AskedAdmin):
     conversations_lookup = "participants__contact"
     list_display = ("email", "name_shown", "account_shown")
     list_select_related = ("account", "company")
-    search_fields = ("email", "name", "account__name")
+    search_fields = ("email", "name", "account__name", "external_id")
     ordering = ("email", "pk")
-    fields = ("email", "name", "account", "conversations", "asking")
+    fields = ("email", "name", "account", "external_id", "conversations", "asking")
     empty_words = "Contacts appear here when customers take part in imported conversations."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:

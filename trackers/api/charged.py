@@ -257,6 +257,9 @@ def problem_of(error: Exception) -> Exception | None:
             )
         case AnalyzerFailed():
             return Problem(problem_types.ANALYZER_FAILED, str(error), headers=_retry_after(error))
+        case entities.AmbiguousName():
+            errors = [{"name": "entity", "detail": str(error)}]
+            return Problem(problems.INVALID_PARAMETER, str(error), errors=errors)
         case entities.UnknownEntity():
             return Problem(problems.NOT_FOUND, str(error))
         case CompanyClosed():

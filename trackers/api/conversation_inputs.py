@@ -13,6 +13,7 @@ from trackers.importers.records import DURATION_SECONDS_MAX, ID_LENGTH_MAX
 
 BODY_BYTES_MAX = 8 * 1024 * 1024
 ITEMS_MAX = 200
+CRM_ID = "The id that your CRM has for it; it is found by this id everywhere."
 DEPTH_MAX = 10  # A record has objects in lists in an object; nothing needs more.
 KINDS = [("call", "Call"), ("email", "E-mail")]
 ROLES = [("internal", "of your company"), ("external", "of the customer")]
@@ -59,6 +60,7 @@ class ParticipantInput(serializers.Serializer[Any]):
     email = serializers.EmailField(
         required=False, allow_null=True, help_text="Links your own people; names never do."
     )
+    crm_id = TextField(required=False, max_length=ID_LENGTH_MAX, help_text=CRM_ID)
     role = CodeField(choices=ROLES)
 
     class Meta:
@@ -85,6 +87,7 @@ class UtteranceInput(serializers.Serializer[Any]):
 class AccountInput(serializers.Serializer[Any]):
     name = TextField(max_length=200)
     type = TextField(required=False, max_length=100)
+    crm_id = TextField(required=False, max_length=ID_LENGTH_MAX, help_text=CRM_ID)
 
     class Meta:
         ref_name = "AccountSent"
@@ -93,6 +96,7 @@ class AccountInput(serializers.Serializer[Any]):
 class DealInput(serializers.Serializer[Any]):
     name = TextField(max_length=200)
     stage = TextField(required=False, max_length=100)
+    crm_id = TextField(required=False, max_length=ID_LENGTH_MAX, help_text=CRM_ID)
 
     class Meta:
         ref_name = "DealSent"

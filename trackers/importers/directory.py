@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from trackers.importers import reading
 from trackers.importers.reading import BadLine, SourceFile, TooManyRows
-from trackers.importers.records import BadRecord
+from trackers.importers.records import ID_LENGTH_MAX, BadRecord
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 NAME_LENGTH_MAX = 200
@@ -17,15 +17,17 @@ LABEL_LENGTH_MAX = 100
 # What a column may be called, in small letters.
 COLUMNS = {
     "account": ("account", "account name"),
+    "account_id": ("account id", "account crm id"),
     "account_type": ("account type", "type"),
     "deal": ("deal", "deal name", "opportunity", "opportunity name"),
+    "deal_id": ("deal id", "deal crm id", "opportunity id"),
     "stage": ("stage", "deal stage", "stage name"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryRow:
-    """One line: an account with its type, or one of its deals with its stage.
+    """One line: an account with its type, or one of its deals with its stage; ids are the CRM's.
 
     None where the file has no such column, or nothing in it: what is stored stays.
     """
@@ -35,6 +37,8 @@ class DirectoryRow:
     account_type: str | None
     deal: str | None
     stage: str | None
+    account_id: str | None = None
+    deal_id: str | None = None
 
 
 class Reader:
@@ -47,6 +51,7 @@ class Reader:
         self.count = 0
         self._types: dict[str, str] = {}
         self._stages: dict[tuple[str, str], str] = {}
+        self._ids: dict[tuple[str, ...], str] = {}
 
     def __iter__(self) -> Iterator[DirectoryRow]:
         """Read the files.
@@ -57,6 +62,7 @@ class Reader:
         self.count = 0
         self._types.clear()
         self._stages.clear()
+        self._ids.clear()
         total = 0
         for file in self.files:
             name = str(file)
@@ -85,6 +91,12 @@ class Reader:
             said = self._stages.setdefault((row.account, row.deal), row.stage)
             if said != row.stage:
                 raise BadRecord(f"deal {row.deal} of {row.account} came before in another stage")
+        for name, key, place in (
+            (f"account {row.account}", row.account_id, (row.account,)),
+            (f"deal {row.deal} of {row.account}", row.deal_id, (row.account, row.deal or "")),
+        ):
+            if key is not None and self._ids.setdefault(place, key) != key:
+                raise BadRecord(f"{name} came before with another id")
         return row
 
 
@@ -135,11 +147,15 @@ def _row(number: int, cells: dict[str, str]) -> DirectoryRow:
         _cell(cells, "account_type", LABEL_LENGTH_MAX),
         _cell(cells, "deal", NAME_LENGTH_MAX),
         _cell(cells, "stage", LABEL_LENGTH_MAX),
+        _cell(cells, "account_id", ID_LENGTH_MAX),
+        _cell(cells, "deal_id", ID_LENGTH_MAX),
     )
     if not row.account:
         raise BadRecord("the account has no name")
     if row.stage is not None and row.deal is None:
         raise BadRecord("a stage needs the deal it is of")
+    if row.deal_id is not None and row.deal is None:
+        raise BadRecord("the id of a deal needs the deal it is of")
     return row
 
 

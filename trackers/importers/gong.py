@@ -31,6 +31,7 @@ TIME_MAX = 7 * 24 * 3600 * MILLISECONDS  # A week; whatever is later is no time.
 WORDS_PER_SECOND_MIN, WORDS_PER_SECOND_MAX = 0.2, 20
 
 _SIDES = {"Internal": "internal", "External": "external"}
+_PEOPLE = ("Contact", "Lead")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +315,7 @@ def _participant(key: str, party: dict[str, Any]) -> dict[str, Any]:
         "id": key,
         "name": party.get("name") or "",
         "email": email.strip() if isinstance(email, str) and email.strip() else None,
+        "crm_id": next((key for kind, key, _ in _objects(party) if kind in _PEOPLE and key), ""),
         "role": side,
     }
 
@@ -327,21 +329,34 @@ def _owner(meta: dict[str, Any], parties: list[dict[str, Any]]) -> str | None:
 def _customer(call: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return the first account and the first deal that the call's context names."""
     found: dict[str, dict[str, str]] = {}
-    for system in _list(call.get("context")):
+    for kind, key, fields in _objects(call):
+        if fields.get("name"):
+            found.setdefault(kind, fields | {"crm id": key})
+    account, deal = found.get("Account"), found.get("Opportunity")
+    return (
+        account
+        and {
+            "name": account["name"],
+            "type": account.get("type", ""),
+            "crm_id": account["crm id"],
+        },
+        deal
+        and {"name": deal["name"], "stage": deal.get("stagename", ""), "crm_id": deal["crm id"]},
+    )
+
+
+def _objects(of: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield what a call's or a party's context names: kind, the CRM's id, fields by name."""
+    for system in _list(of.get("context")):
         for thing in _list(_dict(system).get("objects")):
-            kind = str(_dict(thing).get("objectType"))
             fields = {
                 str(field.get("name")).casefold(): str(field["value"])
                 for field in _list(_dict(thing).get("fields"))
                 if isinstance(field, dict) and field.get("value") not in (None, "")
             }
-            if fields.get("name"):
-                found.setdefault(kind, fields)
-    account, deal = found.get("Account"), found.get("Opportunity")
-    return (
-        account and {"name": account["name"], "type": account.get("type", "")},
-        deal and {"name": deal["name"], "stage": deal.get("stagename", "")},
-    )
+            key = _dict(thing).get("objectId")
+            is_id = isinstance(key, (str, int)) and not isinstance(key, bool)
+            yield str(_dict(thing).get("objectType")), str(key) if is_id else "", fields
 
 
 def _utterances(sentences: list[Sentence], unit: str) -> list[dict[str, Any]]:

@@ -71,6 +71,12 @@ Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_nul)
 ]
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_without_nul)]
+# What a CRM calls an account, a deal, a contact or a lead; empty where the record does not say.
+CrmId = Annotated[
+    str,
+    StringConstraints(max_length=ID_LENGTH_MAX, strip_whitespace=True),
+    AfterValidator(_without_nul),
+]
 Label = Annotated[str, StringConstraints(max_length=100), AfterValidator(_without_nul)]
 Email = Annotated[
     str,
@@ -100,6 +106,7 @@ class ParticipantRecord(Record):
     id: Identifier
     name: Name = ""
     email: Email | None = None
+    crm_id: CrmId = ""
     role: Literal["internal", "external"]
 
 
@@ -113,11 +120,13 @@ class UtteranceRecord(Record):
 class AccountRecord(Record):
     name: Annotated[Name, StringConstraints(min_length=1)]
     type: Label = ""
+    crm_id: CrmId = ""
 
 
 class DealRecord(Record):
     name: Annotated[Name, StringConstraints(min_length=1)]
     stage: Label = ""
+    crm_id: CrmId = ""
 
 
 class ConversationRecord(Record):
@@ -178,7 +187,17 @@ class ConversationRecord(Record):
             sorted((person.id, person.name, person.email) for person in self.participants),
             # Only where there is one: what came before languages did is the same as it was.
             *([self.language] if self.language else []),
+            *([self._crm_ids] if any(self._crm_ids) else []),
         )
+
+    @property
+    def _crm_ids(self) -> list[object]:
+        """Return the ids of the CRM: none, or of the account, the deal and people."""
+        return [
+            self.account.crm_id if self.account else "",
+            self.deal.crm_id if self.deal else "",
+            sorted((person.id, person.crm_id) for person in self.participants if person.crm_id),
+        ]
 
 
 def refuse_future(record: ConversationRecord, *, arrived_at: datetime) -> None:

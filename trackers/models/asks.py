@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -37,7 +38,8 @@ class AskRequest(models.Model):
     The span ``since <= t < until`` is what the period meant when it was asked. ``credits`` is
     what it used, ``saved`` what it would have used had the answer of ``reused_from`` not been
     given again. ``usage_ref`` is the usage event's id. ``reuse_digest`` is the same for requests
-    that read the same and ask the same. Erased, it holds no words.
+    that read the same and ask the same. ``conversation_ids`` are what was read, newest first,
+    calls before e-mails; empty for a question of before they were kept. Erased, it holds no words.
 
     ``remaining`` is what could be spent after it, as its caller was told. ``is_replay`` is no
     column: whether this is the answer to an earlier request with the same key.
@@ -60,6 +62,7 @@ class AskRequest(models.Model):
     answer = models.TextField()
     is_found = models.BooleanField()
     analyzer = models.CharField(max_length=100)
+    conversation_ids = ArrayField(models.UUIDField(), default=list)
     calls = models.PositiveIntegerField()
     emails = models.PositiveIntegerField()
     credits = AmountField()

@@ -60,10 +60,11 @@ class TeamMember(models.Model):
 
 
 class CustomerAccount(models.Model):
-    """An organization the company talks to."""
+    """An organization the company talks to; ``external_id`` is the CRM's, empty if not known."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     company = CompanyKey(related_name="accounts")
+    external_id = models.CharField("CRM id", max_length=200, blank=True)
     name = models.CharField(max_length=200)
     account_type = models.CharField(max_length=100, blank=True)
 
@@ -74,6 +75,11 @@ class CustomerAccount(models.Model):
             models.UniqueConstraint(
                 fields=["company", "name"], name="account_name_is_unique_in_a_company"
             ),
+            models.UniqueConstraint(
+                fields=["company", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="account_external_id_is_unique_in_a_company",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -81,11 +87,15 @@ class CustomerAccount(models.Model):
 
 
 class Deal(models.Model):
-    """An opportunity of one account; ``stage`` is that of its newest conversation."""
+    """An opportunity of one account; ``stage`` is that of its newest conversation.
+
+    ``external_id`` is the CRM's, empty if not known.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     company = CompanyKey(related_name="deals")
     account = TenantKey(CustomerAccount, related_name="deals")
+    external_id = models.CharField("CRM id", max_length=200, blank=True)
     name = models.CharField(max_length=200)
     stage = models.CharField(max_length=100, blank=True)
     stage_as_of = models.DateTimeField(null=True, editable=False)
@@ -95,6 +105,11 @@ class Deal(models.Model):
             target_of_composite_keys("trackers_deal"),
             models.UniqueConstraint(
                 fields=["account", "name"], name="deal_name_is_unique_in_an_account"
+            ),
+            models.UniqueConstraint(
+                fields=["company", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="deal_external_id_is_unique_in_a_company",
             ),
         ]
 
@@ -106,11 +121,13 @@ class Contact(models.Model):
     """Somebody of the customers' side of conversations, known by e-mail address.
 
     ``name`` and ``account`` are those of the first conversation that said them; without an
-    account it is a lead. Addresses are lower case. A removed one keeps its row and no words.
+    account it is a lead. Addresses are lower case. ``external_id`` is the CRM's, of a contact or
+    lead, empty if not known. A removed one keeps its row and no words.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     company = CompanyKey(related_name="contacts")
+    external_id = models.CharField("CRM id", max_length=200, blank=True)
     email = models.EmailField("e-mail address")
     name = models.CharField(max_length=200, blank=True)
     account = TenantKey(CustomerAccount, null=True, blank=True, related_name="contacts")
@@ -121,6 +138,11 @@ class Contact(models.Model):
             target_of_composite_keys("trackers_contact"),
             models.UniqueConstraint(
                 fields=["company", "email"], name="contact_email_is_unique_in_a_company"
+            ),
+            models.UniqueConstraint(
+                fields=["company", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="contact_external_id_is_unique_in_a_company",
             ),
         ]
 

@@ -9,11 +9,11 @@ from django.urls import reverse
 
 from credits import balances
 from credits.models import UsageEvent
-from tests.support import asks, people
+from tests.support import asks, conversations, people
 from tests.support.browsing import signed_in
 from trackers import analyzers, reuse
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
-from trackers.models import AskRequest, Conversation, Utterance
+from trackers.models import AskRequest, Conversation, Deal, Utterance
 
 pytestmark = pytest.mark.django_db
 ASK = "/admin/trackers/askrequest/ask/"
@@ -71,6 +71,17 @@ def test_an_answer_opens_the_conversation_at_the_turn(acme):
     assert f'href="{link}"' in answer.content.decode()
     assert f'id="turn-{turn.pk}"' in browser.get(link).content.decode()
     assert "That is too expensive for us." in text(answer)
+
+
+def test_of_deals_that_share_a_name_the_page_tells_the_ids(acme):
+    conversations.ingest(acme, asks.call("other", account={"name": "Initech"}))
+
+    page = signed_in(people.bob(acme)).post(ASK, form(entity_type="DEAL", entity="Globex robots"))
+
+    said = text(page)
+    assert "Several deals are named “Globex robots”: " in said
+    assert f"{Deal.objects.get(account__name='Initech').pk} (of Initech)" in said
+    assert "Did you mean" not in said
 
 
 def test_asking_at_the_page_is_a_use_of_0_at_zero_credits(acme):

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from credits import balances
 from credits.models import Scope, UsageEvent
-from tests.support import api, asks, people
+from tests.support import api, asks, conversations, people
 from trackers import erasure, erasure_requests, reuse
-from trackers.models import AskRequest
+from trackers.models import AskRequest, Deal
 
 ASK = "/api/v1/ask"
 BODY = {
@@ -198,6 +198,20 @@ def test_an_unknown_field_is_refused_by_name(program):
     assert api.problem(answer)["detail"] == (
         "There is no field “maxcredits”. Did you mean “max_credits”?"
     )
+
+
+def test_a_name_that_several_deals_have_is_refused_with_their_ids(acme, program):
+    conversations.ingest(acme, asks.call("other", account={"name": "Initech"}))
+    other = Deal.objects.get(account__name="Initech")
+
+    answer = post(program, entity_type="DEAL", entity="Globex robots")
+    by_id = post(program, "k2", entity_type="DEAL", entity=str(other.pk))
+
+    refused = answer.json()
+    assert (answer.status_code, refused["code"]) == (400, "invalid_parameter")
+    assert refused["detail"].startswith("Several deals are named “Globex robots”: ")
+    assert f"{other.pk} (of Initech)" in refused["detail"]
+    assert by_id.status_code == 200
 
 
 @pytest.mark.parametrize("entity", ["Initech", "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b11"])

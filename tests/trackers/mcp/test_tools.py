@@ -112,6 +112,17 @@ def test_a_deal_is_asked_about_by_its_id(program, acme, globex):
     assert AskRequest.objects.get(company=acme).deal_id == deal.pk
 
 
+def test_of_deals_that_share_a_name_the_ids_are_told(program, acme, globex):
+    conversations.ingest(acme, conversations.record("other", account={"name": "Initech"}))
+    name = acme.deals.first().name
+
+    found = refusal(program.call("ask_deal", question=QUESTION, deal=name))
+
+    assert found["code"] == "invalid_parameter"
+    for deal in acme.deals.select_related("account"):
+        assert f"{deal.pk} (of {deal.account.name})" in found["detail"]
+
+
 def test_a_brief_is_run_and_each_section_charged(program, acme, globex):
     alice = people.alice(acme)
     briefs.brief(acme, alice, briefs.RISKS, briefs.PRICES, briefs.NEWS)

@@ -13,7 +13,15 @@ from django.urls import reverse
 from credits.api.fields import instant_text
 from trackers.api.gong import found, numbers, tongues, transcripts
 from trackers.api.gong.call_filters import BASIC, EXTENDED, NONE, NOW
-from trackers.models import Affiliation, Conversation, Participant, Utterance
+from trackers.models import (
+    Affiliation,
+    Contact,
+    Conversation,
+    CustomerAccount,
+    Deal,
+    Participant,
+    Utterance,
+)
 
 _SIDES = {Affiliation.COMPANY: "Internal", Affiliation.NON_COMPANY: "External"}
 # Parts of a call's content that are lists there, and that nothing here makes.
@@ -74,7 +82,8 @@ class Calls:
     @cached_property
     def _people(self) -> dict[UUID, list[Participant]]:
         people: dict[UUID, list[Participant]] = {}
-        for one in Participant.objects.filter(conversation__in=self.calls).order_by("pk"):
+        rows = Participant.objects.filter(conversation__in=self.calls)
+        for one in rows.select_related("contact").order_by("pk"):
             people.setdefault(one.conversation_id, []).append(one)
         return people
 
@@ -129,7 +138,10 @@ class Calls:
 
     def _parties(self, call: Conversation) -> list[dict[str, Any]]:
         spoke = {one.speaker_id for one in self._said.get(call.pk, [])}
-        return [_party(call, one, spoke=spoke) for one in self._people.get(call.pk, [])]
+        return [
+            _party(call, one, spoke=spoke, selected=self.selected)
+            for one in self._people.get(call.pk, [])
+        ]
 
     def _content(self, call: Conversation) -> dict[str, Any]:
         content: dict[str, Any] = {
@@ -168,7 +180,9 @@ class Calls:
         ]
 
 
-def _party(call: Conversation, one: Participant, *, spoke: set[int]) -> dict[str, Any]:
+def _party(
+    call: Conversation, one: Participant, *, spoke: set[int], selected: Selected
+) -> dict[str, Any]:
     number = numbers.participant(call.pk, one.external_id)
     address = {"emailAddress": one.email} if one.email else {}
     speaker = {"speakerId": number} if one.pk in spoke else {}
@@ -178,10 +192,25 @@ def _party(call: Conversation, one: Participant, *, spoke: set[int]) -> dict[str
         "name": one.name,
         **_user(one),
         **speaker,
-        "context": [],
+        "context": _contact(one, selected),
         "affiliation": _SIDES[Affiliation(one.affiliation)],
         "methods": ["Attendee"] if speaker else [],
     }
+
+
+def _contact(one: Participant, selected: Selected) -> list[dict[str, Any]]:
+    """Return who a party is in the CRM: the contact or lead, where they are known there."""
+    contact = one.contact
+    if contact is None or not contact.external_id or selected.context not in (BASIC, EXTENDED):
+        return []
+    kind = "Lead" if contact.account_id is None else "Contact"
+    fields = {"Name": contact.name, "Email": contact.email}
+    objects = [
+        _object(kind, contact, fields, timing, selected)
+        for timing in selected.timings
+        if timing == NOW
+    ]
+    return [{"system": "Generic", "objects": objects}] if objects else []
 
 
 def _user(one: Participant) -> dict[str, str]:
@@ -196,18 +225,23 @@ def _context(call: Conversation, selected: Selected) -> list[dict[str, Any]]:
         if call.account is not None:
             kind = call.account.account_type if is_now else call.account_type
             fields = {"Name": call.account.name, "Type": kind}
-            objects.append(_object("Account", call.account.pk, fields, timing, selected))
+            objects.append(_object("Account", call.account, fields, timing, selected))
         if call.deal is not None:
             stage = call.deal.stage if is_now else call.deal_stage
             fields = {"Name": call.deal.name, "StageName": stage}
-            objects.append(_object("Opportunity", call.deal.pk, fields, timing, selected))
+            objects.append(_object("Opportunity", call.deal, fields, timing, selected))
     return [{"system": "Generic", "objects": objects}] if objects else []
 
 
 def _object(
-    kind: str, key: UUID, fields: dict[str, str], timing: str, selected: Selected
+    kind: str,
+    row: CustomerAccount | Deal | Contact,
+    fields: dict[str, str],
+    timing: str,
+    selected: Selected,
 ) -> dict[str, Any]:
-    found = {"objectType": kind, "objectId": str(key)}
+    """Return an object of the CRM under the id it has there; under ours where we know no other."""
+    found = {"objectType": kind, "objectId": row.external_id or str(row.pk)}
     if selected.context != EXTENDED:
         return found
     named = [{"name": name, "value": value} for name, value in fields.items() if value]

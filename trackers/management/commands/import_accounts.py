@@ -23,9 +23,10 @@ BAD_LINES_SHOWN_MAX = 50
 
 class Command(BaseCommand):
     help = (
-        "Imports accounts and deals from CSV with the columns Account, Account type, Deal and\n"
-        "Stage, in any order. An empty cell changes nothing. What conversations have stored\n"
-        "stays: filters read what was true when they arrived.\n\n"
+        "Imports accounts and deals from CSV with the columns Account, Account type, Account id,\n"
+        "Deal, Stage and Deal id, in any order; ids are the CRM's. An empty cell changes\n"
+        "nothing. What conversations have stored stays: filters read what was true when they\n"
+        "arrived.\n\n"
         "Exit code 0: every line was read. 1: some lines were left out; they are named.\n"
         "2: nothing was written.\n\n"
         "Example:\n"
