@@ -183,7 +183,7 @@ def test_a_deal_of_two_accounts_is_named_by_its_id(acme):
 def test_of_many_deals_that_share_a_name_five_are_named(acme):
     conversations.ingest(acme, *(call(f"c{n}", account={"name": f"A{n}"}) for n in range(7)))
 
-    with pytest.raises(AmbiguousName, match="and 2 more. Name one by its id"):
+    with pytest.raises(AmbiguousName, match=r"and 2 more\. Name one by its id"):
         entities.find(company=acme, entity_type=EntityType.DEAL, id="Globex robots")
 
 

@@ -82,9 +82,10 @@ def test_each_open_ended_section_is_its_own_capture(acme, alice):
 
     run = support.run(support.program(acme), brief)
 
+    # One request, which reports and usage count once.
     assert [(one.amount, one.calls, one.emails, one.request_count) for one in events()] == [
         (Decimal("2.000"), 3, 0, 1),
-        (Decimal("2.000"), 3, 0, 1),
+        (Decimal("2.000"), 3, 0, None),
     ]
     assert {one.feature_type for one in events()} == {"BRIEF"}
     assert {one.feature_name for one in events()} == {"Account review"}
@@ -184,6 +185,18 @@ def test_a_person_runs_20_briefs_a_day_by_hand(acme, alice):
     assert support.run(support.by_hand(bob, acme), brief).credits == Decimal(0)
     assert BriefRun.objects.filter(started_by=alice).count() == 20
     assert running_briefs.left_today(requester=support.by_hand(bob, acme), now=timezone.now()) == 19
+
+
+@pytest.mark.usefixtures("calls")
+def test_what_a_person_s_programs_run_leaves_them_their_runs_by_hand(acme, alice):
+    brief = support.brief(acme, alice)
+    for action in ("API_REQUEST", "MCP_REQUEST"):
+        support.run(support.program(acme, action=action, user=alice), brief)
+
+    left = running_briefs.left_today(requester=support.by_hand(alice, acme), now=timezone.now())
+
+    assert BriefRun.objects.filter(started_by=alice).count() == 2
+    assert left == 20
 
 
 @pytest.mark.usefixtures("calls")

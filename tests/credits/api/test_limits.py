@@ -107,8 +107,10 @@ def test_a_limit_that_has_ended_is_not_ended_again(acme, program):
         ),
         (
             COMPANY | {"ref": "Nightly job"},
-            "ref: A limit of COMPANY is about everything, not about “Nightly job”; leave it out, "
-            "or say what it is.",
+            (
+                "ref: A limit of COMPANY is about everything, not about “Nightly job”; leave it "
+                "out, or say what it is."
+            ),
         ),
         (COMPANY | {"window": "WEEK"}, "window: Write one of DAY, MONTH."),
     ],
