@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import wordllama
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from tokenizers import Tokenizer
@@ -17,6 +18,7 @@ from credits import balances, reconciliation
 from credits.models import Integration, LedgerEntry, Reservation, Scope, UsageEvent
 from tests.support import ai_clients, briefs, conversations, people
 from tests.support.ai_clients import AiClient
+from trackers import reuse
 from trackers.mcp import tools
 from trackers.models import AskRequest, TeamMember
 
@@ -71,12 +73,12 @@ def test_the_list_of_tools_is_short_and_states_todays_prices(program):
         assert tool.annotations.read_only_hint is not is_charged
         if is_charged:
             assert "1.0 credits a call" in tool.description
-            assert tool.meta["tallystick/pricing"] | {"web_search": "5.0"} == {
+            assert tool.meta["tallystick/pricing"] | {"web_searches": "5.0"} == {
                 "unit": "credit",
-                "call": "1.0",
-                "short_call": "0.5",
-                "email": "0.1",
-                "web_search": "5.0",
+                "calls": "1.0",
+                "short_calls": "0.5",
+                "emails": "0.1",
+                "web_searches": "5.0",
             }
         else:
             assert "Free" in tool.description
@@ -90,6 +92,7 @@ def test_an_account_is_asked_about_for_its_price(program, acme, globex):
     assert found["credits"] == {
         "used": "1.6",
         "remaining": "98.4",
+        "saved": "0.0",
         "breakdown": {"calls": 2, "emails": 1, "web_searches": 0},
     }
     assert found["cached"] is False
@@ -138,6 +141,7 @@ def test_a_brief_is_run_and_each_section_charged(program, acme, globex):
     assert found["credits"] == {
         "used": "3.2",
         "remaining": "96.8",
+        "saved": "0.0",
         "breakdown": {"calls": 4, "emails": 2, "web_searches": 0},
     }
     assert [(one["title"], one["credits"]) for one in found["sections"]] == [
@@ -191,17 +195,44 @@ def test_an_estimate_is_free_and_what_is_then_charged(program, acme, globex):
 
     assert estimate == {
         "credits": "1.6",
+        "low": "1.6",
+        "high": "1.6",
         "calls": 2,
         "emails": 1,
         "web_searches": 0,
         "available_before": "100.0",
         "available_after": "98.4",
         "enough": True,
+        "reused_at": None,
         "limit": None,
     }
     assert not UsageEvent.objects.filter(company=acme).exists()
     asked = values(program.call("ask_account", question=QUESTION, account="Globex"))
     assert asked["credits"]["used"] == estimate["credits"]
+
+
+def test_a_reused_answer_is_foretold_and_says_what_it_saved(program, acme, globex):
+    reuse.switch(company=acme, is_on=True, by=people.alice(acme))
+    about = {"entity_type": "ACCOUNT", "entity": "Globex"}
+    values(program.call("ask_account", question=QUESTION, account="Globex"))
+
+    known = program.call("estimate_cost", **about, question=QUESTION)
+    other = values(program.call("estimate_cost", **about, question="Who decides?"))
+    again = program.call("ask_account", question=QUESTION, account="Globex")
+
+    assert (values(known)["credits"], other["credits"]) == ("0.0", "1.6")
+    assert values(known)["reused_at"] is not None
+    assert said(known).startswith("This would use 0 credits: the answer of ")
+    credits = values(again)["credits"]
+    assert (credits["used"], credits["saved"]) == ("0.0", "1.6")
+    assert said(again).endswith("98.4 left. An earlier answer, given again, saved 1.6.")
+
+
+def test_the_server_says_its_version(program):
+    async def version(client):
+        return client.server_info.version
+
+    assert program.run(version) == settings.VERSION
 
 
 def test_the_balance_is_free(program, acme):
@@ -313,6 +344,9 @@ def test_a_personal_client_reads_what_its_person_or_their_team_took_part_in(prog
     assert everything["credits"]["breakdown"] == {"calls": 3, "emails": 1, "web_searches": 0}
     estimate = values(personal.call("estimate_cost", entity_type="ACCOUNT", entity="Globex"))
     assert estimate["calls"] == 1
+    # The person's, not that of who made the key.
+    event = UsageEvent.objects.get(company=acme, integration_ref=made.integration.pk)
+    assert event.user_ref == vic.public_id
 
 
 def test_a_personal_client_is_not_given_an_answer_made_from_more(program, acme, globex):
