@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import tomllib
 
 import pytest
 
@@ -396,9 +395,3 @@ def test_the_reference_does_not_depend_on_the_machine(home):
     printed = manage("list_settings", **(home | OWN_DATABASE | {"TALLYSTICK_DEBUG": "yes"}))
 
     assert printed.stdout == (PROJECT / "docs" / "settings.md").read_text()
-
-
-def test_the_version_is_that_of_the_project():
-    written = tomllib.loads((settings.PROJECT / "pyproject.toml").read_text())
-
-    assert written["project"]["version"] == settings.VERSION

@@ -172,33 +172,6 @@ def test_a_run_by_hand_is_free_and_a_use_of_0(acme, alice):
     assert available(acme) == Decimal(20)
 
 
-def test_a_person_runs_20_briefs_a_day_by_hand(acme, alice):
-    conversations.ingest(acme, conversations.record("one"))
-    brief = support.brief(acme, alice)
-    bob = people.bob(acme)
-    for _ in range(20):
-        support.run(support.by_hand(alice, acme), brief)
-
-    with pytest.raises(running_briefs.DayFull):
-        support.run(support.by_hand(alice, acme), brief)
-
-    assert support.run(support.by_hand(bob, acme), brief).credits == Decimal(0)
-    assert BriefRun.objects.filter(started_by=alice).count() == 20
-    assert running_briefs.left_today(requester=support.by_hand(bob, acme), now=timezone.now()) == 19
-
-
-@pytest.mark.usefixtures("calls")
-def test_what_a_person_s_programs_run_leaves_them_their_runs_by_hand(acme, alice):
-    brief = support.brief(acme, alice)
-    for action in ("API_REQUEST", "MCP_REQUEST"):
-        support.run(support.program(acme, action=action, user=alice), brief)
-
-    left = running_briefs.left_today(requester=support.by_hand(alice, acme), now=timezone.now())
-
-    assert BriefRun.objects.filter(started_by=alice).count() == 2
-    assert left == 20
-
-
 @pytest.mark.usefixtures("calls")
 def test_a_section_of_a_tracker_shows_its_results_for_nothing(acme, alice):
     tracker = conversations.published(acme, alice, now=timezone.now() - people.days(60))

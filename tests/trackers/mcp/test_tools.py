@@ -7,9 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
 import wordllama
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from tokenizers import Tokenizer
@@ -18,25 +16,12 @@ from credits import balances, reconciliation
 from credits.models import Integration, LedgerEntry, Reservation, Scope, UsageEvent
 from tests.support import ai_clients, briefs, conversations, people
 from tests.support.ai_clients import AiClient
-from trackers import reuse
 from trackers.mcp import tools
 from trackers.models import AskRequest, TeamMember
 
 TOKENS_MAX = 1500
 WORDS_MAX = 60
 QUESTION = "Is that too expensive for you?"
-
-
-@pytest.fixture
-def globex(acme):
-    """An account with a long call, a short one and an e-mail: 1.6 credits to ask about."""
-    conversations.ingest(
-        acme,
-        conversations.record("long", duration_seconds=1200),
-        conversations.record("short"),
-        conversations.record("mail", kind="email"),
-    )
-    return acme.accounts.get(name="Globex")
 
 
 def values(result):
@@ -113,17 +98,6 @@ def test_a_deal_is_asked_about_by_its_id(program, acme, globex):
 
     assert found["credits"]["used"] == "1.6"
     assert AskRequest.objects.get(company=acme).deal_id == deal.pk
-
-
-def test_of_deals_that_share_a_name_the_ids_are_told(program, acme, globex):
-    conversations.ingest(acme, conversations.record("other", account={"name": "Initech"}))
-    name = acme.deals.first().name
-
-    found = refusal(program.call("ask_deal", question=QUESTION, deal=name))
-
-    assert found["code"] == "invalid_parameter"
-    for deal in acme.deals.select_related("account"):
-        assert f"{deal.pk} (of {deal.account.name})" in found["detail"]
 
 
 def test_a_brief_is_run_and_each_section_charged(program, acme, globex):
@@ -209,30 +183,6 @@ def test_an_estimate_is_free_and_what_is_then_charged(program, acme, globex):
     assert not UsageEvent.objects.filter(company=acme).exists()
     asked = values(program.call("ask_account", question=QUESTION, account="Globex"))
     assert asked["credits"]["used"] == estimate["credits"]
-
-
-def test_a_reused_answer_is_foretold_and_says_what_it_saved(program, acme, globex):
-    reuse.switch(company=acme, is_on=True, by=people.alice(acme))
-    about = {"entity_type": "ACCOUNT", "entity": "Globex"}
-    values(program.call("ask_account", question=QUESTION, account="Globex"))
-
-    known = program.call("estimate_cost", **about, question=QUESTION)
-    other = values(program.call("estimate_cost", **about, question="Who decides?"))
-    again = program.call("ask_account", question=QUESTION, account="Globex")
-
-    assert (values(known)["credits"], other["credits"]) == ("0.0", "1.6")
-    assert values(known)["reused_at"] is not None
-    assert said(known).startswith("This would use 0 credits: the answer of ")
-    credits = values(again)["credits"]
-    assert (credits["used"], credits["saved"]) == ("0.0", "1.6")
-    assert said(again).endswith("98.4 left. An earlier answer, given again, saved 1.6.")
-
-
-def test_the_server_says_its_version(program):
-    async def version(client):
-        return client.server_info.version
-
-    assert program.run(version) == settings.VERSION
 
 
 def test_the_balance_is_free(program, acme):
