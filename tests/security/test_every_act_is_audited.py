@@ -157,7 +157,6 @@ def test_every_command_leaves_a_line_or_has_a_reason_not_to():
 
     assert ours - COMMANDS_WITHOUT_A_LINE.keys() == {
         "api_keys",
-        "api_keys",
         "create_api_key",
         "erase_personal_data",
         "import_accounts",
