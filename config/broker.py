@@ -19,11 +19,11 @@ class Channel(pgmq.Channel):
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         if self.connection is not None:
-            super().basic_ack(delivery_tag, multiple=multiple)
+            super().basic_ack(delivery_tag, multiple=multiple)  # type: ignore[no-untyped-call]
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if self.connection is not None:
-            super().basic_reject(delivery_tag, requeue=requeue)
+            super().basic_reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
 
 
 class Transport(pgmq.Transport):
