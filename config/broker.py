@@ -1,9 +1,9 @@
 """The broker in the product's own PostgreSQL, with one mend of kombu's transport for it.
 
-A worker that loses its connection closes the channel, which puts back what was not acknowledged,
-and opens another. Tasks that were under way end later and acknowledge on the closed channel, which
-has no connection any more: kombu answers with an ``AttributeError`` of NoneType, which is none of
-the errors that the worker expects there, and it prints a traceback.
+A worker that loses its connection closes the channel and opens another. Tasks that were under way
+end later and acknowledge on the closed channel, which has no connection any more: kombu answers
+with an ``AttributeError`` of NoneType, which is none of the errors that the worker expects there,
+and it prints a traceback.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from kombu.transport import pgmq
 class Channel(pgmq.Channel):
     """A channel that acknowledges nothing once it is closed.
 
-    What it had delivered is delivered again, and tasks are safe to run twice (DESIGN §4).
+    What it had delivered comes again once its time to be invisible is over. Tasks are safe to run
+    twice, and the database says what there is to do: the sweep does not wait for a message.
     """
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
         if self.connection is not None:
-            super().basic_ack(delivery_tag, multiple=multiple)
+            super().basic_ack(delivery_tag, multiple=multiple)  # type: ignore[no-untyped-call]
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         if self.connection is not None:
-            super().basic_reject(delivery_tag, requeue=requeue)
+            super().basic_reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
 
 
 class Transport(pgmq.Transport):

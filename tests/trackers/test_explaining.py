@@ -138,8 +138,8 @@ def test_of_an_ask_of_before_what_was_read_was_kept_only_what_is_cited_is_named(
 
 
 def test_a_section_of_a_brief_names_what_it_read(read):
-    alice = people.alice(read)
-    run = briefs.run(briefs.program(read), briefs.brief(read, alice, briefs.PRICES))
+    brief = briefs.brief(read, people.bob(read), briefs.PRICES)
+    run = briefs.run(briefs.program(read), brief)
     (result,) = run.results.all()
 
     found = explanations.usage(company=read, usage_id=result.usage_ref, with_words=True)
@@ -154,7 +154,7 @@ def test_a_section_of_a_brief_names_what_it_read(read):
 
 
 def test_a_reused_answer_names_the_earlier_use_and_what_it_saved(read, asked):
-    reuse.switch(company=read, is_on=True, by=people.alice(read))
+    reuse.switch(company=read, is_on=True, by=people.bob(read))
     again = asking.ask(
         requester=Requester(company=read, action="API_REQUEST"),
         question="Is it too expensive?",

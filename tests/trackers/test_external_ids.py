@@ -166,7 +166,8 @@ def test_csv_says_nothing_of_the_account_that_a_deal_was_with_before(acme):
     assert Deal.objects.get().stage == "won"
 
 
-def test_a_gong_client_asks_by_the_ids_it_knows(acme):
+def test_a_gong_client_asks_by_the_ids_it_knows(acme, settings):
+    settings.API_REQUESTS_PER_SECOND = 1000
     people.credits_for(acme, "10")
     context = [
         {"system": "Salesforce", "objects": [{"objectType": "Contact", "objectId": CONTACT}]}

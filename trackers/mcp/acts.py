@@ -203,7 +203,7 @@ def _estimated(estimate: RequestEstimate) -> results.Estimate:
         available_before=amounts.text(estimate.available_before),
         available_after=amounts.text(estimate.available_after),
         enough=estimate.is_enough,
-        reused_at=estimate.reused_at and instant_text(estimate.reused_at),
+        reused_at=None if estimate.reused_at is None else instant_text(estimate.reused_at),
         limit=None if estimate.limit is None else _limit(estimate.limit),
     )
 

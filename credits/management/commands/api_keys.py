@@ -187,4 +187,4 @@ def _facts(key: ApiKey, now: datetime) -> dict[str, Any]:
 
 
 def _text(instant: datetime | None) -> str | None:
-    return instant and instant.isoformat(timespec="seconds")
+    return None if instant is None else instant.isoformat(timespec="seconds")
