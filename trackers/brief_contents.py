@@ -189,8 +189,8 @@ def reader(
 
     def read(question: str) -> Content:
         if not selection.ids:
-            said = filter(None, ("No calls or e-mails of this period to read.", narrowing))
-            return Content(tuple(said))
+            nothing = "No calls or e-mails of this period to read."
+            return Content((nothing, narrowing) if narrowing else (nothing,))
         if not loaded:
             loaded.update(texts.whole({pk: selection.revisions[pk] for pk in selection.ids}))
         given = list(loaded.values())

@@ -28,7 +28,9 @@ PYTHON = ".venv/bin/python "
 # README's first block is run by the journeys, these by .ci/run word for word.
 RUN_BY_CI = (PROJECT / ".ci" / "run").read_text()
 # Run by hand: they take long, or need a model from elsewhere. What they run has tests of its own.
-BY_HAND = re.compile(r"-m tests\.faults\.long |-m fuzz |^ALLOCATION_PERIODS=|llamavenv |_LLM_BASE_URL=")
+BY_HAND = re.compile(
+    r"-m tests\.faults\.long |-m fuzz |^ALLOCATION_PERIODS=|llamavenv |_LLM_BASE_URL="
+)
 KEPT = re.compile(r"([A-Z]+)=\$\(")
 TESTS = re.compile(r"-m pytest -m (\w+)(?: -s)?(?: tests/\S+)?$")
 
@@ -135,10 +137,10 @@ def test_the_api_s_lines_answer_what_they_say(northwind):
     assert dear_brief["credits"] == "0.5"
     assert [section["title"] for section in brief["sections"]] == ["Open risks"]
     assert brief["credits"]["used"] == "0.5"
-    assert (limit["name"], limit["credits"], limit["used"]) == ("Ask Anything", "500.0", "0.5")
+    assert (limit["name"], limit["credits"], limit["used"]) == ("AI Ask Anything", "500.0", "0.5")
     assert [one["id"] for one in limits["items"]] == [limit["id"]]
     assert {one["name"]: one["amount"] for one in sums["items"]} == {
-        "Ask Anything": "0.5",
+        "AI Ask Anything": "0.5",
         "AI Briefer": "0.5",
     }
     assert (why["kind"], why["amount"]) == ("GRANTED", "100.0")
