@@ -30,6 +30,7 @@ from config.environment import Environment
 django_stubs_ext.monkeypatch()
 
 PROJECT = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"  # As in pyproject.toml, which is not read where the product runs.
 env = Environment(os.environ)
 
 HOME = Path(
@@ -308,6 +309,7 @@ if CELERY_BROKER_URL:
     addresses.refuse_unusable_broker(CELERY_BROKER_URL)
 else:
     CELERY_BROKER_URL = PGMQ_URL
+    CELERY_BROKER_TRANSPORT = "config.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS = PGMQ_OPTIONS | {
         "conn_string": make_conninfo(**DATABASE_ADDRESS)
     }
@@ -351,6 +353,7 @@ CREDIT_DEMAND = ["trackers.demand.waiting"]
 CREDIT_PLANNED = ["trackers.demand.planned_per_day"]
 CREDIT_FEATURES = ["trackers.links.features"]
 CREDIT_EXPLAINERS = ["trackers.explaining.sources"]
+CREDIT_GRANT_EXPLAINERS = ["billing.explaining.origin"]
 CREDIT_FEATURE_LINKS = ["trackers.links.feature_url"]
 CREDIT_REPORTS = [
     "credits.reports.usage.CreditUsageReport",

@@ -186,11 +186,17 @@ def create(
 
 
 def rotate(
-    *, key: ApiKey, by: User | None, now: datetime, overlap: timedelta = OVERLAP_DEFAULT
+    *,
+    key: ApiKey,
+    by: User | None,
+    now: datetime,
+    overlap: timedelta = OVERLAP_DEFAULT,
+    through: audit.Actor | None = None,
 ) -> NewKey:
     """Make a key that may do the same; the old one works on for ``overlap``, 30 days at most.
 
-    The new one lives as long as the old one was made for.
+    The new one lives as long as the old one was made for. ``by`` is in whose name it acts, and
+    whose act this is unless it came ``through`` something else.
 
     :raises ValueError: for an overlap below 0 or above 30 days.
     :raises ScopeNeedsPerson: nobody replaces a key that acts in a person's name.
@@ -202,10 +208,7 @@ def rotate(
     with transaction.atomic():
         # Locked, so that of two rotations at once the second sees the first.
         old = ApiKey.objects.select_for_update(no_key=True, of=("self",)).get(pk=key.pk)
-        if not is_usable(old, now=now):
-            raise KeyNotUsable(KeyNotUsable.__doc__)
-        if ApiKey.objects.filter(replaces=old).exists():
-            raise AlreadyReplaced(AlreadyReplaced.__doc__)
+        refuse_rotation(key=old, now=now)
         made = create(
             company=old.company,
             integration=old.integration,
@@ -216,6 +219,7 @@ def rotate(
             now=now,
             expires_at=None if old.expires_at is None else now + (old.expires_at - old.created_at),
             replaces=old,
+            through=through,
         )
         ends_at = now + overlap
         was = old.expires_at
@@ -223,14 +227,26 @@ def rotate(
         old.save(update_fields=["expires_at"])
         audit.record(
             action=Action.REPLACED,
-            by=by,
+            by=through or by,
             company=old.company,
             subject=audit.named(old, old.name),
             before={"works_until": was},
-            after={"works_until": old.expires_at, "successor": _start(made.key)},
+            after={"works_until": old.expires_at, "successor": start_of(made.key)},
         )
         limits.follow(old=old, new=made.key)
     return made
+
+
+def refuse_rotation(*, key: ApiKey, now: datetime) -> None:
+    """Check that a key can be replaced.
+
+    :raises KeyNotUsable: it is revoked or expired.
+    :raises AlreadyReplaced: it was rotated before.
+    """
+    if not is_usable(key, now=now):
+        raise KeyNotUsable(KeyNotUsable.__doc__)
+    if ApiKey.objects.filter(replaces=key).exists():
+        raise AlreadyReplaced(AlreadyReplaced.__doc__)
 
 
 def revoke(*, key: ApiKey, by: User | None, now: datetime) -> ApiKey:
@@ -312,7 +328,7 @@ def _save(
                 company=key.company_id,
                 subject=audit.named(key, key.name),
                 after={
-                    "starts_with": _start(key),
+                    "starts_with": start_of(key),
                     "scopes": key.scopes,
                     "networks": key.networks,
                     "works_until": key.expires_at,
@@ -346,7 +362,8 @@ def _record_revoked(key: ApiKey, by: User | None) -> None:
     )
 
 
-def _start(key: ApiKey) -> str:
+def start_of(key: ApiKey) -> str:
+    """Return how a key begins: what may be shown of it."""
     return f"tsk_{key.prefix}_…"
 
 

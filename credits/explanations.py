@@ -3,7 +3,8 @@
 An explanation is the whole chain behind one entry or one use: rate card, reservation and its
 holds, lots drawn, what was read, refunds, who and when. It only reads, and adds up: ``breaches``
 says where it does not. What was read is known to the apps that did the work, which answer
-through settings ``CREDIT_EXPLAINERS``.
+through settings ``CREDIT_EXPLAINERS``; what a grant was made for to those who made it
+(``CREDIT_GRANT_EXPLAINERS``).
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import product
 from uuid import UUID
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from credits import amounts, expirations
+from credits import amounts, expirations, price_lines
 from credits.amounts import ZERO
 from credits.models import (
     ApiKey,
@@ -31,13 +31,13 @@ from credits.models import (
     Integration,
     LedgerEntry,
     RateCard,
-    RateItem,
     Reservation,
     UsageEvent,
+    User,
 )
-from credits.rating import Rates, Work, price
+from credits.price_lines import Line
+from credits.rating import Work
 
-CALLS_TOLD_MAX = 200  # Above it the ways to divide calls are not tried one by one.
 OF_RESERVATIONS = (Cause.CAPTURE, Cause.RELEASE, Cause.LAPSE)
 
 
@@ -50,34 +50,19 @@ class NoSuchUsage(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a price: so many items at a rate make an amount."""
-
-    item: str
-    label: str
-    count: int
-    rate: Decimal
-
-    @property
-    def amount(self) -> Decimal:
-        return self.count * self.rate
-
-    def __str__(self) -> str:
-        return f"{self.count:,} {self.label} × {amounts.text(self.rate)}"
-
-
-@dataclass(frozen=True, slots=True)
 class Piece:
     """One conversation that a use read: what it cost, and in words what was found there.
 
-    ``credits`` is None where the price is of the request as a whole. ``title``, ``answer`` and
-    ``quotes`` are empty for who may not read results.
+    ``is_cited`` where something it says stands in the answer. ``credits`` is None where the price
+    is of the request as a whole. ``title``, ``answer`` and ``quotes`` are empty for who may not
+    read results.
     """
 
     conversation_id: UUID
     kind: str
     started_at: datetime
     credits: Decimal | None = None
+    is_cited: bool = False
     verdict: str = ""
     title: str = ""
     answer: str = ""
@@ -86,13 +71,48 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Reused:
+    """The earlier use whose answer was given again, and what that saved, in credits."""
+
+    usage_id: UUID
+    answered_at: datetime
+    saved: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
-    """What a use read. ``work`` is None where it is no longer known item by item."""
+    """What a use read, those cited first.
+
+    ``work`` is None where it is no longer known item by item.
+    """
 
     work: Work | None = None
     question: str = ""
     answer: str = ""
     pieces: tuple[Piece, ...] = ()
+    reused: Reused | None = None
+
+    @property
+    def cited_count(self) -> int:
+        return sum(piece.is_cited for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that a person did: “approved”, who, and when."""
+
+    did: str
+    by: User
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a grant was made for: a purchase by its number, a period by its seats; who did what."""
+
+    name: str
+    facts: tuple[str, ...] = ()
+    acts: tuple[Act, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +120,8 @@ class Explanation:
     """The chain behind an entry or a use; what does not belong to it is None or empty.
 
     ``usage`` of a refund is the use that was refunded, in part or whole, and ``corrected`` its
-    charge. ``lines`` are empty where the items are no longer known one by one: then the counts
-    of the use and the rate card remain.
+    charge. ``origin`` is what the entry's grant was made for. ``lines`` are empty where the items
+    are no longer known one by one: then the counts of the use and the rate card remain.
     """
 
     company: Company
@@ -114,6 +134,7 @@ class Explanation:
     holds: tuple[Hold, ...]
     drawdowns: tuple[Drawdown, ...]
     grant: CreditGrant | None
+    origin: Origin | None
     correction: Correction | None
     corrected: LedgerEntry | None
     corrections: tuple[LedgerEntry, ...]
@@ -227,11 +248,12 @@ def _explained(
         usage=event,
         card=card,
         rates=rates,
-        lines=() if event is None else lines_of(event, rates, sources.work),
+        lines=() if event is None else price_lines.lines_of(event, rates, sources.work),
         reservation=held,
         holds=_rows_of_holds(held),
         drawdowns=_drawdowns(entry),
         grant=None if entry is None else entry.grant,
+        origin=None if entry is None or entry.grant is None else _origin(entry.grant),
         correction=_correction(company, entry),
         corrected=corrected,
         corrections=_corrections(company, entry),
@@ -239,96 +261,6 @@ def _explained(
         integration=None if event is None else _integration(company, event.integration_ref),
         sources=sources,
     )
-
-
-def lines_of(event: UsageEvent, rates: dict[str, Decimal], work: Work | None) -> tuple[Line, ...]:
-    """Return the price of a use line by line; nothing where its items are not known for sure.
-
-    A use keeps how many calls and e-mails were read, not how many of them were long or had no
-    text. What those who did the work know of it counts if it comes to the same; else the items
-    are told from the amount, if only one tally of them comes to it.
-    """
-    known = Rates(card_id=event.rate_card_id, amounts=rates)
-    if work is not None and _is_work_of(work, event, known):
-        return _lines(work, known)
-    possible = _tallies(event, known)
-    return _lines(possible[0], known) if len(possible) == 1 else ()
-
-
-def _is_work_of(work: Work, event: UsageEvent, rates: Rates) -> bool:
-    counts = (work.calls, work.emails, work.web_searches)
-    is_same = counts == (event.calls, event.emails, event.web_searches)
-    return is_same and price(work, rates) == event.amount
-
-
-def _tallies(event: UsageEvent, rates: Rates) -> list[Work]:
-    """Return up to two tallies of a use's calls and e-mails that come to its amount."""
-    found: list[Work] = []
-    if event.amount == ZERO:
-        free = Work(
-            free_calls=event.calls, free_emails=event.emails, web_searches=event.web_searches
-        )
-        return [free] if price(free, rates) == ZERO else []
-    if event.calls > CALLS_TOLD_MAX:
-        return []
-    for long, short in product(range(event.calls + 1), repeat=2):
-        if long + short > event.calls:
-            continue
-        calls = long * rates.of(RateItem.CALL_LONG) + short * rates.of(RateItem.CALL_SHORT)
-        rest = event.amount - calls - event.web_searches * rates.of(RateItem.WEB_SEARCH)
-        emails = _items(rest, rates.of(RateItem.EMAIL), event.emails)
-        if emails is None:
-            continue
-        found.append(
-            Work(
-                long_calls=long,
-                short_calls=short,
-                calls_without_text=event.calls - long - short,
-                emails_with_text=emails,
-                emails_without_text=event.emails - emails,
-                web_searches=event.web_searches,
-            )
-        )
-        if len(found) > 1:
-            break
-    return found
-
-
-def _items(amount: Decimal, rate: Decimal, count_max: int) -> int | None:
-    """Return how many items at a rate make an amount; None if none do, or too many."""
-    if amount == ZERO:
-        return 0
-    if rate == ZERO or amount < ZERO or amount % rate:
-        return None
-    count = int(amount / rate)
-    return count if count <= count_max else None
-
-
-def _lines(work: Work, rates: Rates) -> tuple[Line, ...]:
-    has_both = bool(work.long_calls and work.short_calls)
-    rows = (
-        (RateItem.CALL_LONG, "long call" if has_both else "call", work.long_calls),
-        (RateItem.CALL_SHORT, "short call" if has_both else "call", work.short_calls),
-        ("CALL_WITHOUT_TEXT", "call without text", work.calls_without_text),
-        ("FREE_CALL", "call", work.free_calls),
-        (RateItem.EMAIL, "e-mail", work.emails_with_text),
-        ("EMAIL_WITHOUT_TEXT", "e-mail without text", work.emails_without_text),
-        ("FREE_EMAIL", "e-mail", work.free_emails),
-        (RateItem.WEB_SEARCH, "web search", work.web_searches),
-    )
-    return tuple(
-        Line(str(item), _counted(label, count), count, rates.of(item))
-        for item, label, count in rows
-        if count
-    )
-
-
-def _counted(label: str, count: int) -> str:
-    if count == 1:
-        return label
-    noun, _, rest = label.partition(" without")
-    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
-    return f"{plural} without{rest}" if rest else plural
 
 
 def _reservation(
@@ -374,6 +306,14 @@ def _api_key(company: Company, ref: UUID | None) -> ApiKey | None:
 
 def _integration(company: Company, ref: UUID | None) -> Integration | None:
     return Integration.objects.filter(company=company, pk=ref).first() if ref else None
+
+
+def _origin(grant: CreditGrant) -> Origin | None:
+    for path in settings.CREDIT_GRANT_EXPLAINERS:
+        explain: Callable[[CreditGrant], Origin | None] = import_string(path)
+        if (found := explain(grant)) is not None:
+            return found
+    return None
 
 
 def _sources(event: UsageEvent, with_words: bool) -> Sources:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.urls import reverse
 
 from credits import rating
-from credits.explanations import Piece, Sources
-from credits.models import FeatureType, RateItem, UsageAction, UsageEvent
+from credits.explanations import Piece, Reused, Sources
+from credits.models import FeatureType, RateItem, UsageEvent
 from credits.rating import LONG_CALL_SECONDS, Work
-from trackers import entities
-from trackers.entities import Entity
 from trackers.models import (
     AskCitation,
     AskRequest,
@@ -22,15 +20,11 @@ from trackers.models import (
     BriefResult,
     Conversation,
     ConversationKind,
-    EntityType,
     Quote,
     Scan,
     SectionKind,
 )
-from trackers.periods import Period, Span
-from trackers.requesters import Requester
 
-BEGINNING = datetime(1, 1, 2, tzinfo=UTC)
 _ADDRESS = "admin:trackers_conversation_change"
 
 
@@ -48,6 +42,7 @@ def _of_tracker(event: UsageEvent, with_words: bool) -> Sources | None:
     rows = (
         Scan.objects.filter(company=event.company_id, usage_event=event)
         .select_related("conversation", "version")
+        .annotate(is_quoted=Exists(Quote.objects.filter(scan=OuterRef("pk"))))
         .order_by("conversation_started_at", "pk")
     )
     if with_words:
@@ -88,6 +83,7 @@ def _scanned(scan: Scan, with_words: bool) -> Piece:
         kind=call.kind,
         started_at=call.started_at,
         credits=scan.price,
+        is_cited=scan.is_quoted,  # type: ignore[attr-defined]
         verdict=scan.verdict,
         title=call.title if with_words else "",
         answer=scan.answer if with_words else "",
@@ -97,15 +93,18 @@ def _scanned(scan: Scan, with_words: bool) -> Piece:
 
 
 def _of_ask(event: UsageEvent, with_words: bool) -> Sources | None:
-    row = AskRequest.objects.filter(company=event.company_id, usage_ref=event.pk).first()
+    mine = AskRequest.objects.filter(company=event.company_id, usage_ref=event.pk)
+    row = mine.select_related("reused_from").first()
     if row is None:
         return None
+    first = row.reused_from
     cited = row.citations.select_related("conversation", "utterance").order_by("rank")
     return Sources(
-        work=_recounted(row),
+        work=_tally(_conversations(row.company_id, row.conversation_ids)),
         question=row.question if with_words else "",
         answer=row.answer if with_words else "",
-        pieces=_cited(cited, with_words),
+        pieces=_read(cited, row.company_id, row.conversation_ids, with_words),
+        reused=first and Reused(first.usage_ref, first.asked_at, row.saved),
     )
 
 
@@ -116,27 +115,38 @@ def _of_brief(event: UsageEvent, with_words: bool) -> Sources | None:
     if result is None:
         return None
     cited = result.citations.select_related("conversation", "utterance").order_by("rank")
-    work = Work(web_searches=event.web_searches)
+    work, ids = Work(web_searches=event.web_searches), []
     if result.kind == SectionKind.CONVERSATIONS:
-        work = _tally(Conversation.objects.filter(pk__in=result.run.conversation_ids))
+        ids = result.run.conversation_ids
+        work = _tally(_conversations(event.company_id, ids))
     return Sources(
         work=work,
         question=result.question if with_words else "",
         answer=" ".join(result.text) if with_words else "",
-        pieces=_cited(cited, with_words),
+        pieces=_read(cited, event.company_id, ids, with_words),
     )
 
 
-def _cited(cited: Iterable[AskCitation | BriefCitation], with_words: bool) -> tuple[Piece, ...]:
-    """Return the conversations cited, each once, the best one first."""
+def _read(
+    cited: Iterable[AskCitation | BriefCitation],
+    company_id: int,
+    ids: Sequence[UUID],
+    with_words: bool,
+) -> tuple[Piece, ...]:
+    """Return the conversations read, each once: those cited, the best first, then the others."""
     quotes: dict[Conversation, list[str]] = {}
     for one in cited:
         quotes.setdefault(one.conversation, []).append(one.quote)
+    others = {row.pk: row for row in _conversations(company_id, ids)}
+    for pk in ids:
+        if pk in others:
+            quotes.setdefault(others[pk], [])
     return tuple(
         Piece(
             conversation_id=call.pk,
             kind=call.kind,
             started_at=call.started_at,
+            is_cited=bool(said),
             title=call.title if with_words else "",
             quotes=tuple(said) if with_words else (),
             url=reverse(_ADDRESS, args=[call.pk]),
@@ -145,22 +155,8 @@ def _cited(cited: Iterable[AskCitation | BriefCitation], with_words: bool) -> tu
     )
 
 
-def _recounted(row: AskRequest) -> Work | None:
-    """Tally what a question is about anew; whoever asks compares it with what was charged.
-
-    Calls and e-mails may have come, changed or been erased since.
-    """
-    about = row.account_id or row.deal_id or row.contact_id
-    since = row.since or BEGINNING
-    if about is None or since >= row.until:
-        return None
-    found = entities.selection(
-        entity=Entity(type=EntityType(row.entity_type), id=about, name=""),
-        period=Span(Period.CUSTOM_RANGE, since, row.until),
-        requester=Requester(company=row.company, action=UsageAction(row.action)),
-        now=row.asked_at,
-    )
-    return found.work
+def _conversations(company_id: int, ids: Sequence[UUID]) -> QuerySet[Conversation]:
+    return Conversation.objects.filter(company_id=company_id, pk__in=ids)
 
 
 def _tally(rows: QuerySet[Conversation]) -> Work:

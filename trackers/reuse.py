@@ -99,11 +99,9 @@ def copy_citations(first: AskRequest, row: AskRequest) -> None:
     AskCitation.objects.bulk_create(citations)
 
 
-def saved(*, company: Company, since: datetime | None = None) -> Decimal:
+def saved(*, company: Company) -> Decimal:
     """Return the credits that answers given again did not use."""
     rows = AskRequest.objects.filter(company=company, action=UsageAction.REUSED)
-    if since is not None:
-        rows = rows.filter(asked_at__gte=since)
     total: Decimal = rows.aggregate(saved=Sum("saved", default=Decimal(0)))["saved"]
     return total
 

@@ -188,7 +188,7 @@ def _charge(
     result: BriefResult, run: BriefRun, requester: Requester, work: Work, rates: Rates
 ) -> None:
     """Capture what was held for a section; what costs nothing is metered as a use of 0."""
-    work = _of_a_request(work, requester)
+    work = _of_a_request(work, requester, is_counted=_is_counted(run, result))
     if result.reservation_ref is not None:
         reservation = Reservation.objects.get(company=run.company_id, pk=result.reservation_ref)
         charging.capture(reservation=reservation, work=work, rates=rates, usage_id=result.usage_ref)
@@ -204,10 +204,15 @@ def _charge(
     )
 
 
-def _of_a_request(work: Work, requester: Requester) -> Work:
-    """Count the request where a program made one."""
+def _is_counted(run: BriefRun, result: BriefResult) -> bool:
+    """Tell whether a section before this one counts the request already: a run is one."""
+    return run.results.exclude(pk=result.pk).filter(usage_ref__isnull=False).exists()
+
+
+def _of_a_request(work: Work, requester: Requester, *, is_counted: bool) -> Work:
+    """Count the request where a program made one, once."""
     is_by_hand = requester.action == UsageAction.MANUAL
-    return replace(work, request_count=None if is_by_hand else 1)
+    return replace(work, request_count=None if is_by_hand or is_counted else 1)
 
 
 def _fail(result: BriefResult, reason: str) -> None:
@@ -228,7 +233,7 @@ def _close(run: BriefRun, *, requester: Requester, rates: Rates) -> None:
             charging.charge(
                 company=requester.company,
                 use=requester.use(feature_of(run.brief)),
-                work=_of_a_request(Work(), requester),
+                work=_of_a_request(Work(), requester, is_counted=False),
                 rates=rates,
                 by=requester.user,
                 is_free=True,

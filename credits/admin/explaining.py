@@ -80,9 +80,12 @@ def _page(request: HttpRequest, found: Explanation, title: str) -> HttpResponse:
         "steps": explained.steps(found),
         "question": found.sources.question,
         "answer": found.sources.answer,
+        "read": explained.read_in_words(found),
         "pieces": [
-            (piece, explained.piece_in_words(found, piece)) for piece in found.sources.pieces
+            (piece, explained.piece_in_words(found, piece))
+            for piece in found.sources.pieces[: explained.PIECES_PRINTED_MAX]
         ],
+        "pieces_hidden": max(len(found.sources.pieces) - explained.PIECES_PRINTED_MAX, 0),
         "breaches": found.breaches(),
         "entry_link": entry and shown.entry_link(found.company, entry.sequence),
         "usage_link": usage and shown.link(usage, "the use"),

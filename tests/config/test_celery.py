@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from celery.schedules import crontab
 from django.db import connection
+from kombu import Exchange, Queue
 
+from config import broker as broker_of_ours
 from config.celery import QUEUES, SCHEDULE, app
 
 PGMQ_NAME_LENGTH_MAX = 47
@@ -52,3 +54,21 @@ def test_a_message_goes_to_the_queue_it_is_sent_to(committed):
     with connection.cursor() as cursor:
         cursor.execute("SELECT queue_name, queue_length FROM pgmq.metrics_all()")
         assert dict(cursor.fetchall()) == {"live": 0, "backfill": 0, "maintenance": 1}
+
+
+@pytest.mark.parametrize("end", ["ack", "reject", "requeue"])
+def test_a_task_that_ends_after_its_channel_closed_is_delivered_again_and_raises_nothing(
+    committed, end
+):
+    """As where a worker lost its connection while it worked."""
+    app.send_task("trackers.tasks.sweep", queue="maintenance")
+    with app.connection_for_read() as broker:
+        channel = broker.channel()
+        message = Queue("maintenance", Exchange("maintenance"), channel=channel).get()
+        channel.close()
+
+        getattr(message, end)()
+
+        again = Queue("maintenance", Exchange("maintenance"), channel=broker.channel()).get()
+    assert again.headers["id"] == message.headers["id"]
+    assert isinstance(channel, broker_of_ours.Channel)

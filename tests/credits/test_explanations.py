@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from credits import charging, explained, explanations, grants
+from credits import charging, explained, explanations, grants, price_lines
+from credits.explanations import Piece, Sources
 from credits.ledger import Use
 from credits.models import Integration, LedgerEntry, UsageEvent
 from credits.rating import Work
 from tests.credits.conftest import NOON
-from tests.support import people, statement
+from tests.support import api, people, statement
 from tests.support.people import days
 
 WHY = "The answer was about another deal"
@@ -83,7 +85,7 @@ def test_what_those_who_did_the_work_know_makes_the_sum(asked):
     }
     known = Work(long_calls=10, emails_with_text=26)
 
-    lines = explanations.lines_of(asked, rates, known)
+    lines = price_lines.lines_of(asked, rates, known)
 
     assert [(str(line), line.amount) for line in lines] == [
         ("10 calls × 1.0", Decimal(10)),
@@ -97,7 +99,7 @@ def test_what_they_know_counts_only_if_it_comes_to_what_was_charged(acme):
     event = charging.charge(company=acme, use=statement.use(), work=was, rates=people.rates())
 
     def told(work):
-        return [str(line) for line in explanations.lines_of(event, people.rates().amounts, work)]
+        return [str(line) for line in price_lines.lines_of(event, people.rates().amounts, work)]
 
     assert told(was) == ["1 call × 1.0", "1 call without text × 0.0"]
     assert told(Work(short_calls=2)) == ["2 calls × 0.5"]
@@ -216,7 +218,7 @@ def test_the_command_prints_the_chain(acme, asked, vera):
     printed = run("3", acme)
 
     lot = {one.reference: one for one in acme.grants.all()}
-    assert printed[0] == ("Entry: #3 Used -12.6 on 2 Mar 2026 12:00 UTC: 24.0 before, 11.4 after.")
+    assert printed[0] == ("Entry: #3 Used 12.6 on 2 Mar 2026 12:00 UTC: 24.0 before, 11.4 after.")
     assert (
         "For what: Ask about an account (AI Ask Anything, API request), 2 Mar 2026 12:00 UTC."
         in (printed)
@@ -227,11 +229,65 @@ def test_the_command_prints_the_chain(acme, asked, vera):
         and "12.6 charged, 2.4 released." in line
         for line in printed
     )
-    assert f"Lots: -4.0: Purchase grant {lot['Short'].pk}" in "\n".join(printed)
-    assert f"  -8.6: Purchase grant {lot['Lasting'].pk}" in "\n".join(printed)
+    assert f"Lots: 4.0 from Purchase grant “Short” {lot['Short'].pk}" in "\n".join(printed)
+    assert f"  8.6 from Purchase grant “Lasting” {lot['Lasting'].pk}" in "\n".join(printed)
+    assert any(
+        line.endswith(
+            ": call longer than 10 minutes 1.0, call of 10 minutes or less 0.5, "
+            "e-mail analysed 0.1, web search in a brief 5.0."
+        )
+        for line in printed
+    )
     assert "Corrections: Entry #4: refunded 9.0, 2 Mar 2026 12:00 UTC." in printed
     assert "Who: Through the integration “CRM desk”." in printed
     assert printed[-1] == "All figures agree."
+
+
+def test_no_sign_is_said_twice(acme, asked, vera):
+    charging.refund(usage_event=asked, amount=Decimal(9), by=vera, reason=WHY)
+    grants.adjust(company=acme, amount=Decimal(-2), by=vera, reason=WHY)
+
+    printed = [run(str(sequence), acme) for sequence in (1, 3, 4, 5)]
+
+    assert [lines[0].partition(" on ")[0] for lines in printed] == [
+        "Entry: #1 Added 20.0",
+        "Entry: #3 Used 12.6",
+        "Entry: #4 Refunded 9.0",
+        "Entry: #5 Adjusted by -2.0",
+    ]
+    assert "  It corrects entry #3: used 12.6." in printed[2]
+    assert "Corrections: Entry #4: refunded 9.0, 2 Mar 2026 12:00 UTC." in printed[1]
+    assert any(line.startswith(("Lots: 8.6 to ", "  8.6 to ")) for line in printed[2])
+
+
+def test_what_a_key_or_a_person_asked_for_was_not_written_by_the_system(acme):
+    statement.lot(acme, "Lot", "20")
+    key, vera = api.key(acme), people.vera()
+    for use in (
+        replace(statement.use(), api_key_ref=key.key.pk),
+        replace(statement.use(), user_ref=vera.public_id),
+        statement.use(),
+    ):
+        charging.charge(company=acme, use=use, work=Work(long_calls=1), rates=people.rates())
+
+    writers = [run(str(sequence), acme)[-2].strip() for sequence in (2, 3, 4)]
+
+    assert writers == [
+        f"Written for the request of the key “{key.key.name}”.",
+        f"Written for the request of {vera.get_full_name()}.",
+        "Who: Written by the system.",
+    ]
+
+
+def test_what_was_read_has_to_come_to_what_was_charged(asked, acme):
+    found = explain(acme, 3)
+    one = Piece(uuid.uuid4(), "CALL", NOON, credits=Decimal(1))
+
+    broken = replace(found, sources=Sources(pieces=(one,)))
+    told = replace(found, sources=Sources(pieces=(replace(one, credits=Decimal("12.6")),)))
+
+    assert broken.breaches() == ["what was read: 1.0, not 12.6"]
+    assert told.breaches() == []
 
 
 def test_the_command_prints_what_the_api_answers(acme, asked):

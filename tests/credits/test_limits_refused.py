@@ -89,6 +89,17 @@ def test_a_replaced_key_and_its_successor_have_one_limit_together(acme, alice):
     assert used(acme) == ["Nightly export: 11.0 of 11.0 a day"]
 
 
+def test_a_limit_set_on_a_replaced_key_counts_what_its_successor_used(acme, alice):
+    old = key_of(acme)
+    new = api_keys.rotate(key=old, by=alice, now=datetime.now(UTC)).key
+    charge(acme, "6", use_of(kind="ASK", key=new.pk))
+
+    limit(acme, "10", about=limits.of_key(old))
+
+    assert used(acme) == ["Nightly export: 6.0 of 10.0 a day"]
+    refusal_of(acme, "5", use_of(kind="ASK", key=new.pk))
+
+
 def test_a_limit_set_on_a_successor_counts_what_its_forerunner_used(acme, alice):
     old = key_of(acme)
     charge(acme, "6", use_of(kind="ASK", key=old.pk))

@@ -30,6 +30,10 @@ READS = {
     "admin:credits_usageevent_explanation": "a page of figures",
     "api_schema": "describes the API",
     "api_docs": "describes the API",
+    "gong_schema": "describes the endpoints of existing clients",
+    "/api/v1/reports/credit-usage": "downloads a report; its line is in the reports' own tests",
+    "/api/v1/reports/credit-balance": "downloads a report; its line is in the reports' own tests",
+    "/api/v1/reports/purchase-history": "downloads a report; its line is in the reports' own tests",
     "problems": "explains errors",
     "problem": "explains an error",
     "/api/v1/balance": "figures",
@@ -69,6 +73,7 @@ READS = {
 # Commands and tasks that write and leave no line of their own.
 COMMANDS_WITHOUT_A_LINE = {
     "check_ledger": "reads",
+    "ledger_heads": "reads",
     "explain": "reads; what time has done it writes down, as every page does",
     "list_settings": "prints",
     "mcp_server": "serves; each call is metered, and what it decides has its own line",
@@ -83,6 +88,7 @@ TASKS_WITHOUT_A_LINE = {
     "credits.tasks.export": "prepares what a person asked for; the job says how it ended",
     "credits.tasks.look_after_exports": "hands lost work out again, and removes what is too old",
     "credits.tasks.look_at_use": "states what the ledger says; the list of alerts shows it",
+    "credits.tasks.mail_limit": "sends what a limit says; its row says how that ended",
     "credits.tasks.mail_alert": "sends what an alert says; its row says how that ended",
     "credits.tasks.forget_answers": "drops what clients were told long ago; nobody decided it",
     "credits.tasks.add_up_days": "fills a cache of what usage events say",

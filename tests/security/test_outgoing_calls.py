@@ -30,6 +30,8 @@ KNOWN = {
     "config/printed_mail.py": "prints e-mails instead of sending them",
     "credits/mails.py": "the operator's own mail server, of the environment; no user names it",
     "credits/alert_mails.py": "the same",
+    "trackers/analyzers/llm/client.py": "the operator's own model, of the environment; no user "
+    "names it, no redirect is followed",
     "trackers/mcp/trial.py": "the connection test: an ASGI transport in the process, no network",
 }
 # Settings with an address: who writes it, and what keeps it where it should be.
@@ -37,6 +39,7 @@ ADDRESSES = {
     "DATABASE_URL": "the operator: the database",
     "CELERY_BROKER_URL": "the operator: the broker",
     "TALLYSTICK_EMAIL_URL": "the operator: the mail server",
+    "TALLYSTICK_LLM_BASE_URL": "the operator: a language model; no redirect is followed",
     "TALLYSTICK_PUBLIC_URL": "the operator: our own address, in links; nothing asks it",
     "TALLYSTICK_WEB_SEARCH_URL": "the operator; asked through credits/outbound.py",
 }

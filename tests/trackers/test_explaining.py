@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from credits import explanations
+from credits import explained, explanations
 from credits.models import Scope, UsageEvent
-from tests.support import api, conversations, people
+from tests.support import api, briefs, conversations, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
-from trackers import asking, entities, erasure, erasure_requests, scanning
+from trackers import asking, entities, erasure, erasure_requests, reuse, scanning
+from trackers.models import AskRequest
 from trackers.periods import Period, Span
 from trackers.requesters import Requester
 
@@ -94,11 +96,86 @@ def test_an_ask_is_counted_anew_and_shows_what_it_cites(read, asked):
     assert found.breaches() == []
 
 
-def test_a_conversation_that_came_later_does_not_change_the_sum_for_another(read, asked):
+def test_a_conversation_that_came_later_was_not_read(read, asked):
     conversations.ingest(read, record("late", started_at=timezone.now() - timedelta(days=2)))
 
-    # Which calls were long is no longer known for sure, and nothing is made up.
-    assert explain(read, 3).arithmetic == "2.0"
+    found = explain(read, 3)
+
+    assert found.arithmetic == "1 long call × 1.0 + 2 short calls × 0.5 = 2.0"
+    assert "Call late" not in {piece.title for piece in found.sources.pieces}
+
+
+def test_what_was_read_and_charged_is_named_and_what_is_cited_told_apart(read, asked):
+    found = explain(read, 3)
+
+    cited = {piece.title for piece in found.sources.pieces if piece.is_cited}
+    assert cited == {one.conversation.title for one in asked.citations.all()}
+    assert {piece.title for piece in found.sources.pieces} - cited == {"Call silent"}
+    assert not found.sources.pieces[-1].is_cited
+    printed = list(explained.lines(found))
+    assert f"Read: 3 conversations, {len(cited)} cited" in printed
+    assert sum(", cited, Call " in line for line in printed) == len(cited)
+    page = signed_in(people.bob(read), read).get(f"/admin/ledger/{read.slug}/3/explanation/")
+    assert f"3 conversations, {len(cited)} cited" in page.content.decode()
+    (answer,) = [
+        one
+        for one in api.of(read, Scope.LEDGER_READ)
+        .get("/api/v1/ledger/3/explanation")
+        .json()["sources"]["items"]
+        if not one["cited"]
+    ]
+    assert answer["conversation_id"] == str(found.sources.pieces[-1].conversation_id)
+
+
+def test_of_an_ask_of_before_what_was_read_was_kept_only_what_is_cited_is_named(read, asked):
+    AskRequest.objects.update(conversation_ids=[])
+
+    found = explain(read, 3)
+
+    assert all(piece.is_cited for piece in found.sources.pieces)
+    assert explained.read_in_words(found).endswith("cited; which others were read was not kept")
+    assert found.breaches() == []
+
+
+def test_a_section_of_a_brief_names_what_it_read(read):
+    alice = people.alice(read)
+    run = briefs.run(briefs.program(read), briefs.brief(read, alice, briefs.PRICES))
+    (result,) = run.results.all()
+
+    found = explanations.usage(company=read, usage_id=result.usage_ref, with_words=True)
+
+    cited = {one.conversation.title for one in result.citations.all()}
+    assert {piece.title for piece in found.sources.pieces} == {
+        "Call short",
+        "Call long",
+        "Call silent",
+    }
+    assert {piece.title for piece in found.sources.pieces if piece.is_cited} == cited
+
+
+def test_a_reused_answer_names_the_earlier_use_and_what_it_saved(read, asked):
+    reuse.switch(company=read, is_on=True, by=people.alice(read))
+    again = asking.ask(
+        requester=Requester(company=read, action="API_REQUEST"),
+        question="Is it too expensive?",
+        entity=entities.find(company=read, entity_type="ACCOUNT", id="Globex"),
+        period=Span(Period.ALL_CONVERSATIONS),
+        now=timezone.now(),
+    )
+
+    found = explanations.usage(company=read, usage_id=again.usage_ref, with_words=True)
+    told = api.of(read, Scope.USAGE_READ).get(f"/api/v1/usage/{again.usage_ref}/explanation")
+
+    assert (found.sources.reused.usage_id, found.sources.reused.saved) == (
+        asked.usage_ref,
+        Decimal(2),
+    )
+    printed = "\n".join(explained.lines(found))
+    assert f"Price: 0.0: the answer of use {asked.usage_ref}, " in printed
+    assert "was given again, which saved 2.0." in printed
+    assert told.json()["sources"]["reused"]["usage_id"] == str(asked.usage_ref)
+    assert told.json()["sources"]["reused"]["saved"] == "2.0"
+    assert found.breaches() == []
 
 
 def test_without_results_read_there_are_ids_and_no_words(read, asked):

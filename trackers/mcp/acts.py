@@ -64,7 +64,13 @@ def estimate_cost(requester: Requester, given: EstimateCost, now: datetime) -> r
             )
         )
     return _estimated(
-        asking.estimate(requester=requester, entity=entity, period=given.span(), now=now)
+        asking.estimate(
+            requester=requester,
+            entity=entity,
+            period=given.span(),
+            now=now,
+            question=given.question or "",
+        )
     )
 
 
@@ -95,6 +101,7 @@ def generate_brief(
         credits=results.Credits(
             used=amounts.text(run.credits),
             remaining=amounts.text(_left(requester, run.remaining)),
+            saved=amounts.text(amounts.ZERO),
             breakdown=results.Breakdown(
                 calls=sum(part.calls for part in parts),
                 emails=sum(part.emails for part in parts),
@@ -159,6 +166,7 @@ def _ask(
         credits=results.Credits(
             used=amounts.text(asked.credits),
             remaining=amounts.text(_left(requester, asked.remaining)),
+            saved=amounts.text(asked.saved),
             breakdown=results.Breakdown(calls=asked.calls, emails=asked.emails, web_searches=0),
         ),
     )
@@ -186,12 +194,16 @@ def _limit(standing: Standing) -> results.Limit:
 def _estimated(estimate: RequestEstimate) -> results.Estimate:
     return results.Estimate(
         credits=amounts.text(estimate.credits),
+        # Known from counts alone before anything is read: there is nothing to guess between.
+        low=amounts.text(estimate.credits),
+        high=amounts.text(estimate.credits),
         calls=estimate.calls,
         emails=estimate.emails,
         web_searches=estimate.web_searches,
         available_before=amounts.text(estimate.available_before),
         available_after=amounts.text(estimate.available_after),
         enough=estimate.is_enough,
+        reused_at=estimate.reused_at and instant_text(estimate.reused_at),
         limit=None if estimate.limit is None else _limit(estimate.limit),
     )
 

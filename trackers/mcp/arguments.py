@@ -130,6 +130,9 @@ class EstimateCost(Timed):
     brief: Annotated[Name | None, Field(description="To estimate this brief, not a question")] = (
         None
     )
+    question: Annotated[
+        Text | None, Field(description="Counts an earlier answer given again for 0")
+    ] = None
 
 
 def read(kind: type[Arguments], given: dict[str, Any]) -> Arguments:

@@ -31,10 +31,11 @@ class Breakdown(BaseModel):
 
 
 class Credits(BaseModel):
-    """What a request cost, and what can be spent after it."""
+    """What a request cost, what can be spent after it, and what an earlier answer saved."""
 
     used: str
     remaining: str
+    saved: str
     breakdown: Breakdown
 
 
@@ -144,19 +145,27 @@ class Limit(BaseModel):
 
 
 class Estimate(Result):
-    """What a request would cost, and leave."""
+    """What a request would cost, and leave; ``reused_at``: when the answer was first given."""
 
     credits: str
+    low: str
+    high: str
     calls: int
     emails: int
     web_searches: int
     available_before: str
     available_after: str
     enough: bool
+    reused_at: str | None
     limit: Limit | None
 
     def said(self) -> str:
         read = _read(self.calls, self.emails, self.web_searches)
+        if self.reused_at is not None:
+            return (
+                f"This would use 0 credits: the answer of {self.reused_at[:10]} would be given "
+                f"again ({read})."
+            )
         would = f"This would use {shown_amount(self.credits)} credits ({read})"
         if self.enough:
             return f"{would} and leave {shown_amount(self.available_after)}."
@@ -180,9 +189,12 @@ def cost_line(credits: Credits) -> str:
     """Return the one line that every charged answer ends with."""
     parts = credits.breakdown
     read = _read(parts.calls, parts.emails, parts.web_searches)
+    saved = ""
+    if Decimal(credits.saved):
+        saved = f" An earlier answer, given again, saved {shown_amount(credits.saved)}."
     return (
         f"Used {shown_amount(credits.used)} credits ({read}); "
-        f"{shown_amount(credits.remaining)} left."
+        f"{shown_amount(credits.remaining)} left.{saved}"
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -43,6 +44,7 @@ def build() -> Server[Any]:
     return Server(
         NAME,
         title="Tallystick",
+        version=settings.VERSION,
         instructions=INSTRUCTIONS,
         on_list_tools=_list_tools,
         on_call_tool=_call_tool,

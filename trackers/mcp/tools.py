@@ -84,21 +84,21 @@ def _listed(tool: Offered, rates: Rates) -> Tool:
 
 def _prices(rates: Rates) -> dict[str, str]:
     return {
-        "call": amounts.text(rates.of(RateItem.CALL_LONG)),
-        "short_call": amounts.text(rates.of(RateItem.CALL_SHORT)),
-        "email": amounts.text(rates.of(RateItem.EMAIL)),
+        "calls": amounts.text(rates.of(RateItem.CALL_LONG)),
+        "short_calls": amounts.text(rates.of(RateItem.CALL_SHORT)),
+        "emails": amounts.text(rates.of(RateItem.EMAIL)),
     }
 
 
 def _prices_with_search(rates: Rates) -> dict[str, str]:
-    return _prices(rates) | {"web_search": amounts.text(rates.of(RateItem.WEB_SEARCH))}
+    return _prices(rates) | {"web_searches": amounts.text(rates.of(RateItem.WEB_SEARCH))}
 
 
 def _in_words(rates: Rates) -> str:
     prices = _prices(rates)
     return (
-        f"{prices['call']} credits a call, {prices['short_call']} one of up to 10 minutes, "
-        f"{prices['email']} an e-mail"
+        f"{prices['calls']} credits a call, {prices['short_calls']} one of up to 10 minutes, "
+        f"{prices['emails']} an e-mail"
     )
 
 

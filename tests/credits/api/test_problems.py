@@ -318,7 +318,7 @@ def test_a_failure_is_a_problem_without_a_traceback(program, monkeypatch, caplog
     def fail(**_):
         raise RuntimeError("the secret reason")
 
-    monkeypatch.setattr(balances, "now", fail)
+    monkeypatch.setattr(balances, "standing", fail)
 
     answer = program.get("/api/v1/balance")
 
@@ -332,7 +332,7 @@ def test_a_database_that_does_not_answer_is_a_problem_that_passes(program, monke
     def fail(**_):
         raise OperationalError("connection refused by 10.0.0.7")
 
-    monkeypatch.setattr(balances, "now", fail)
+    monkeypatch.setattr(balances, "standing", fail)
 
     answer = program.get("/api/v1/balance")
 
@@ -361,7 +361,7 @@ def test_every_type_has_a_page_that_explains_it():
         assert f'href="{url}"' in index
         for name in problem_type.extras:
             assert f"<code>{name}</code>" in text
-    assert len(problems.TYPES) == 30
+    assert len(problems.TYPES) == 31
 
 
 def test_a_code_leads_to_its_page_too():

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from tests.support import ai_clients, databases, people, processes
+from tests.support import ai_clients, conversations, databases, people, processes
 
 # Tests ask faster than a company may; the limit has a test of its own.
 UNHURRIED = {"TALLYSTICK_API_REQUESTS_PER_SECOND": "1000"}
@@ -34,3 +34,15 @@ def program(request, served, acme):
     """A shared client of Acme, once of each protocol there is."""
     made = ai_clients.connection(acme)
     return ai_clients.AiClient(served, made.made.text, request.param)
+
+
+@pytest.fixture
+def globex(acme):
+    """An account with a long call, a short one and an e-mail: 1.6 credits to ask about."""
+    conversations.ingest(
+        acme,
+        conversations.record("long", duration_seconds=1200),
+        conversations.record("short"),
+        conversations.record("mail", kind="email"),
+    )
+    return acme.accounts.get(name="Globex")

@@ -24,8 +24,6 @@ from trackers.analyzers.base import (
     AnalyzerBusy,
     AnalyzerFailed,
     AnalyzerRefused,
-    AnswerType,
-    Side,
 )
 
 TOO_LONG = (400, "This model's maximum context length is 512 tokens", "context_length_exceeded")
@@ -292,92 +290,6 @@ def test_lost_figures_are_estimated_from_what_was_sent_and_received(analyzer, se
     (attempt,) = gate.attempts
     assert (attempt.is_estimated, attempt.tokens_in) == (True, None)
     assert 10 < attempt.tokens_out < 60
-
-
-def test_several_questions_of_one_side_are_one_request_and_others_another(analyzer, server):
-    asked = [question("a"), question("b"), question("rep", Side.REP), question("c")]
-
-    findings = read(analyzer, OBJECTION, *asked)
-
-    assert [one.question_id for one in findings] == ["a", "b", "rep", "c"]
-    assert [len(one.questions) for one in server.requests] == [3, 1]
-
-
-def test_where_nobody_of_the_side_spoke_nothing_is_sent(analyzer, server):
-    (finding,) = read(analyzer, call(("rep", "Hello?")))
-
-    assert (finding.verdict, server.requests) == ("NO", [])
-
-
-@pytest.mark.parametrize(
-    "evidence",
-    [
-        [],
-        None,
-        "That is too expensive for us",
-        [{"utterance_id": "u2", "quote": "We love it and sign today."}],
-        # Said, but by somebody else, on another line, or on none that was sent.
-        [{"utterance_id": "u1", "quote": "Here is our proposal."}],
-        [{"utterance_id": "u1", "quote": "That is too expensive for us"}],
-        [{"utterance_id": "u9", "quote": "That is too expensive for us"}],
-        [{"utterance_id": 2, "quote": "That is too expensive for us"}],
-        ["u2"],
-    ],
-)
-def test_a_yes_without_words_that_were_said_is_unsure_and_no_hit(analyzer, server, evidence):
-    answer = verdict("t1", "yes", 1.0) | {"evidence": evidence}
-    server.always = answering({"answers": [answer]})
-
-    (finding,) = read(analyzer)
-
-    assert (finding.verdict, finding.answer, finding.evidence) == ("UNSURE", "UNSURE", ())
-    assert (finding.score, finding.confidence) == (0.5, "LOW")
-
-
-@pytest.mark.parametrize(
-    "sure",
-    [None, "high", True, -3, 1e400, float("nan"), 10**400],
-    ids=["none", "text", "truth", "negative", "infinite", "not a number", "enormous"],
-)
-def test_a_confidence_that_is_none_is_no_error(analyzer, server, sure):
-    server.always = answering({"answers": [verdict("t1", "no", sure)]})
-
-    (finding,) = read(analyzer)
-
-    assert finding.verdict == "NO"
-    assert 0 <= finding.score <= 0.5
-
-
-def test_a_choice_is_one_of_the_trackers_own_or_unsure(analyzer, server):
-    asked = question(answer_type=AnswerType.CATEGORY, choices=("Price", "Time"))
-
-    def chose(value):
-        said = {"utterance_id": "u2", "quote": "That is too expensive for us"}
-        answer = verdict("t1", "yes") | {"value": value, "evidence": [said]}
-        server.always = answering({"answers": [answer]})
-        (finding,) = read(analyzer, OBJECTION, asked)
-        return finding.verdict, finding.answer
-
-    assert chose("price ") == ("YES", "Price")
-    assert chose("Weather") == ("UNSURE", "none")
-
-
-def test_any_piece_that_says_yes_makes_it_a_yes(analyzer_at, server):
-    (finding,) = read(analyzer_at(chunk_tokens=200), LONG)
-
-    assert finding.verdict == "YES"
-    # Pieces in which the customer says nothing are not sent.
-    assert len(server.requests) == 1
-
-
-def test_where_one_piece_is_unsure_the_whole_is_never_a_no(analyzer_at, server):
-    long = call(*(("customer", f"Point {at} is about the weather.") for at in range(60)))
-    server.script = [well, answering({"answers": [verdict("t1", "unsure")]})]
-
-    (finding,) = read(analyzer_at(chunk_tokens=300), long)
-
-    assert len(server.requests) > 2
-    assert finding.verdict == "UNSURE"
 
 
 def test_a_model_that_leaves_a_question_out_is_asked_each_alone_in_the_form_it_takes(

@@ -111,6 +111,25 @@ def test_trackers_ask_and_a_brief_end_to_end_with_their_tokens(committed, endpoi
         told = program.call("generate_brief", brief=str(brief.pk), entity="Globex")
         briefed = time.monotonic() - began
 
+    states, by_purpose = _told(scanned, asked, briefed)
+    assert LlmEndpoint.objects.get().mode == "JSON_OBJECT"
+    assert sum(count for (state, _), count in states.items() if state == "DONE") >= 1
+    assert all(one["requests"] for one in by_purpose.values())
+    counted = list(LlmAttempt.objects.filter(outcome="OK"))
+    assert counted
+    assert all(one.tokens_in > 0 and not one.is_estimated for one in counted)
+    for quote in Quote.objects.select_related("utterance"):
+        assert quote.utterance.text[quote.start : quote.end]
+    assert "credits" in answer or answer["code"] == "analyzer_failed"
+    assert told is not None
+    assert LedgerEntry.objects.filter(company=acme, kind="CONSUMED").count() == (
+        UsageEvent.objects.filter(company=acme, amount__gt=0).count()
+    )
+    assert reconciliation.check() == []
+
+
+def _told(scanned: float, asked: float, briefed: float) -> tuple[Counter, dict]:
+    """Print the figures of the run, and return the scans' states and what each purpose used."""
     states = Counter(Scan.objects.values_list("state", "verdict"))
     attempts = list(LlmAttempt.objects.order_by("begun_at"))
     by_purpose = {
@@ -129,20 +148,7 @@ def test_trackers_ask_and_a_brief_end_to_end_with_their_tokens(committed, endpoi
         f" ask {asked:.0f} s; brief {briefed:.0f} s"
     )
     print(f"outcomes {dict(Counter(one.outcome for one in attempts))}; {by_purpose}")
-    assert LlmEndpoint.objects.get().mode == "JSON_OBJECT"
-    assert sum(count for (state, _), count in states.items() if state == "DONE") >= 1
-    assert all(one["requests"] for one in by_purpose.values())
-    counted = [one for one in attempts if one.outcome == "OK"]
-    assert counted
-    assert all(one.tokens_in > 0 and not one.is_estimated for one in counted)
-    for quote in Quote.objects.select_related("utterance"):
-        assert quote.utterance.text[quote.start : quote.end]
-    assert "credits" in answer or answer["code"] == "analyzer_failed"
-    assert told is not None
-    assert LedgerEntry.objects.filter(company=acme, kind="CONSUMED").count() == (
-        UsageEvent.objects.filter(company=acme, amount__gt=0).count()
-    )
-    assert reconciliation.check() == []
+    return states, by_purpose
 
 
 def _by_rest(site: str, acme) -> tuple[dict, float]:
