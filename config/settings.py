@@ -333,7 +333,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 ANALYZER = env.text(
     "TALLYSTICK_ANALYZER",
     "trackers.analyzers.offline.analyzer.OfflineAnalyzer",
-    "Dotted path of the analyzer that answers tracker questions.",
+    "Dotted path of the analyser that answers tracker questions.",
 )
 LLM = llm.read(env)
 CREDIT_CHECKS = ["trackers.reconciliation.breaches", "billing.reconciliation.breaches"]

@@ -23,7 +23,7 @@ class Point(StrEnum):
     # A batch of scans.
     CLAIMED = "after the claim"
     RESERVED = "after the reservation"
-    READ = "after the analyzer's reply"
+    READ = "after the analyser's reply"
     CAPTURED = "after the capture, before the commit"
     WRITTEN = "after the commit, before the acknowledgment"
     TAKEN_BACK = "in the sweep, after lost work is taken back, before its credits are free"

@@ -208,17 +208,20 @@ def _answer(
         feature=feature_of(EntityType(row.entity_type)),
         work=replace(selection.work, request_count=None if requester.is_free else 1),
         now=row.asked_at,
-        analyze=lambda: _analyzed(row.question, selection, analyzer),
+        analyze=lambda: _analyzed(row.question, selection, analyzer, requester.narrowing),
         write=write,
         max_credits=max_credits,
     )
     return _told(performed.row, performed.remaining)
 
 
-def _analyzed(question: str, selection: Selection, analyzer: Analyzer) -> Answer:
+def _analyzed(question: str, selection: Selection, analyzer: Analyzer, narrowing: str) -> Answer:
     order = {pk: selection.revisions[pk] for pk in selection.ids}
     given = list(texts.whole(order).values())
-    return verifying.answer(analyzer.ask(question, given), conversations=given)
+    answer = verifying.answer(analyzer.ask(question, given), conversations=given)
+    if not given and narrowing:
+        return replace(answer, text=f"{answer.text} {narrowing}")
+    return answer
 
 
 def _cite(row: AskRequest, answer: Answer) -> None:

@@ -184,7 +184,7 @@ def _read_one(
         # The boundary to the analyzer: one conversation it cannot read must not take the batch
         # with it. The scan is tried again, and parked with the reason at the fifth.
         logger.exception("Scan %s failed", mine.scan_id)
-        reason = f"The analyzer failed: {type(error).__name__}."
+        reason = f"The analyser failed: {type(error).__name__}."
         mine.findings.failed[mine.scan_id] = Failure(reason)
     else:
         for one, finding in zip(places, found, strict=False):

@@ -177,16 +177,20 @@ def _day(instant: datetime, zone: ZoneInfo) -> str:
     return f"{at.day} {at:%b %Y}"
 
 
-def reader(selection: Selection, analyzer: Analyzer) -> Callable[[str], Content]:
+def reader(
+    selection: Selection, analyzer: Analyzer, narrowing: str = ""
+) -> Callable[[str], Content]:
     """Return what answers an open-ended question from the selected calls and e-mails.
 
-    Their texts are loaded with the first question, outside any transaction.
+    Their texts are loaded with the first question, outside any transaction. ``narrowing`` is why
+    not all of the company's are among them.
     """
     loaded: dict[UUID, ConversationText] = {}
 
     def read(question: str) -> Content:
         if not selection.ids:
-            return Content(("No calls or e-mails of this period to read.",))
+            nothing = "No calls or e-mails of this period to read."
+            return Content((nothing, narrowing) if narrowing else (nothing,))
         if not loaded:
             loaded.update(texts.whole({pk: selection.revisions[pk] for pk in selection.ids}))
         given = list(loaded.values())

@@ -27,7 +27,7 @@ def check_analyzer(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     if (problem := embedding.problem()) is not None:
         return [
             Warning(
-                f"The offline analyzer compares words alone, and finds less: {problem}",
+                f"The offline analyser compares words alone, and finds less: {problem}",
                 hint="Install wordllama again as pinned in requirements.lock.",
                 id="trackers.W001",
             )

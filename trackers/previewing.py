@@ -223,7 +223,7 @@ def _read(begun: _Begun) -> dict[UUID, Finding]:
         raise PreviewRefused(f"{failure} Nothing was recorded; test again later.")
     if not found:
         raise PreviewRefused(
-            "The analyzer could not read any of these conversations; nothing was recorded. Try "
+            "The analyser could not read any of these conversations; nothing was recorded. Try "
             "again, and tell whoever runs this site if it stays so."
         )
     return found

@@ -54,6 +54,11 @@ class Requester:
         """Name the authorisation context: requests of one context read the same."""
         return str(self.conversations)
 
+    @property
+    def narrowing(self) -> str:
+        """Say why not all of the company's conversations are read; nothing where they are."""
+        return ""
+
     def use(self, feature: Feature, *, action: UsageAction | None = None) -> Use:
         """Return what the ledger writes on reservations and usage events."""
         return Use(

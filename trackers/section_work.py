@@ -40,7 +40,7 @@ from trackers.web_search import WebSearchFailed
 logger = logging.getLogger(__name__)
 
 REASON_LENGTH_MAX = 300
-UNREADABLE = "The analyzer could not answer this. Nothing was charged for it; run the brief again."
+UNREADABLE = "The analyser could not answer this. Nothing was charged for it; run the brief again."
 LATE = "It took too long: its credits were not held any more. Nothing was charged for it."
 ERASED = "Something it reads was erased meanwhile. Nothing was charged for it; run the brief again."
 CLOSED = "The company was closed meanwhile. Nothing was charged for it."
@@ -65,7 +65,7 @@ def do(run: BriefRun, *, requester: Requester, plan: Plan, entity: Entity) -> No
         analyzer = language_model.analyzer_of(
             run.company_id, purpose=LlmPurpose.BRIEF, run_ref=run.pk
         )
-        reading = brief_contents.reader(plan.selection, analyzer)
+        reading = brief_contents.reader(plan.selection, analyzer, requester.narrowing)
         results = {one.position: one for one in run.results.all()}
         for place, part in enumerate(plan.parts, start=1):
             if results[place].state == ResultState.PENDING:

@@ -28,7 +28,7 @@ EVIDENCE_MAX = 3
 CITATIONS_MAX = 20
 ANSWER_LENGTH_MAX = 20_000
 UNVERIFIED = (
-    "The analyzer gave an answer, but its quotes are not in these calls and e-mails, so it is not "
+    "The analyser gave an answer, but its quotes are not in these calls and e-mails, so it is not "
     "shown."
 )
 _UNSURE_ANSWER = "unsure"

@@ -95,7 +95,7 @@ def _hints_on_question(question: Question, example_count: int) -> list[str]:
         )
     if example_count < EXAMPLE_PHRASES_WANTED:
         found.append(
-            f"The built-in analyzer goes by example phrases: there are {example_count}, and with "
+            f"The built-in analyser goes by example phrases: there are {example_count}, and with "
             f"{EXAMPLE_PHRASES_WANTED} to 20 it finds more of what you mean."
         )
     return found

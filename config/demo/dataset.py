@@ -67,6 +67,8 @@ def conversations(
         prefix="nw",
         fair=FAIR,
     )
+    for story in told:
+        _bring_managers(story, facts())
     placed = [((place + 0.5) / len(told), story) for place, story in enumerate(told)]
     placed += [(1 - story.pop("days_ago") / DAYS, story) for story in written]
     placed.sort(key=lambda one: one[0])
@@ -86,6 +88,17 @@ def second_conversations(
         prefix="mb",
     )
     return _dated(told, plan=plan, today=today, days=SECOND_DAYS, zone=zone, now=now)
+
+
+def _bring_managers(story: dict[str, Any], facts: dict[str, Any]) -> None:
+    """Let whoever can sign in and belongs to the story's team listen where it is about terms."""
+    if story["kind"] != "call" or (story["deal"] or {}).get("stage") != "negotiation":
+        return
+    listening = [login for login in facts["logins"] if login.get("team") == story["team"]]
+    story["participants"] += [
+        {"id": f"int{number}", "role": "internal", "name": one["name"], "email": one["email"]}
+        for number, one in enumerate(listening, start=1)
+    ]
 
 
 def _written() -> list[dict[str, Any]]:

@@ -187,6 +187,6 @@ def _open(facts: dict[str, Any]) -> Company:
             name=member["name"],
             team=teams[member["team"]],
         )
-        for member in facts["members"]
+        for member in [*facts["members"], *(one for one in facts["logins"] if "team" in one)]
     )
     return company

@@ -24,6 +24,8 @@ MAIN_REP_SHARE = 0.8
 # How often an account of a kind is talked with, against the others.
 WEIGHTS = {"prospect": 10, "customer": 12, "partner": 9}
 NO_FAIR = (1.0, 1.0)
+# Whom nobody has made an account for: the people there are leads, and have no deal.
+LEADS = frozenset({"Caldwell Workwear", "Papeterie Ruckstuhl", "Cheviot Climbing"})
 RIVALS = ("Grabwell", "Lumenpick", "Ostra Motion", "Liftbot")
 SIGN_OFFS = ("Best regards", "Kind regards", "Best", "Thanks", "Many thanks", "Regards")
 PACES = (0.45, 0.9)  # Words a second, over a whole call, with what is shown in silence.
@@ -274,14 +276,15 @@ class _Teller:
             ),
         ]
         speaking = {turn["speaker"] for turn in turns} | {"ext0"}
+        is_lead = account.name in LEADS
         return {
             "kind": kind,
             "title": title,
             "duration_seconds": seconds,
             "team": account.team,
             "owner": self.rep["email"],
-            "account": {"name": account.name, "type": account.kind},
-            "deal": self._deal(),
+            "account": None if is_lead else {"name": account.name, "type": account.kind},
+            "deal": None if is_lead else self._deal(),
             "participants": [one for one in people if one["id"] in speaking | {"int0"}],
             "utterances": turns,
         }

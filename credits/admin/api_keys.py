@@ -208,7 +208,9 @@ class ApiKeyAdmin(CompanyScopedAdmin):
 
     @display(description="may")
     def may(self, key: ApiKey) -> str:
-        return format_html_join(", ", "{}", ((shown.code(scope),) for scope in key.scopes))
+        # In one element: Unfold's list on a phone lays out each child of a cell as a column.
+        scopes = format_html_join(", ", "{}", ((shown.code(scope),) for scope in key.scopes))
+        return format_html('<span class="credits-codes">{}</span>', scopes)
 
     @display(description="from")
     def from_where(self, key: ApiKey) -> str:

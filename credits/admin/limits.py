@@ -199,7 +199,7 @@ def meter(one: Standing) -> SafeString:
     """Show how much of a limit is used, as a figure and a bar."""
     share = 100 if one.is_reached else int(100 * one.used / one.limit.credits)
     return format_html(
-        '{} <progress class="credits-progress" max="100" value="{}"'
+        '{} <progress class="credits-progress credits-meter" max="100" value="{}"'
         ' aria-label="Used of the limit of {}">{} %</progress>',
         shown.amount(one.used, metric="limit-used"),
         share,

@@ -127,6 +127,39 @@ def test_what_is_used_is_the_hand_count_of_the_conversations():
     assert used == USED
 
 
+def test_some_are_met_of_whom_there_is_no_account_and_a_login_listens_in_calls():
+    now = at("2026-11-24 11:00")
+    first = dataset.conversations(plan=Plan(), today=now.date(), zone=BERLIN, now=now)
+    second = dataset.second_conversations(plan=Plan(), today=now.date(), zone=BERLIN, now=now)
+
+    leads = [
+        Counter(
+            person.email
+            for one in records
+            if one.account is None
+            for person in one.participants
+            if person.role == "external"
+        )
+        for records in (first, second)
+    ]
+    with_bea = [
+        one
+        for one in first
+        if any(person.email == "bea@northwind.example" for person in one.participants)
+    ]
+
+    assert [len(found) for found in leads] == [4, 2]
+    known = {
+        person.email
+        for one in (*first, *second)
+        if one.account is not None
+        for person in one.participants
+    }
+    assert known.isdisjoint({*leads[0], *leads[1]})
+    assert {one.team for one in with_bea} == {"DACH Sales"}
+    assert len(with_bea) == 42
+
+
 def test_the_whole_demo_uses_what_the_journeys_expect():
     now = at("2026-11-24 11:00")
     records = dataset.conversations(plan=Plan(), today=now.date(), zone=BERLIN, now=now)

@@ -33,7 +33,7 @@ HOSTS_HINT = (
     "credits.example.com."
 )
 POOL_HINT = "write a whole number from 0 to 100."
-ANALYZER_HINT = "Write the dotted path of an analyzer class, or leave it out."
+ANALYZER_HINT = "Write the dotted path of an analyser class, or leave it out."
 BROKER_HINT = (
     "CELERY_BROKER_URL is not the address of RabbitMQ or Redis. Write "
     "amqp://user:password@host:5672// or redis://host:6379/0, or leave it out to use the database."
@@ -227,11 +227,11 @@ WRONG = {
     ),
     "a class that is no analyzer": (
         {"TALLYSTICK_ANALYZER": "pathlib.Path"},
-        f"TALLYSTICK_ANALYZER is “pathlib.Path”, which is no analyzer. {ANALYZER_HINT}",
+        f"TALLYSTICK_ANALYZER is “pathlib.Path”, which is no analyser. {ANALYZER_HINT}",
     ),
     "a function for an analyzer": (
         {"TALLYSTICK_ANALYZER": "os.path.join"},
-        f"TALLYSTICK_ANALYZER is “os.path.join”, which is no analyzer. {ANALYZER_HINT}",
+        f"TALLYSTICK_ANALYZER is “os.path.join”, which is no analyser. {ANALYZER_HINT}",
     ),
     "a folder that is a file": (
         {"TALLYSTICK_HOME": "/etc/passwd"},

@@ -91,7 +91,7 @@ def test_a_question_about_the_customer_that_reads_everyone_gets_a_hint():
             "whose words, and our rep's own phrases are not found."
         ),
         (
-            "The built-in analyzer goes by example phrases: there are 3, and with 10 to 20 it "
+            "The built-in analyser goes by example phrases: there are 3, and with 10 to 20 it "
             "finds more of what you mean."
         ),
     ]

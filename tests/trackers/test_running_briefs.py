@@ -120,7 +120,7 @@ def test_a_section_that_fails_costs_nothing_and_says_why(acme, alice, monkeypatc
     failed, done = run.results.order_by("position")
     assert (failed.state, failed.credits, failed.usage_ref) == ("FAILED", Decimal(0), None)
     assert failed.reason == (
-        "The analyzer could not answer this. Nothing was charged for it; run the brief again."
+        "The analyser could not answer this. Nothing was charged for it; run the brief again."
     )
     assert (done.state, done.credits) == ("DONE", Decimal(2))
     assert (run.credits, run.estimate) == (Decimal(2), Decimal(4))

@@ -215,7 +215,7 @@ def test_a_conversation_the_analyzer_cannot_read_costs_nothing_and_is_parked_at_
 
     bad = Scan.objects.get(conversation__external_id="bad")
     assert (bad.state, bad.attempts) == ("FAILED", 5)
-    assert bad.reason == "The analyzer failed: UnreadableConversation."
+    assert bad.reason == "The analyser failed: UnreadableConversation."
     assert analyzer.read.count("bad") == 5
     assert balances.now(company=acme).remaining == Decimal("9.500")
     assert balances.now(company=acme).reserved == Decimal("0.000")

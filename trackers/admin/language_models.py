@@ -48,7 +48,7 @@ LEAVES = (
     ),
     (
         "While the model does not answer, what needs it waits or fails and says so, and nothing "
-        "is charged for that; the built-in analyzer never reads in its place. Prices in credits "
+        "is charged for that; the built-in analyser never reads in its place. Prices in credits "
         "stay the same. Keyword and shipped trackers are read here, as before."
     ),
 )

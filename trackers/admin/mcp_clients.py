@@ -24,20 +24,30 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from credits import api_keys, integrations, origins, shown
+from credits import api_keys, integrations, limits, origins, shown
+from credits.admin.acting import amount_field
 from credits.admin.limits import of_integration as limits_of_integration
 from credits.admin.scoped import CompanyScopedAdmin
+from credits.api_keys import KeyLimit
 from credits.companies import CompanyClosed
 from credits.current_company import scope_of
 from credits.identifiers import new_id
-from credits.models import ApiKey, Company, Integration, IntegrationContext, Scope, User
+from credits.models import (
+    ApiKey,
+    Company,
+    Integration,
+    IntegrationContext,
+    LimitWindow,
+    Scope,
+    User,
+)
 from credits.roles import Act
-from trackers.mcp import connecting, snippets
+from trackers.mcp import connecting, contexts, snippets
 from trackers.mcp.authentication import SCOPES
 
 LIFE_DAYS_DEFAULT = 365
 KEY_LENGTH_MAX = 100
-REFUSALS = (api_keys.AlreadyMade, api_keys.TooManyKeys, CompanyClosed)
+REFUSALS = (api_keys.AlreadyMade, api_keys.TooManyKeys, limits.TooManyLimits, CompanyClosed)
 NAME_REFUSALS = (integrations.NameMissing, integrations.NameTaken)
 PERSON_REFUSALS = (integrations.PersonMissing, integrations.NotAMember)
 
@@ -93,11 +103,33 @@ class ConnectForm(forms.Form):
         help_text="Empty: until it is revoked.",
     )
 
+    limit = amount_field(
+        "May use at most, in credits",
+        required=False,
+        may_be_zero=True,
+        help_text="All its keys together, such as 500 or 12.5. Empty: without a limit of its own. "
+        "The page “Limits” changes it later.",
+    )
+    limit_window = forms.ChoiceField(
+        label="In",
+        choices=[(LimitWindow.DAY, "each day"), (LimitWindow.MONTH, "each month")],
+        initial=LimitWindow.MONTH,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="For the number above.",
+    )
+
     def __init__(self, data: Any = None, *, company: Company) -> None:
         super().__init__(data, initial={"id": new_id()})
         field = self.fields["person"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = integrations.people(company).order_by("name", "email")
+
+    @property
+    def client_limit(self) -> KeyLimit | None:
+        allowed = self.cleaned_data["limit"]
+        window = self.cleaned_data["limit_window"] or LimitWindow.MONTH
+        return None if allowed is None else KeyLimit(allowed, window)
 
 
 class TryForm(forms.Form):
@@ -146,7 +178,12 @@ class IntegrationAdmin(CompanyScopedAdmin):
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
         # Django's log of changes is always empty where nobody changes anything.
-        context |= {"limits": limits_of_integration(context["original"]), "show_history": False}
+        row = context["original"]
+        context |= {
+            "limits": limits_of_integration(row),
+            "blind": blind_person(row),
+            "show_history": False,
+        }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def name_of(self, row: Integration) -> str:
@@ -166,6 +203,14 @@ class IntegrationAdmin(CompanyScopedAdmin):
     @display(description="made")
     def made(self, row: Integration) -> str:
         return shown.instant(row.created_at, row.company)
+
+
+def blind_person(row: Integration) -> str:
+    """Return the name of whom a client reads the conversations of, if there are none."""
+    person = row.person
+    if person is None or not contexts.reads_nothing(company=row.company, person=person):
+        return ""
+    return person.get_full_name() or person.email
 
 
 def connect(page: IntegrationAdmin, request: HttpRequest) -> HttpResponse:
@@ -190,9 +235,12 @@ def connect(page: IntegrationAdmin, request: HttpRequest) -> HttpResponse:
                 now=now,
                 expires_at=now + timedelta(days=life) if life else None,
                 key_id=values["id"],
+                limit=form.client_limit,
             )
         except NAME_REFUSALS as refusal:
             form.add_error("name", str(refusal))
+        except limits.LimitRefused as refusal:
+            form.add_error("limit", str(refusal))
         except PERSON_REFUSALS as refusal:
             form.add_error("person", str(refusal))
         except REFUSALS as refusal:
@@ -245,6 +293,7 @@ def _snippets_page(
         "row": row,
         "text": text,
         "client": client,
+        "blind": blind_person(row),
         "snippets": [
             (snippets.Client(one).label, snippets.of(one, site=site, key=text)) for one in chosen
         ],

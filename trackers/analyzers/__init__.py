@@ -20,7 +20,7 @@ def refuse_unusable() -> None:
     """
     if settings.ANALYZER == OFFLINE:
         return
-    hint = "Write the dotted path of an analyzer class, or leave it out."
+    hint = "Write the dotted path of an analyser class, or leave it out."
     try:
         found = import_string(settings.ANALYZER)
     # A path that begins with a dot, or has two in a row, is no ImportError.
@@ -32,7 +32,7 @@ def refuse_unusable() -> None:
     methods = (getattr(found, name, None) for name in ("calibrate", "evaluate"))
     if not isinstance(found, type) or not all(map(callable, methods)):
         raise ImproperlyConfigured(
-            f"TALLYSTICK_ANALYZER is “{settings.ANALYZER}”, which is no analyzer. {hint}"
+            f"TALLYSTICK_ANALYZER is “{settings.ANALYZER}”, which is no analyser. {hint}"
         )
     # One that needs more than is installed says so.
     problem = getattr(found, "problem", lambda: None)()

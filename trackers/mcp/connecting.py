@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credits import api_keys, integrations
-from credits.api_keys import NewKey
+from credits import api_keys, integrations, limits
+from credits.api_keys import KeyLimit, NewKey
 from credits.models import (
     ApiKey,
     Company,
@@ -41,8 +41,11 @@ def connect(
     person: User | None = None,
     expires_at: datetime | None = None,
     key_id: UUID | None = None,
+    limit: KeyLimit | None = None,
 ) -> Connection:
     """Make an MCP integration and a key for it. The same ``key_id`` again makes nothing.
+
+    ``limit`` is the client's: it holds for all keys it will have.
 
     :raises integrations.NameMissing: nothing was made.
     :raises integrations.NameTaken: nothing was made.
@@ -50,6 +53,8 @@ def connect(
     :raises integrations.NotAMember: nothing was made.
     :raises api_keys.KeyWithoutScope: nothing was made.
     :raises api_keys.TooManyKeys: nothing was made.
+    :raises limits.LimitRefused: nothing was made.
+    :raises limits.TooManyLimits: nothing was made.
     :raises api_keys.AlreadyMade: the id was used before.
     :raises CompanyClosed: nothing was made.
     """
@@ -74,4 +79,12 @@ def connect(
             expires_at=expires_at,
             key_id=key_id,
         )
+        if limit is not None:
+            limits.set(
+                company=company,
+                subject=limits.of_integration(integration),
+                window=limit.window,
+                credits=limit.credits,
+                by=by,
+            )
     return Connection(integration, made)

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from credits.models import ApiKey, Company, IntegrationContext, UsageAction, User
-from trackers.models import Participant, TeamMember
+from trackers.models import Conversation, Participant, TeamMember
 from trackers.requesters import Requester
+
+# Names nobody: answers are kept.
+NARROWING = (
+    "This client reads only calls and e-mails in which its person, or somebody of their team, took "
+    "part."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,10 @@ class PersonalRequester(Requester):
     def context(self) -> str:
         assert self.integration is not None
         return f"person {self.integration.person_id}"
+
+    @property
+    def narrowing(self) -> str:
+        return NARROWING
 
 
 def requester(*, key: ApiKey, request_id: str) -> Requester:
@@ -36,6 +46,12 @@ def requester(*, key: ApiKey, request_id: str) -> Requester:
         request_id=request_id,
         conversations=Q() if person is None else taken_part_in(company=key.company, person=person),
     )
+
+
+def reads_nothing(*, company: Company, person: User) -> bool:
+    """Tell whether a personal client of the person would find no call or e-mail now."""
+    mine = taken_part_in(company=company, person=person)
+    return not Conversation.objects.filter(mine, company=company).exists()
 
 
 def taken_part_in(*, company: Company, person: User) -> Q:

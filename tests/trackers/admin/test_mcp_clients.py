@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from credits import limits
 from credits.identifiers import new_id
-from credits.models import ApiKey, AuditEvent, AuditText, Integration
-from tests.support import people
+from credits.models import ApiKey, AuditEvent, AuditText, Integration, SpendingLimit
+from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.pages import Page
 from trackers.mcp import snippets
@@ -95,6 +95,50 @@ def test_a_personal_client_names_its_person_for_good(acme):
     assert "names the person" in page_of(nobody).text
     made = Integration.objects.get(company=acme)
     assert (made.context, made.person) == ("PERSONAL", vic)
+
+
+def test_a_client_of_whom_took_part_in_nothing_comes_with_a_warning(acme):
+    alice, vic = people.alice(acme), people.vic(acme)
+    member = {"id": "v", "role": "internal", "name": "Vic", "email": vic.email}
+    browser = signed_in(alice)
+
+    made = browser.post(reverse(ADD), form(context="PERSONAL", person=str(vic.pk)))
+    page = browser.get(reverse("admin:credits_integration_change", args=[made.context["row"].pk]))
+    conversations.conversation(
+        acme,
+        "c1",
+        owner=None,
+        participants=[member, {"id": "c", "role": "external", "email": "carl@globex.example"}],
+        utterances=[{"id": "u0", "speaker": "c", "text": "That is too expensive."}],
+    )
+    after = browser.get(reverse("admin:credits_integration_change", args=[made.context["row"].pk]))
+    shared = browser.post(reverse(ADD), form(name="For everybody"))
+
+    words = f"neither {vic.get_full_name()} nor anybody of their team took part in a call or e-mail"
+    assert words in page_of(made).text
+    assert words in page_of(page).text
+    assert "neither" not in page_of(after).text
+    assert "neither" not in page_of(shared).text
+
+
+def test_a_client_is_made_with_a_limit_that_holds_for_all_its_keys(acme):
+    browser = signed_in(people.alice(acme))
+
+    browser.post(reverse(ADD), form(limit="12.5", limit_window="DAY"))
+    refused = browser.post(reverse(ADD), form(name="Another", limit="a lot"))
+    negative = browser.post(reverse(ADD), form(name="Another", limit="-1"))
+
+    made, limit = Integration.objects.get(), SpendingLimit.objects.get()
+    assert (limit.subject, limit.integration, limit.name) == (
+        "INTEGRATION",
+        made,
+        "Sales assistant",
+    )
+    assert (limit.credits, limit.window, limit.is_hard) == (Decimal("12.5"), "DAY", True)
+    page = browser.get(reverse("admin:credits_integration_change", args=[made.pk]))
+    assert "12.5 a day" in page_of(page).text
+    for response in (refused, negative):
+        assert response.context["form"].errors.keys() == {"limit"}
 
 
 def test_nobody_of_another_company_stands_behind_a_client(acme):

@@ -152,14 +152,14 @@ def test_what_failed_gives_its_reason_and_has_used_nothing(world):
     scan = scanned(world.acme, tracker, call("call-1"), amount="0")[0]
     Scan.objects.filter(pk=scan.pk).update(
         state="FAILED",
-        reason="The analyzer failed: UnreadableConversation.",
+        reason="The analyser failed: UnreadableConversation.",
         finished_at=STARTED_AT,
     )
     client = signed_in(world.vic)
 
     for page in (text_of(client.get(LIST)), text_of(client.get(page_of(scan)))):
         assert 'data-status="FAILED">Failed</span>' in page
-        assert "The analyzer failed: UnreadableConversation." in page
+        assert "The analyser failed: UnreadableConversation." in page
         assert 'data-metric="credits-used"' not in page
 
 

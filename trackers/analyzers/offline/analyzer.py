@@ -200,7 +200,7 @@ class OfflineAnalyzer:
             try:
                 self._embedder = self._load()
             except VectorsUnavailable as error:
-                logger.warning("The offline analyzer compares words alone: %s", error)
+                logger.warning("The offline analyser compares words alone: %s", error)
             self._is_loaded = True
         return self._embedder
 
