@@ -55,12 +55,18 @@ def estimate(
     With the question, an answer that would be given again counts.
     """
     selection = entities.selection(entity=entity, period=period, requester=requester, now=now)
-    found = charged_requests.estimate(requester=requester, work=selection.work, now=now)
+    found = charged_requests.estimate(
+        requester=requester, feature=feature_of(entity.type), work=selection.work, now=now
+    )
     first = _reusable(requester, question, entity, period, selection) if question else None
     if first is None:
         return found
     return replace(
-        found, credits=ZERO, available_after=found.available_before, reused_at=first.asked_at
+        found,
+        credits=ZERO,
+        available_after=found.available_before,
+        is_enough=True,
+        reused_at=first.asked_at,
     )
 
 
