@@ -266,8 +266,7 @@ PUBLIC_URL = addresses.site(
     is_https=HTTPS,
 )
 
-# E-mail. Without a server nothing is needed: what would be sent is printed by the
-# process that sends it.
+# E-mail. Without a server what would be sent is printed by the process that sends it.
 EMAIL = mail.address(
     env.text(
         "TALLYSTICK_EMAIL_URL",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from decimal import Decimal
 
 import django
 

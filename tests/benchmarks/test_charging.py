@@ -5,8 +5,7 @@ Every row of it has its turn in each round, so that what else the machine does s
 figures are medians of rounds. The server is our own, with fsync on. The bare insert is pgbench's:
 one row, one column of each kind a charge writes, a prepared statement, no Python.
 
-The other packages have an environment of their own:
-``python3 -m venv .rivals && .rivals/bin/pip install -q --require-hashes -r requirements-rivals.lock``
+The other packages have an environment of their own, which ``docs/development.md`` says how to make.
 """
 
 from __future__ import annotations
@@ -38,12 +37,13 @@ DURABLE = {"shared_buffers": "512MB", "max_wal_size": "4GB", "max_connections": 
 RIVALS = PROJECT / ".rivals" / "bin" / "python"
 BARE = "INSERT INTO bare_row (company_id, amount, at, ref) VALUES (1, 0.1, now(), uuidv7());"
 BARE_TABLES = (
-    "CREATE TABLE bare_row (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, company_id bigint"
-    " NOT NULL, amount numeric NOT NULL, at timestamptz NOT NULL, ref uuid NOT NULL)",
-    "CREATE TABLE bare_entry (LIKE credits_ledgerentry INCLUDING DEFAULTS INCLUDING IDENTITY"
-    " INCLUDING GENERATED, PRIMARY KEY (id))",
-    "CREATE TABLE bare_event (LIKE credits_usageevent INCLUDING DEFAULTS INCLUDING GENERATED,"
-    " PRIMARY KEY (id))",
+    """CREATE TABLE bare_row (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        company_id bigint NOT NULL, amount numeric NOT NULL, at timestamptz NOT NULL,
+        ref uuid NOT NULL)""",
+    """CREATE TABLE bare_entry (LIKE credits_ledgerentry INCLUDING DEFAULTS INCLUDING IDENTITY
+        INCLUDING GENERATED, PRIMARY KEY (id))""",
+    """CREATE TABLE bare_event (LIKE credits_usageevent INCLUDING DEFAULTS INCLUDING GENERATED,
+        PRIMARY KEY (id))""",
 )
 OURS = {
     "charge": "charge, one hot company",
@@ -112,7 +112,7 @@ def companies(server):
 def rivals(dsn: str, stack: ExitStack) -> dict[str, Crowd]:
     """Start the other packages' clients on a database of theirs, on the same server."""
     if not RIVALS.exists():
-        pytest.fail(f"The other packages are not installed; see {__file__}.")
+        pytest.fail("The other packages are not installed; docs/development.md says how.")
     with psycopg.connect(dsn, autocommit=True) as server:
         server.execute("CREATE DATABASE rivals")
     env = os.environ | {"RIVALS_DSN": config_databases.named(dsn, "rivals")}
