@@ -56,7 +56,9 @@ def estimate(
     With the question, an answer that would be given again counts.
     """
     selection = entities.selection(entity=entity, period=period, requester=requester, now=now)
-    found = charged_requests.estimate(requester=requester, work=selection.work, now=now)
+    found = charged_requests.estimate(
+        requester=requester, feature=feature_of(entity.type), work=selection.work, now=now
+    )
     analyzer = language_model.analyzer_of(requester.company.pk)
     first = None
     if question:
@@ -64,7 +66,11 @@ def estimate(
     if first is None:
         return found
     return replace(
-        found, credits=ZERO, available_after=found.available_before, reused_at=first.asked_at
+        found,
+        credits=ZERO,
+        available_after=found.available_before,
+        is_enough=True,
+        reused_at=first.asked_at,
     )
 
 

@@ -17,11 +17,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credits import amounts, balances, charging, idempotency, rating
+from credits import allowances, amounts, charging, idempotency, rating
 from credits.amounts import ZERO
 from credits.idempotency import Claim
 from credits.identifiers import new_id
 from credits.ledger import Key
+from credits.limits import Standing
 from credits.models import Reservation, UsageEvent
 from credits.rating import Work
 from trackers import locks
@@ -48,7 +49,9 @@ class RequestEstimate:
     """What a request would cost now, and what it would leave. Amounts in credits.
 
     ``available_after`` is negative by the shortfall when there are not enough credits.
-    ``reused_at`` is when the answer was made that would be given again, None when none would.
+    ``limit`` is the requester's tightest limit, if any. ``is_enough`` says whether the request
+    would be admitted now, by the pool and by the limits. ``reused_at`` is when the answer was
+    made that would be given again, None when none would.
     """
 
     credits: Decimal
@@ -57,6 +60,8 @@ class RequestEstimate:
     web_searches: int
     available_before: Decimal
     available_after: Decimal
+    limit: Standing | None
+    is_enough: bool
     reused_at: datetime | None = None
 
 
@@ -82,17 +87,28 @@ def price(*, requester: Requester, work: Work, now: datetime) -> Decimal:
     return ZERO if requester.is_free else rating.price(work, rating.rates_at(now))
 
 
-def estimate(*, requester: Requester, work: Work, now: datetime) -> RequestEstimate:
+def estimate(
+    *, requester: Requester, feature: Feature, work: Work, now: datetime
+) -> RequestEstimate:
     """Price work without doing or holding anything: the price that ``perform`` charges."""
     cost = price(requester=requester, work=work, now=now)
-    available = balances.now(company=requester.company).available
+    return estimate_of(requester=requester, feature=feature, work=work, cost=cost)
+
+
+def estimate_of(
+    *, requester: Requester, feature: Feature, work: Work, cost: Decimal
+) -> RequestEstimate:
+    """Say what a cost would leave of what this requester may spend."""
+    allowance = allowances.of(company=requester.company, use=requester.use(feature))
     return RequestEstimate(
         credits=cost,
         calls=work.calls,
         emails=work.emails,
         web_searches=work.web_searches,
-        available_before=available,
-        available_after=available - cost,
+        available_before=allowance.available,
+        available_after=allowance.available - cost,
+        limit=allowance.tightest,
+        is_enough=allowance.covers(cost),
     )
 
 

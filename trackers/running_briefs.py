@@ -24,6 +24,7 @@ from credits.audit import Action
 from credits.idempotency import Claim
 from credits.identifiers import new_id
 from credits.ledger import InsufficientCredits, Key
+from credits.limits import LimitReached
 from credits.models import UsageAction
 from credits.rating import Work
 from trackers import (
@@ -77,14 +78,11 @@ def estimate(
     :raises BriefRefused: it could not be run like this.
     """
     plan = plan_of(requester=requester, brief=brief, entity=entity, period=period, now=now)
-    available = balances.now(company=requester.company).available
-    return RequestEstimate(
-        credits=plan.credits,
-        calls=plan.work.calls,
-        emails=plan.work.emails,
-        web_searches=plan.work.web_searches,
-        available_before=available,
-        available_after=available - plan.credits,
+    return charged_requests.estimate_of(
+        requester=requester,
+        feature=section_work.feature_of(brief),
+        work=plan.work,
+        cost=plan.credits,
     )
 
 
@@ -248,6 +246,7 @@ def _hold(
     later one needs.
 
     :raises InsufficientCredits: of the whole price; the transaction takes back what was held.
+    :raises LimitReached: likewise, with what the limit left before.
     """
     so_far = ZERO
     for part, reservation_id in held:
@@ -262,9 +261,15 @@ def _hold(
                 by=requester.user,
                 reservation_id=reservation_id,
             )
+        except LimitReached as error:
+            # Every section of a run counts in the same limits.
+            raise LimitReached(
+                required=plan.credits,
+                available=error.available + so_far,
+                limit=error.limit,
+                until=error.until,
+            ) from error
         except InsufficientCredits as error:
-            if type(error) is not InsufficientCredits:
-                raise  # A limit names what it allows itself.
             raise InsufficientCredits(
                 required=plan.credits, available=error.available + so_far
             ) from error

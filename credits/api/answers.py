@@ -7,10 +7,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework import exceptions
 
 from credits import amounts, limits, origins
@@ -64,9 +66,19 @@ def of(request: HttpRequest, problem: Problem) -> HttpResponse:
         "instance": f"/requests/{request_id}",
     }
     # Plain ASCII: a name that a client sent may hold half a character, which UTF-8 cannot write.
+    if problem.type is problems.INSUFFICIENT_CREDITS:
+        body |= where_to_go()
     text = json.dumps(body | problem.extras)
     headers = {"Cache-Control": "no-store"} | problem.headers
     return HttpResponse(text, status=problem.status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def where_to_go() -> dict[str, str]:
+    """Return what a refusal for want of credits adds: as of when, and where a person looks."""
+    return {
+        "as_of": instant_text(timezone.now()),
+        "manage_url": settings.PUBLIC_URL + reverse("admin:index"),
+    }
 
 
 def type_address(request: HttpRequest, problem_type: problems.ProblemType) -> str:

@@ -255,6 +255,11 @@ INSUFFICIENT_CREDITS = ProblemType(
             "the integration or the api_key.",
             "company_pool",
         ),
+        "as_of": Extra("When that was so.", "2026-11-21T23:10:05.123456Z"),
+        "manage_url": Extra(
+            "Where an admin of your company sees what is left and what uses it.",
+            "https://credits.example.com/admin/",
+        ),
         "limit": Extra(
             "The limit that stopped it, where it was one: what it allows in its window, and when "
             "the window ends. “available” is what it leaves until then.",

@@ -39,13 +39,15 @@ class Negotiation(DefaultContentNegotiation):
 class ApiView(APIView):
     """Lets in a key that works, counts the request, asks for the scope, and reads the address.
 
-    ``scopes`` names the scope of each method; ``parameters`` declares those that GET takes;
+    ``scopes`` names the scope of each method; ``parameters`` declares those that GET takes,
+    ``parameters_of_writes`` those that the others take;
     ``raises`` the problems it may answer besides those of every operation, ``raises_on_writes``
     those that only writes do; ``tallies`` where a method is counted, if not with the others.
     """
 
     scopes: ClassVar[dict[str, Scope]]
     parameters: ClassVar[type[reading.Parameters]] = reading.Parameters
+    parameters_of_writes: ClassVar[type[reading.Parameters]] = reading.Parameters
     raises: ClassVar[tuple[problems.ProblemType, ...]] = ()
     raises_on_writes: ClassVar[tuple[problems.ProblemType, ...]] = ()
     tallies: ClassVar[dict[str, rate_limits.Tally]] = {}
@@ -71,7 +73,7 @@ class ApiView(APIView):
         if method not in self.scopes:
             return  # No handler either: 405, or what OPTIONS says.
         self.ask_for(self.scopes[method])
-        declared = self.parameters if method == "GET" else reading.Parameters
+        declared = self.parameters if method == "GET" else self.parameters_of_writes
         self.values = self.read(declared, request.query_params)
 
     def read(self, declared: type[reading.Parameters], query: QueryDict) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import AuthenticationFailed
 
 from credits import amounts, roles
-from credits.api import problems
+from credits.api import answers, problems
 from credits.api.problem_types import PRECONDITION_REQUIRED, WRONG_STATE
 from credits.api.problems import Problem, ProblemType
 from credits.api.views import ApiView, not_found
@@ -34,7 +34,6 @@ ANY_STATE = "*"
 NO_STATE = 0  # Of no saved tracker: they count from 1.
 # No tracker was changed a billion times; int() reads no number of thousands of digits.
 EDIT_NUMBER = re.compile(r'(?:W/)?"?([0-9]{1,9})"?', re.ASCII)
-COMPANY_POOL = "company_pool"
 
 IF_MATCH_PARAMETER = OpenApiParameter(
     IF_MATCH,
@@ -168,7 +167,7 @@ def refusals() -> Iterator[None]:
             required=amounts.text(error.required),
             available=amounts.text(error.available),
             shortfall=amounts.text(error.required - error.available),
-            limit_source=COMPANY_POOL,
+            limit_source=answers.POOL,
         ) from error
     except _IN_THE_WRONG_STATE as error:
         raise Problem(WRONG_STATE, str(error)) from error

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from credits import balances
-from credits.api import problems, schema, writes
+from credits.api import problems, schema
 from credits.api.fields import CodeField, IdField, InstantField, TextField
 from credits.api.problems import Problem
 from credits.api.views import ApiView, not_found
@@ -232,7 +232,7 @@ class AsksView(ChargedView):
         is not in them. `dry_run` says the price and does nothing; above `max_credits` nothing is
         done. The same `Idempotency-Key` again gives the first answer and is never charged twice.
         """
-        key, values = writes.read(self, body=AskInput)
+        key, values = charged.read(self, body=AskInput)
         with charged.refused(), asked():
             now = timezone.now()
             entity = entity_of(self, values)

@@ -15,7 +15,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits.api import pages, problems, schema, writes
+from credits.api import pages, problems, schema
 from credits.api.fields import CodeField, FlagField, InstantField, TextField
 from credits.api.problems import Problem
 from credits.api.views import ApiView, PageView, not_found
@@ -156,9 +156,9 @@ class BriefRunsView(ChargedView):
         twice.
         """
         brief = brief_of(self, id)
-        sent, values = writes.read(self, body=RunInput)
+        sent, values = charged.read(self, body=RunInput)
         # Which brief is in the address, and part of the request all the same.
-        key = Key.of(sent.text, brief=str(brief.pk), body=sent.body_sha256.hex())
+        key = sent and Key.of(sent.text, brief=str(brief.pk), body=sent.body_sha256.hex())
         with charged.refused(), refused():
             now = timezone.now()
             entity = entities.find(

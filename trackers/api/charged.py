@@ -14,14 +14,15 @@ from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 
-from credits import amounts, origins
-from credits.api import problem_types, problems, writes
-from credits.api.fields import AmountField, FlagField, InstantField
+from credits import amounts, limits, origins
+from credits.api import answers, problem_types, problems, reading, writes
+from credits.api.fields import AmountField, FlagField, IdField, InstantField, instant_text
 from credits.api.problems import Problem
 from credits.api.views import ApiView
 from credits.companies import CompanyClosed
-from credits.ledger import InsufficientCredits
-from credits.models import UsageAction
+from credits.ledger import InsufficientCredits, Key
+from credits.limits import Standing
+from credits.models import LimitSubject, LimitWindow, UsageAction
 from trackers import charged_requests, entities
 from trackers.analyzers.base import AnalyzerFailed, AnalyzerRefused
 from trackers.charged_requests import RequestEstimate
@@ -29,7 +30,6 @@ from trackers.requesters import Requester
 
 USED_HEADER = "X-Credits-Used"
 REMAINING_HEADER = "X-Credits-Remaining"
-COMPANY_POOL = "company_pool"
 RETRY_SECONDS = 30  # Where the analyzer does not say how long.
 
 CREDITS_EXAMPLE = {
@@ -45,6 +45,16 @@ ESTIMATE_EXAMPLE = {
     "web_searches": 0,
     "available_before": "8369.4",
     "available_after": "8357.0",
+    "enough": True,
+    "limit": {
+        "limit_source": "api_key",
+        "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b19",
+        "name": "Nightly export",
+        "window": "DAY",
+        "credits": "40.0",
+        "left": "26.5",
+        "window_ends_at": "2026-11-22T00:00:00Z",
+    },
     "reused_at": None,
 }
 # What a charged operation may answer besides what every write may.
@@ -71,7 +81,18 @@ HEADERS = [
     ),
 ]
 PARAMETERS = [
-    *[one for one in writes.PARAMETERS if one.name == writes.HEADER],
+    OpenApiParameter(
+        "dry_run",
+        bool,
+        description="true: say the price and do nothing, as the field of the body.",
+    ),
+    OpenApiParameter(
+        writes.HEADER,
+        str,
+        OpenApiParameter.HEADER,
+        description="1 to 255 printable characters of your own choosing: new for each new request, "
+        "the same when you repeat one. Needed but for a dry run.",
+    ),
     OpenApiParameter(
         "Idempotent-Replayed",
         str,
@@ -88,6 +109,12 @@ PARAMETERS = [
     ),
     *HEADERS,
 ]
+
+
+class ChargedParameters(reading.Parameters):
+    """What a charged request may say in its address."""
+
+    dry_run = FlagField(required=False)
 
 
 class ChargedInput(serializers.Serializer[Any]):
@@ -122,6 +149,32 @@ class CreditsOutput(serializers.Serializer[Any]):
         ref_name = "CreditsOfRequest"
 
 
+class LimitLeftOutput(serializers.Serializer[Standing]):
+    """The limit that leaves this request least, and what it leaves."""
+
+    limit_source = serializers.ChoiceField(choices=[one.lower() for one in LimitSubject.values])
+    id = IdField()
+    name = serializers.CharField()
+    window = serializers.ChoiceField(choices=LimitWindow.choices)
+    credits = AmountField(help_text="What it allows in a window.")
+    left = AmountField(help_text="What it still leaves in this one.")
+    window_ends_at = InstantField()
+
+    class Meta:
+        ref_name = "LimitLeft"
+
+    def to_representation(self, standing: Standing) -> dict[str, Any]:
+        return {
+            "limit_source": limits.source_of(standing.limit),
+            "id": str(standing.limit.pk),
+            "name": standing.limit.name,
+            "window": standing.limit.window,
+            "credits": amounts.text(standing.limit.credits),
+            "left": amounts.text(standing.left),
+            "window_ends_at": instant_text(standing.ends_at),
+        }
+
+
 class EstimateOutput(serializers.Serializer[Any]):
     """What a request would cost now, and what it would leave. Nothing was done."""
 
@@ -131,6 +184,10 @@ class EstimateOutput(serializers.Serializer[Any]):
     web_searches = serializers.IntegerField()
     available_before = AmountField()
     available_after = AmountField(help_text="Negative by what is missing.")
+    enough = serializers.BooleanField(
+        source="is_enough", help_text="Whether credits and limits would let it be done now."
+    )
+    limit = LimitLeftOutput(allow_null=True, help_text="Null where no limit is about it.")
     reused_at = InstantField(
         allow_null=True, help_text="When the answer was made that would be given again for 0."
     )
@@ -143,6 +200,7 @@ class ChargedView(ApiView):
     """An operation that is charged, through a key."""
 
     raises: ClassVar[tuple[problems.ProblemType, ...]] = RAISES
+    parameters_of_writes = ChargedParameters
 
     @property
     def requester(self) -> Requester:
@@ -156,6 +214,20 @@ class ChargedView(ApiView):
             integration=key.integration,
             request_id=origins.current().request_id,
         )
+
+
+def read(view: ChargedView, *, body: type[ChargedInput]) -> tuple[Key | None, dict[str, Any]]:
+    """Return a charged request's key and values; a dry run, which does nothing, needs no key.
+
+    :raises Problem: for a key that is missing or cannot be kept, and a body that is wrong.
+    """
+    if view.values.get("dry_run") or _is_dry(view.request.data):
+        return None, reading.body(body, view.request.data) | {"dry_run": True}
+    return writes.read(view, body=body)
+
+
+def _is_dry(data: Any) -> bool:
+    return isinstance(data, dict) and data.get("dry_run") in (True, "true")
 
 
 @contextmanager
@@ -175,14 +247,7 @@ def problem_of(error: Exception) -> Exception | None:
     """Return the problem that says why a charged request was refused; None for anything else."""
     match error:
         case InsufficientCredits():
-            return Problem(
-                problems.INSUFFICIENT_CREDITS,
-                str(error),
-                required=amounts.text(error.required),
-                available=amounts.text(error.available),
-                shortfall=amounts.text(error.shortfall),
-                limit_source=COMPANY_POOL,
-            )
+            return answers.out_of_credits(error)
         case charged_requests.AboveMaximum():
             return Problem(
                 problems.MAX_CREDITS_EXCEEDED,

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from credits import amounts, balances
+from credits import amounts, balances, limits
 from credits.api.fields import instant_text
 from credits.ledger import Key
+from credits.limits import Standing
 from trackers import asking, entities, running_briefs
 from trackers.charged_requests import RequestEstimate
 from trackers.entities import Entity
@@ -22,7 +23,7 @@ from trackers.mcp.arguments import (
     GenerateBrief,
     Nothing,
 )
-from trackers.models import Brief, BriefResult, EntityType
+from trackers.models import AskCitation, Brief, BriefCitation, BriefResult, EntityType
 from trackers.requesters import Requester
 
 
@@ -83,7 +84,9 @@ def generate_brief(
         key=_key(requester, entity, given, brief=str(brief.pk)),
         max_credits=given.max_credits,
     )
-    parts = list(run.results.order_by("position").prefetch_related("citations", "pages"))
+    parts = list(
+        run.results.order_by("position").prefetch_related("citations__conversation", "pages")
+    )
     return results.BriefAnswer(
         brief=brief.name,
         about=entity.name,
@@ -107,7 +110,9 @@ def _section(part: BriefResult) -> results.Section:
         state=part.state,
         text=list(part.text),
         reason=part.reason,
-        conversations=list(dict.fromkeys(str(one.conversation_id) for one in part.citations.all())),
+        citations=[
+            _citation(one) for one in sorted(part.citations.all(), key=lambda one: one.rank)
+        ],
         pages=[one.url for one in part.pages.all()],
         credits=amounts.text(part.credits),
     )
@@ -149,22 +154,32 @@ def _ask(
     return results.Answer(
         answer=asked.answer,
         is_found=asked.is_found,
-        citations=[
-            results.Citation(
-                conversation=str(one.conversation_id),
-                kind=one.conversation.kind,
-                title=one.conversation.title,
-                started_at=instant_text(one.conversation.started_at),
-                quote=one.quote,
-            )
-            for one in cited
-        ],
+        citations=[_citation(one) for one in cited],
         cached=asked.reused_from_id is not None,
         credits=results.Credits(
             used=amounts.text(asked.credits),
             remaining=amounts.text(_left(requester, asked.remaining)),
             breakdown=results.Breakdown(calls=asked.calls, emails=asked.emails, web_searches=0),
         ),
+    )
+
+
+def _citation(cited: AskCitation | BriefCitation) -> results.Citation:
+    return results.Citation(
+        conversation=str(cited.conversation_id),
+        kind=cited.conversation.kind,
+        title=cited.conversation.title,
+        started_at=instant_text(cited.conversation.started_at),
+        quote=cited.quote,
+    )
+
+
+def _limit(standing: Standing) -> results.Limit:
+    return results.Limit(
+        limit_source=limits.source_of(standing.limit),
+        name=standing.limit.name,
+        left=amounts.text(standing.left),
+        window_ends_at=instant_text(standing.ends_at),
     )
 
 
@@ -176,7 +191,8 @@ def _estimated(estimate: RequestEstimate) -> results.Estimate:
         web_searches=estimate.web_searches,
         available_before=amounts.text(estimate.available_before),
         available_after=amounts.text(estimate.available_after),
-        enough=estimate.available_after >= 0,
+        enough=estimate.is_enough,
+        limit=None if estimate.limit is None else _limit(estimate.limit),
     )
 
 

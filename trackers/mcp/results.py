@@ -9,6 +9,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel
 
 from credits import amounts, shown
+from credits.api import answers, problems
 from credits.api.problems import Problem
 
 
@@ -81,9 +82,18 @@ class Section(BaseModel):
     state: str
     text: list[str]
     reason: str
-    conversations: list[str]
+    citations: list[Citation]
     pages: list[str]
     credits: str
+
+    def lines(self) -> list[str]:
+        """Return the section as text, with the words that it rests on."""
+        quotes = [
+            f"- “{one.quote}” ({one.title or one.kind}, {one.started_at[:10]}, {one.conversation})"
+            for one in self.citations
+        ]
+        pages = [f"Sources: {', '.join(self.pages)}"] if self.pages else []
+        return [f"## {self.title}", *(self.text or [self.reason]), *quotes, *pages]
 
 
 class BriefAnswer(Charged):
@@ -96,9 +106,7 @@ class BriefAnswer(Charged):
     def body(self) -> str:
         parts = [f"# {self.brief}: {self.about}"]
         for one in self.sections:
-            parts += ["", f"## {one.title}", *(one.text or [one.reason])]
-            named = [*one.conversations, *one.pages]
-            parts += [f"Sources: {', '.join(named)}"] if named else []
+            parts += ["", *one.lines()]
         return "\n".join(parts)
 
 
@@ -117,6 +125,15 @@ class Balance(Result):
         return f"{shown_amount(self.available)} credits can be spent now.{held}"
 
 
+class Limit(BaseModel):
+    """The limit that leaves a request least."""
+
+    limit_source: str
+    name: str
+    left: str
+    window_ends_at: str
+
+
 class Estimate(Result):
     """What a request would cost, and leave."""
 
@@ -127,12 +144,16 @@ class Estimate(Result):
     available_before: str
     available_after: str
     enough: bool
+    limit: Limit | None
 
     def said(self) -> str:
         read = _read(self.calls, self.emails, self.web_searches)
         would = f"This would use {shown_amount(self.credits)} credits ({read})"
         if self.enough:
             return f"{would} and leave {shown_amount(self.available_after)}."
+        if self.limit is not None and Decimal(self.limit.left) < Decimal(self.available_before):
+            left = shown_amount(self.limit.left)
+            return f"{would}; the limit for “{self.limit.name}” leaves {left}."
         return f"{would}; only {shown_amount(self.available_before)} can be spent."
 
 
@@ -162,11 +183,13 @@ def refused(problem: Problem) -> CallToolResult:
         "title": problem.type.title,
         "detail": problem.detail,
     }
+    is_out = problem.type is problems.INSUFFICIENT_CREDITS
+    more = answers.where_to_go() if is_out else {}
     if retry := problem.headers.get("Retry-After"):
         values["retry_after_seconds"] = int(retry)
     return CallToolResult(
         content=[TextContent(type="text", text=problem.detail)],
-        structured_content=values | problem.extras,
+        structured_content=values | problem.extras | more,
         is_error=True,
     )
 

@@ -76,6 +76,8 @@ def test_a_dry_run_says_the_price_and_does_nothing(acme, program):
         "web_searches": 0,
         "available_before": "10.0",
         "available_after": "8.4",
+        "enough": True,
+        "limit": None,
         "reused_at": None,
     }
     assert answer.headers["X-Credits-Used"] == "0.0"

@@ -95,6 +95,8 @@ def test_a_dry_run_says_the_price_and_does_nothing(acme, program, brief):
         "available_before": "10.0",
         "available_after": "7.0",
         "reused_at": None,
+        "enough": True,
+        "limit": None,
     }
     assert (answer.headers["X-Credits-Used"], BriefRun.objects.count()) == ("0.0", 0)
 

@@ -135,6 +135,10 @@ def test_a_brief_is_run_and_each_section_charged(program, acme, globex):
         ("News", "0.0"),
     ]
     assert found["sections"][2]["reason"].startswith("No web search is set up")
+    # The built-in analyzer quotes: without the words there would be nothing to read.
+    price = found["sections"][1]["citations"][0]
+    assert price["quote"] == "That is too expensive for us."
+    assert f"- “{price['quote']}” (" in said(result)
     assert said(result).splitlines()[-1] == "Used 3.2 credits (4 calls, 2 emails); 96.8 left."
     assert values(again) == found
     actions = UsageEvent.objects.filter(company=acme, amount__gt=0).values_list("action", flat=True)
@@ -182,6 +186,7 @@ def test_an_estimate_is_free_and_what_is_then_charged(program, acme, globex):
         "available_before": "100.0",
         "available_after": "98.4",
         "enough": True,
+        "limit": None,
     }
     assert not UsageEvent.objects.filter(company=acme).exists()
     asked = values(program.call("ask_account", question=QUESTION, account="Globex"))

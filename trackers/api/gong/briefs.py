@@ -85,9 +85,11 @@ class BriefView(EntityView):
         cited = sorted(result.citations.all(), key=lambda one: one.rank)
         # What could not be done says why, and cost nothing.
         summary = result.text or [result.reason]
+        # That shape has no place of its own for the words that a section rests on.
+        quotes = [f"“{one.quote}” ({one.conversation.title})" for one in cited]
         section: dict[str, Any] = {
             "title": result.title,
-            "sectionSummary": [part for part in summary if part],
+            "sectionSummary": [part for part in [*summary, *quotes] if part],
             "briefSectionType": _KINDS[SectionKind(result.kind)],
         }
         if result.kind == SectionKind.WEB:

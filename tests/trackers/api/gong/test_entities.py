@@ -215,7 +215,8 @@ def test_a_brief_has_its_sections_and_the_calls_they_rest_on(rich, brief):
     assert (found["numOfCallsSearched"], found["numOfEmailsSearched"]) == (1, 1)
     price, news = found["briefSections"]
     assert (price["title"], price["briefSectionType"]) == ("Price", "Conversations")
-    assert price["sectionSummary"]
+    assert price["sectionSummary"][0].startswith("Quoted, not answered")
+    assert any("too expensive" in one for one in price["sectionSummary"][1:])
     assert [one["call"]["id"] for one in price["conversationFindings"]["callFindings"]] == [NUMBER]
     assert (news["title"], news["briefSectionType"], news["webFindings"]) == ("News", "Web", [])
     assert len(news["sectionSummary"]) == 1
