@@ -143,7 +143,7 @@ def test_the_api_s_lines_answer_what_they_say(northwind):
         "AI Ask Anything": "0.5",
         "AI Briefer": "0.5",
     }
-    assert (why["entry"]["kind"], why["entry"]["amount"]) == ("GRANTED", "100.0")
+    assert (why["entry"]["kind"], why["entry"]["amount"]) == ("ADJUSTED", "100.0")
     assert report != []
     assert used != []
     assert month["available"] == "99.0"
