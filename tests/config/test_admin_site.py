@@ -110,11 +110,11 @@ def test_a_business_admin_is_offered_their_company_s_pages(client, acme, every_p
             "Audit trail",
         ],
         "Contract": ["Contract", "Seats", "Allocations", "Purchases"],
-        "Integrations": ["Limits"],
+        "Integrations": ["Limits", "Language model"],
     }
 
     assert sidebar(client, people.bob(acme)) == offered
-    keys = {"Integrations": ["API keys", "Limits", "MCP clients"]}
+    keys = {"Integrations": ["API keys", "Limits", "MCP clients", "Language model"]}
     assert sidebar(client, people.alice(acme)) == offered | keys
     assert len(offered) <= 7
 
@@ -140,7 +140,7 @@ def test_vendor_people_are_offered_everything(client, acme, every_page_exists):
             *("Companies", "Contracts", "Seats", "Allocations", "Purchases"),
             *("People", "Memberships", "Rate cards", "Limits"),
         ],
-        "System": ["Audit trail", "Jobs &amp; schedule"],
+        "System": ["Audit trail", "Language model", "Jobs &amp; schedule"],
     }
     assert len(everything) <= 7
 
