@@ -41,6 +41,8 @@ FULFILMENT = "billing.fulfilment"
 # These read which grants were bought; they issue none.
 READERS = {
     *("credits/forecasts.py", "credits/overview.py", "credits/reports/purchases.py"),
+    # What a language model used, beside what was bought.
+    "trackers/llm_usage.py",
     # The constraint that such a grant names its person.
     "credits/models/pool.py",
 }
