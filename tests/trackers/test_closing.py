@@ -17,7 +17,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.browsing import signed_in, text_of
 from tests.support.conversations import record
-from trackers import analyzers, backfills, claiming, publishing, scanning, sweeping
+from trackers import analyzers, backfills, batch_reading, claiming, publishing, scanning, sweeping
 from trackers.models import Backfill, Conversation, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
@@ -262,7 +262,7 @@ def test_its_backfills_are_neither_resumed_nor_stopped_by_hand(acme, admin, vera
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(claiming, "hold_credits"), (scanning, "_read"), (scanning, "_write")]
+    ("module", "name"), [(claiming, "hold_credits"), (batch_reading, "read"), (scanning, "_write")]
 )
 @pytest.mark.parametrize("is_history", [False, True])
 def test_wherever_a_worker_stands_when_the_company_closes_nothing_is_charged(
