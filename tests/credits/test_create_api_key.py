@@ -74,7 +74,7 @@ def test_as_json_it_says_what_the_key_is(acme):
         (["--by", "nobody@acme.example"], "There is nobody with the e-mail address"),
         (["--name", ""], "A key's name has 1 to 200 characters."),
         (["--name", "x" * 201], "A key's name has 1 to 200 characters."),
-        (["--scope", "purchases:request"], "A key that requests purchases is made by a person"),
+        (["--scope", "purchases:request"], "A key that requests purchases or changes"),
     ],
 )
 def test_a_mistake_makes_no_key_and_says_so(acme, arguments, sentence):

@@ -63,8 +63,8 @@ def fail_on(monkeypatch, question):
     """Let the analyzer fail on one question, as often as it is asked."""
     reader = running_briefs.section_work.brief_contents.reader
 
-    def broken(selection, analyzer):
-        read = reader(selection, analyzer)
+    def broken(*given):
+        read = reader(*given)
 
         def ask(asked):
             if asked == question:
@@ -280,8 +280,8 @@ def test_after_a_process_died_the_key_gives_what_was_done_and_charges_no_more(
     key = Key.of("retry-1")
     reader = running_briefs.section_work.brief_contents.reader
 
-    def dying(selection, analyzer):
-        read = reader(selection, analyzer)
+    def dying(*given):
+        read = reader(*given)
 
         def ask(question):
             if question == PRICES.question:
@@ -314,7 +314,7 @@ def test_after_a_process_died_the_key_gives_what_was_done_and_charges_no_more(
 def test_an_unexpected_end_gives_back_what_was_held(acme, alice, monkeypatch):
     brief = support.brief(acme, alice, RISKS)
 
-    def dying(selection, analyzer):
+    def dying(*given):
         raise Killed
 
     monkeypatch.setattr(running_briefs.section_work.brief_contents, "reader", dying)

@@ -85,7 +85,7 @@ def test_where_the_site_lost_its_model_work_fails_and_nothing_else_reads(
 ):
     settings.LLM = None
     monkeypatch.setattr(analyzers, "in_use", lambda: pytest.fail("The built-in analyzer read."))
-    monkeypatch.setattr("trackers.vectors.attached", lambda texts, revisions: texts)
+    monkeypatch.setattr("trackers.vectors.attached", lambda texts, revisions, **side: texts)
     arrive(acme, now, "call-1")
 
     run(tracker)
