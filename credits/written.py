@@ -26,6 +26,7 @@ from credits.models import (
     CreditGrant,
     ExportJob,
     Integration,
+    LimitMail,
     RateCard,
     SpendingLimit,
 )
@@ -65,6 +66,7 @@ WORDS = (
     Written(SpendingLimit, ("name",)),
     Written(ExportJob, ("mail_trouble",)),
     Written(AlertMail, ("trouble",)),
+    Written(LimitMail, ("trouble",)),
     Written(Company, ("closing_reason",), company="pk"),
     Written(RateCard, ("note",), company=""),
 )

@@ -30,6 +30,7 @@ TOP_LEVEL = {
     "requirements-dev.lock",
     "requirements-llm.lock",
     "requirements-ranking.lock",
+    "requirements-rivals.lock",
     "deploy",
     "docs",
     "tests",

@@ -19,7 +19,9 @@ def test_no_account_hears_an_exchange_again_before_all_others():
     )
 
     by_account = Counter(
-        (story["account"]["name"], story["title"]) for story in stories if story["kind"] == "email"
+        (story["account"]["name"], story["title"])
+        for story in stories
+        if story["kind"] == "email" and story["account"]
     )
     texts = Counter("".join(turn["text"] for turn in story["utterances"]) for story in stories)
 
