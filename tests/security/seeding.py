@@ -14,6 +14,7 @@ from django.utils import timezone
 from billing import allocations, purchases, seats, voiding
 from billing.models import TopUp
 from credits import api_keys, audit, charging, exports, limits, origins, zones
+from credits.identifiers import new_id
 from credits.ledger import Key, Use
 from credits.models import (
     Alert,
@@ -38,6 +39,8 @@ from trackers.models import (
     Backfill,
     BriefPage,
     ConversationVectors,
+    LlmAttempt,
+    LlmSwitch,
     Narrowing,
     Suggestion,
     Tracker,
@@ -122,6 +125,7 @@ def seed(name: str, *, canary: str) -> Company:
     uploads.kept(company, alice, now=now, content=b"{}", name=f"{canary}.jsonl")
     erased_ids.key_of(company)
     _advise(company, tracker)
+    _ask_a_model(company)
     _buy(company, canary)
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
@@ -224,6 +228,25 @@ def _advise(company: Company, tracker: Tracker) -> None:
         emails_before=False,
         filters_before=[],
         made_at=now,
+    )
+
+
+def _ask_a_model(company: Company) -> None:
+    """Keep a switch that is off, and a request to a language model from before."""
+    LlmSwitch.objects.create(company=company)
+    LlmAttempt.objects.create(
+        company=company,
+        purpose="ASK",
+        run_ref=new_id(),
+        model="seed",
+        mode="PROMPT",
+        outcome="OK",
+        tokens_in=1,
+        tokens_out=1,
+        is_estimated=False,
+        request_id="seed",
+        latency_ms=1,
+        begun_at=timezone.now(),
     )
 
 
