@@ -127,6 +127,7 @@ def seed(name: str, *, canary: str) -> Company:
     uploads.kept(company, alice, now=now, content=b"{}", name=f"{canary}.jsonl")
     erased_ids.key_of(company)
     _advise(company, tracker)
+    _ask_a_model(company)
     _buy(company, canary)
     for user in everybody:
         User.objects.filter(pk=user.pk).update(name=f"{name} {user.name}")
@@ -247,6 +248,25 @@ def _advise(company: Company, tracker: Tracker) -> None:
         emails_before=False,
         filters_before=[],
         made_at=now,
+    )
+
+
+def _ask_a_model(company: Company) -> None:
+    """Keep a switch that is off, and a request to a language model from before."""
+    LlmSwitch.objects.create(company=company)
+    LlmAttempt.objects.create(
+        company=company,
+        purpose="ASK",
+        run_ref=new_id(),
+        model="seed",
+        mode="PROMPT",
+        outcome="OK",
+        tokens_in=1,
+        tokens_out=1,
+        is_estimated=False,
+        request_id="seed",
+        latency_ms=1,
+        begun_at=timezone.now(),
     )
 
 
