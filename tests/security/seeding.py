@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -114,7 +114,6 @@ def seed(name: str, *, canary: str) -> Company:
     _try(tracker, alice)
     _ask(company, alice)
     _brief(company, alice, tracker)
-    _ask_a_model(company, now)
     words = Tracker.objects.create(company=company, name=f"{canary} words", kind="KEYWORD")
     TrackerVersion.objects.create(
         company=company,
@@ -156,24 +155,6 @@ def _ask(company: Company, by: User) -> None:
         company, "Is it too expensive for them?", requester=asks.at_the_page(company, by)
     )
     assert made.citations.exists()
-
-
-def _ask_a_model(company: Company, now: datetime) -> None:
-    """Write down a request to a language model, without switching one on."""
-    LlmSwitch.objects.create(company=company)
-    LlmAttempt.objects.create(
-        company=company,
-        purpose="ASK",
-        run_ref=new_id(),
-        model="x",
-        mode="PROMPT",
-        outcome="OK",
-        tokens_in=1,
-        tokens_out=1,
-        is_estimated=False,
-        latency_ms=1,
-        begun_at=now,
-    )
 
 
 def _brief(company: Company, by: User, tracker: Tracker) -> None:

@@ -179,10 +179,10 @@ def test_another_version_is_estimated_anew(world, month):
         tracker_id=month.pk,
         edit_number=month.edit_number,
         by=world.alice,
-        now=timezone.now() - timedelta(days=6),
+        now=timezone.now() - timedelta(days=9.5),
     )
 
     estimates = month.versions.order_by("number").values_list("month_estimate", flat=True)
 
-    # Of the 30 days that ended six days ago: the three calls after the first publication.
+    # Of the 30 days that ended then: the three calls after the first publication.
     assert list(estimates) == [2, Decimal("1.5")]
