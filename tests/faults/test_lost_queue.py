@@ -50,7 +50,7 @@ def test_a_truncated_queue_of_1000_is_made_good_by_the_sweep(committed):
     wakes.scan(version_id=tracker.current_version_id, times=CALLS - 1)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pgmq.q_live")
-        assert cursor.fetchone()[0] == CALLS
+        assert cursor.fetchone()[0] >= CALLS
         cursor.execute("TRUNCATE pgmq.q_live, pgmq.q_backfill, pgmq.q_maintenance")
     assert states() == {"PENDING": CALLS}
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from credits import balances, reconciliation
-from credits.models import UsageEvent
+from credits.models import Reservation, UsageEvent
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.processes import celery_worker, wait_until
@@ -56,8 +56,9 @@ def backfill(acme, alice) -> Backfill:
 
 def is_busy() -> bool:
     """Tell whether a worker reads a batch, with the credits for it held, after one was charged."""
-    reading = Scan.objects.filter(state="RUNNING", reservation_ref__isnull=False)
-    return reading.exists() and UsageEvent.objects.exists()
+    reading = Scan.objects.filter(state="RUNNING").values("reservation_ref")
+    held = Reservation.objects.filter(state="OPEN", pk__in=reading)
+    return held.exists() and UsageEvent.objects.exists()
 
 
 def click(name: str, backfill: Backfill, alice) -> None:

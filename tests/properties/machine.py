@@ -348,12 +348,12 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
         for has_free in (False, True):
             report = CreditUsageReport(company=company, has_free_use=has_free)
             expected = reporting.usage(model, ZONE, has_free=has_free)
-            assert written(report) == expected, "USAGE REPORT differs"
+            _agree(written(report), expected, "USAGE REPORT differs")
         expected = reporting.balance(model, ZONE)
-        assert written(CreditBalanceReport(company=company)) == expected, "BALANCE REPORT differs"
+        _agree(written(CreditBalanceReport(company=company)), expected, "BALANCE REPORT differs")
         expected = reporting.purchases(model, self.bought, ZONE)
         report = PurchaseHistoryReport(company=company)
-        assert written(report) == expected, "PURCHASE REPORT differs"
+        _agree(written(report), expected, "PURCHASE REPORT differs")
 
     def _compare_past(self):
         pairs = list(zip_longest(self.model.log, self.model.log[1:]))
@@ -369,3 +369,10 @@ def _settled(model: ReferenceLedger, instant: datetime) -> Decimal:
     future.advance(instant)
     future.settle()
     return future.balance
+
+
+def _agree(found: bytes, expected: bytes, sentence: str) -> None:
+    """Compare two files byte for byte, and name the first lines that differ."""
+    lines = zip_longest(found.splitlines(), expected.splitlines())
+    differing = next((pair for pair in lines if pair[0] != pair[1]), None)
+    assert found == expected, f"{sentence}: {differing}"

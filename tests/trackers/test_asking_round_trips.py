@@ -76,7 +76,7 @@ def test_nothing_is_read_between_reserving_and_analyzing_in_a_transaction(acme, 
     reserved = next(n for n, one in enumerate(statements) if "ledger_reserve" in one)
     captured = next(n for n, one in enumerate(statements) if "ledger_capture" in one)
     assert not [n for n in begun if n < reserved]
-    read = [n for n, one in enumerate(statements) if '"trackers_utterance"."text"' in one]
+    read = [n for n, one in enumerate(statements) if "JOIN trackers_utterance AS said" in one]
     assert read
     assert reserved < read[0]
     assert read[0] < max(n for n in begun if n < captured)
