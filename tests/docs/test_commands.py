@@ -30,6 +30,7 @@ RUN_BY_CI = (PROJECT / ".ci" / "run").read_text()
 # Run by hand: they take long, or need a model from elsewhere. What they run has tests of its own.
 BY_HAND = re.compile(
     r"-m tests\.faults\.long |-m fuzz |^ALLOCATION_PERIODS=|llamavenv |_LLM_BASE_URL="
+    r"|requirements-rivals|test_charge_costs"
 )
 KEPT = re.compile(r"([A-Z]+)=\$\(")
 TESTS = re.compile(r"-m pytest -m (\w+)(?: -s)?(?: tests/\S+)?$")
