@@ -67,9 +67,14 @@ def lines(found: Explanation) -> Iterator[str]:
 
 
 def read_in_words(found: Explanation) -> str:
-    """Say how many conversations were read, and how many of them the answer cites."""
+    """Say how many conversations were read, and how many of them an answer cites.
+
+    A tracker answers about each for itself: there is nothing to cite.
+    """
     sources, event = found.sources, found.usage
-    said = f"{shown.counted(len(sources.pieces), 'conversation')}, {sources.cited_count:,} cited"
+    said = shown.counted(len(sources.pieces), "conversation")
+    if not any(piece.verdict for piece in sources.pieces):
+        said += f", {sources.cited_count:,} cited"
     charged = 0 if event is None else event.calls + event.emails
     if len(sources.pieces) < charged:
         return f"{said}; which others were read was not kept"
@@ -80,7 +85,7 @@ def piece_in_words(found: Explanation, piece: Piece) -> str:
     """Say what one conversation cost and what was found there."""
     kind = "Call" if piece.kind == "CALL" else "E-mail"
     said = [f"{kind} {piece.conversation_id}", _at(found, piece.started_at)]
-    if piece.is_cited:
+    if piece.is_cited and not piece.verdict:
         said.append("cited")
     if piece.title:
         said.append(piece.title)
@@ -88,7 +93,8 @@ def piece_in_words(found: Explanation, piece: Piece) -> str:
         said.append(f"{amounts.grouped(piece.credits)} credits")
     if piece.verdict:
         said.append(piece.verdict.lower())
-    if piece.answer:
+    # A plain yes or no is its verdict.
+    if piece.answer and piece.answer.upper() != piece.verdict:
         said.append(piece.answer)
     return ", ".join(said)
 

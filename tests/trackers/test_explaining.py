@@ -86,6 +86,16 @@ def test_scans_say_which_conversation_cost_what_and_why(read):
     assert found.breaches() == []
 
 
+def test_a_tracker_answers_about_each_conversation_once_and_cites_none(read):
+    printed = list(explained.lines(explain(read, 2)))
+
+    assert "Read: 3 conversations" in printed
+    about = [line for line in printed if "Call silent" in line]
+    assert len(about) == 1
+    assert about[0].endswith("Call silent, 0.0 credits, no")
+    assert not any("cited" in line for line in printed)
+
+
 def test_an_ask_is_counted_anew_and_shows_what_it_cites(read, asked):
     found = explain(read, 3)
 
