@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,7 +110,9 @@ def wait_until_ready(port: int, processes: dict[str, subprocess.Popen[bytes]]) -
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline:
         refuse_ended(processes)
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+        # HTTPException: before the server listens, Linux may lend us its port for our own end of
+        # the connection, and then we are answered by ourselves.
+        with contextlib.suppress(OSError, http.client.HTTPException):
             address = f"http://127.0.0.1:{port}/admin/login/"
             with urllib.request.urlopen(address, timeout=10):
                 return

@@ -6,7 +6,6 @@ import http.cookiejar
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -22,6 +21,7 @@ import psutil
 import psycopg
 
 from config.embedded_postgres import PROJECT, Server
+from tests.support import ports
 from tests.support.commands import MANAGE, bare_environment
 from tests.support.processes import wait_until
 
@@ -199,7 +199,7 @@ def begun(home: Path, port: int, *arguments: str) -> Iterator[Demo]:
 def interrupted_after(home: Path, seconds: float) -> tuple[int, str, list[str]]:
     """Press Ctrl-C before the demo is ready; return exit code, output and what is left."""
     process = subprocess.Popen(
-        [*MANAGE, "demo", "--port", str(free_port())],
+        [*MANAGE, "demo", "--port", str(ports.free())],
         cwd=PROJECT,
         env=bare_environment(TALLYSTICK_HOME=str(home)),
         stdout=subprocess.PIPE,
@@ -215,19 +215,6 @@ def interrupted_after(home: Path, seconds: float) -> tuple[int, str, list[str]]:
         process.kill()
     left = [_command(one) for one in psutil.process_iter() if str(home) in _command(one)]
     return process.returncode, printed, left
-
-
-def free_port() -> int:
-    """Return a port that is free, as is the one after it."""
-    while True:
-        with socket.socket() as probe, socket.socket() as following:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-            try:
-                following.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
 
 
 def _command(process: psutil.Process) -> str:

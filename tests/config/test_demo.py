@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from config import databases
-from tests.config.demo_runs import AMOUNTS, Demo, demo, free_port, interrupted_after
-from tests.support import people
+from tests.config.demo_runs import AMOUNTS, Demo, demo, interrupted_after
+from tests.support import people, ports
 from tests.support.commands import SECRET_KEY, manage, open_folder
 
 STOPPED = "\nStopped. The data is kept; start again with the same command.\n"
@@ -56,7 +56,7 @@ def end(seen: Seen, number: int, *, group: bool) -> None:
 def starts():
     """Start, Ctrl-C in the terminal; start again, SIGINT to it alone, twice; reset, SIGTERM."""
     with open_folder() as folder:
-        home, port = folder / "home", free_port()
+        home, port = folder / "home", ports.free()
         with demo(home, port) as run:
             first = look_at(run)
             first.refusals = (
@@ -213,7 +213,7 @@ def test_ctrl_c_at_any_moment_of_a_start_leaves_nothing_running(unfinished, seco
 
 
 def test_a_busy_port_is_one_sentence_before_anything_is_made(tmp_path):
-    port = free_port()
+    port = ports.free()
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
@@ -241,7 +241,7 @@ def test_a_database_of_real_companies_is_refused_and_not_touched(committed, argu
 
     done = manage(
         "demo",
-        f"--port={free_port()}",
+        f"--port={ports.free()}",
         *arguments,
         DATABASE_URL=databases.url(committed),
         TALLYSTICK_SECRET_KEY=SECRET_KEY,
@@ -267,7 +267,7 @@ def test_a_database_with_somebody_else_s_tables_is_refused_and_not_touched(commi
 
     done = manage(
         "demo",
-        f"--port={free_port()}",
+        f"--port={ports.free()}",
         *arguments,
         DATABASE_URL=databases.url(address),
         TALLYSTICK_SECRET_KEY=SECRET_KEY,

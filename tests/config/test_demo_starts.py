@@ -8,7 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.config.demo_runs import AMOUNTS, READY, Demo, begun, free_port
+from tests.config.demo_runs import AMOUNTS, READY, Demo, begun
+from tests.support import ports
 from tests.support.commands import manage, open_folder
 from tests.support.processes import wait_until
 
@@ -28,7 +29,7 @@ def has_settled(run: Demo) -> bool:
 
 
 def test_of_three_first_starts_one_seeds_one_joins_and_one_has_no_port(home):
-    port = free_port()
+    port = ports.free(2)
     with ExitStack() as stack:
         runs = [stack.enter_context(begun(home, one)) for one in (port, port + 1, port)]
 
@@ -57,7 +58,7 @@ def test_of_three_first_starts_one_seeds_one_joins_and_one_has_no_port(home):
 
 
 def test_whoever_waits_for_a_start_that_is_killed_sets_the_demo_up_itself(home):
-    port = free_port()
+    port = ports.free(2)
     with begun(home, port) as doomed, ExitStack() as stack:
         wait_until(lambda: "Migrating" in doomed.printed, "the first start to migrate")
         heir = stack.enter_context(begun(home, port + 1))
@@ -79,7 +80,7 @@ def test_whoever_waits_for_a_start_that_is_killed_sets_the_demo_up_itself(home):
 def test_a_migration_that_was_killed_after_its_first_tables_is_finished(home):
     """Those tables are Django's own: nothing in them says whose database it is."""
     migrated = manage("migrate", "contenttypes", "-v0", TALLYSTICK_HOME=str(home))
-    with begun(home, free_port()) as run:
+    with begun(home, ports.free()) as run:
         run.wait_until_ready()
         run.ledger_head()
         sums = run.sums()
@@ -90,7 +91,7 @@ def test_a_migration_that_was_killed_after_its_first_tables_is_finished(home):
 
 
 def test_ctrl_c_ends_a_start_that_waits_and_not_the_one_it_waits_for(home):
-    port = free_port()
+    port = ports.free(2)
     with begun(home, port) as first, begun(home, port + 1, "--reset") as second:
         wait_until(lambda: WAITING in first.printed + second.printed, "one of them to wait")
         waiting, working = (first, second) if WAITING in first.printed else (second, first)

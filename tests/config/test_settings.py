@@ -8,7 +8,7 @@ import pytest
 
 from config import settings
 from config.embedded_postgres import PROJECT
-from tests.config.demo_runs import free_port
+from tests.support import ports
 from tests.support.commands import SECRET_KEY, manage
 
 OWN_DATABASE = {
@@ -360,7 +360,7 @@ def test_a_data_folder_that_is_a_file_is_one_sentence_with_a_given_key_too(comma
     """The settings have no reason to look into the folder then; the embedded server has."""
     file = tmp_path / "file"
     file.touch()
-    arguments = [f"--port={free_port()}"] if command == "demo" else []
+    arguments = [f"--port={ports.free()}"] if command == "demo" else []
 
     done = manage(command, *arguments, TALLYSTICK_HOME=str(file), TALLYSTICK_SECRET_KEY=SECRET_KEY)
 

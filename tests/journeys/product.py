@@ -7,7 +7,6 @@ import queue
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from config import environment
 from config.embedded_postgres import PROJECT
+from tests.support import ports
 
 READY_SECONDS_MAX = 300
 
@@ -38,7 +38,7 @@ def started(folder: Path) -> Iterator[Product]:
     clone = folder / "tallystick"
     _copy_to(clone)
     process = subprocess.Popen(
-        ["bash", "-c", f"{first_command()} --port {free_port()}"],
+        ["bash", "-c", f"{first_command()} --port {ports.free()}"],
         cwd=clone,
         env=environment_of_a_newcomer(),
         stdin=subprocess.DEVNULL,
@@ -60,12 +60,6 @@ def started(folder: Path) -> Iterator[Product]:
 def first_command() -> str:
     """Return the only line of README's first ``sh`` block."""
     return _found(r"^```sh\n(.*?)\n```$", (PROJECT / "README.md").read_text())
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _copy_to(clone: Path) -> None:

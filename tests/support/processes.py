@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 
 from config import databases
 from config.embedded_postgres import PROJECT
+from tests.support import ports
 
 QUEUES = "live,backfill,maintenance"
 
@@ -43,9 +44,7 @@ def celery_worker(
 @contextmanager
 def web_server(dsn: str, *, environment: dict[str, str] | None = None) -> Iterator[str]:
     """Run the web process as an operator starts it, on the database; yield its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free()
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
     command += ["--no-proxy-headers"]
     process = subprocess.Popen(

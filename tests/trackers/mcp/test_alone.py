@@ -18,7 +18,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from config import databases
 from config.embedded_postgres import PROJECT
 from credits import api_keys
-from tests.support import ai_clients, people, processes
+from tests.support import ai_clients, people, ports, processes
 from tests.support.ai_clients import AiClient
 
 
@@ -97,9 +97,7 @@ def test_over_stdio_a_key_that_does_not_work_is_one_sentence(committed):
 
 
 def test_alone_over_http_there_is_only_mcp(committed, acme):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = ports.free()
     process = subprocess.Popen(
         [sys.executable, *documented("--port", port=port)],
         cwd=PROJECT,

@@ -21,8 +21,7 @@ from django.utils import timezone
 
 from credits import reconciliation
 from credits.models import LedgerEntry, Scope, UsageEvent
-from tests.journeys.product import free_port
-from tests.support import ai_clients, api, asks, briefs, conversations, people
+from tests.support import ai_clients, api, asks, briefs, conversations, people, ports
 from tests.support.conversations import record
 from tests.support.processes import celery_worker, wait_until, web_server
 from trackers import language_model, wakes
@@ -43,7 +42,7 @@ def llama_server():
     weights = subprocess.run(
         [PYTHON, "-c", WEIGHTS], check=True, capture_output=True, text=True
     ).stdout.strip()
-    port = free_port()
+    port = ports.free()
     command = [PYTHON, "-m", "llama_cpp.server", "--model", weights, "--model_alias", "smollm2"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "4096"]
     command += ["--n_threads", "1", "--n_threads_batch", "1"]
