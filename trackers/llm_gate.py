@@ -2,10 +2,10 @@
 
 Note [Four brakes]
     Caps: what a run or a company's day has used, requests under way included at their estimate,
-    is compared before each request, one of a company's after the other. Concurrency: as many advisory locks as requests may run at
-    once; a process that dies gives its lock up. Breaker: after several failures in a row the
-    server is left alone for a while, longer each time, and then one request tries. A server that
-    asks to wait is left alone by all for as long.
+    is compared before each request, a company's one after the other. Concurrency: as many advisory
+    locks as requests may run at once; a process that dies gives its lock up. Breaker: after several
+    failures in a row the server is left alone for a while, longer each time, and then one request
+    tries. A server that asks to wait is left alone by all for as long.
 """
 
 from __future__ import annotations
