@@ -14,7 +14,7 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.llm import quotes, transcripts
+from trackers.analyzers.llm import quoted, quotes, transcripts
 from trackers.analyzers.llm.prompts import ANSWERS, EVIDENCE_MAX
 from trackers.analyzers.llm.transcripts import Line
 
@@ -104,7 +104,7 @@ def _verdict(given: dict[str, Any]) -> Verdict | None:
 def _finding(given: dict[str, Any], question: TrackerQuestion, lines: Sequence[Line]) -> Finding:
     verdict = _verdict(given) or Verdict.UNSURE
     sure = _share(given.get("confidence"))
-    value = _value(given.get("value"), question)
+    value = _value(given.get("value"), question, lines)
     proof = verified(given.get("evidence"), lines, question.side, count_max=EVIDENCE_MAX)
     is_missing = question.answer_type is AnswerType.CATEGORY and value is None
     if verdict is Verdict.YES and (not proof or is_missing):
@@ -147,12 +147,19 @@ def _band(sure: float) -> Confidence:
     return Confidence.MEDIUM if sure >= _FAIRLY else Confidence.LOW
 
 
-def _value(value: Any, question: TrackerQuestion) -> str | None:
-    """Return the choice as it is written on the tracker, or the text; None where there is none."""
+def _value(value: Any, question: TrackerQuestion, lines: Sequence[Line]) -> str | None:
+    """Return the choice as it is written on the tracker, or the text; None where there is none.
+
+    A text that quotes what nobody said is none.
+    """
     text = " ".join(plain(value).split()) if isinstance(value, str) else ""
     if question.answer_type is AnswerType.CATEGORY:
         by_folded = {choice.casefold(): choice for choice in question.choices}
         return by_folded.get(text.casefold())
+    if question.answer_type is AnswerType.TEXT and not quoted.is_said(
+        text, transcripts.said(lines)
+    ):
+        return None
     return text[:_VALUE_LENGTH_MAX] or None
 
 
