@@ -19,7 +19,6 @@ from credits import balances, reconciliation
 from tests.support import people, replaying, statement
 from tests.support.planting import plant
 
-
 RACES = int(os.environ.get("EVERY_REPLY_RACES", "1"))
 
 
