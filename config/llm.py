@@ -71,7 +71,7 @@ def read(env: Environment) -> Endpoint | None:
     )
     if not base_url and not model and not key:
         return None
-    _refuse_unusable(base_url, model)
+    _refuse_unusable(base_url, model, key)
     return Endpoint(
         base_url=base_url,
         model=model,
@@ -85,7 +85,7 @@ def read(env: Environment) -> Endpoint | None:
     )
 
 
-def _refuse_unusable(base_url: str, model: str) -> None:
+def _refuse_unusable(base_url: str, model: str, key: str) -> None:
     if not base_url:
         raise ImproperlyConfigured(
             f"{PREFIX}BASE_URL is missing: write the address of the server that has the model, "
@@ -107,6 +107,11 @@ def _refuse_unusable(base_url: str, model: str) -> None:
         raise ImproperlyConfigured(
             f"{PREFIX}BASE_URL is no address that can be asked: write http:// or https:// with a "
             f"host and a path, such as https://models.example.com/v1, and the key in {PREFIX}KEY."
+        )
+    if not all("!" <= one <= "~" for one in key):
+        # Nor the key.
+        raise ImproperlyConfigured(
+            f"{PREFIX}KEY has a space or a letter that no key has: copy it again, without quotes."
         )
     if find_spec("openai") is None:
         raise ImproperlyConfigured(

@@ -2,10 +2,10 @@
 
 Note [Four brakes]
     Caps: what a run or a company's day has used, requests under way included at their estimate,
-    is compared before each request. Concurrency: as many advisory locks as requests may run at
-    once; a process that dies gives its lock up. Breaker: after several failures in a row the
-    server is left alone for a while, longer each time, and then one request tries. A server that
-    asks to wait is left alone by all for as long.
+    is compared before each request, a company's one after the other. Concurrency: as many advisory
+    locks as requests may run at once; a process that dies gives its lock up. Breaker: after several
+    failures in a row the server is left alone for a while, longer each time, and then one request
+    tries. A server that asks to wait is left alone by all for as long.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Sum
 from django.utils import timezone
 
+from trackers import locks
 from trackers.analyzers.base import AnalyzerBusy, AnalyzerRefused
 from trackers.analyzers.llm.endpoint import Dialect, Endpoint, Mode
 from trackers.analyzers.llm.gate import Attempt
-from trackers.models import LlmAttempt, LlmEndpoint, LlmOutcome, LlmPurpose
+from trackers.models import LlmAttempt, LlmEndpoint, LlmOutcome, LlmPurpose, LlmSwitch
 
 FAILURES_MAX = 5
 PAUSE = timedelta(seconds=30)  # Doubled with each failure after that.
@@ -37,6 +38,8 @@ _INT32_MAX = 2**31 - 1
 BROKEN = "The language model has failed several times in a row; it is asked again in {} or less."
 ASKED_TO_WAIT = "The language model asked to wait; it is asked again in {} or less."
 NO_SLOT = "The language model is busy with other requests of this site."
+SWITCHED_OFF = "Your company has switched the language model off meanwhile; nothing more is sent."
+SWITCHED_OFF_DELAY = timedelta(seconds=5)
 
 
 class DatabaseGate:
@@ -59,6 +62,8 @@ class DatabaseGate:
         self._run_ref = run_ref
         self._beat = beat
         self._is_fresh = is_fresh
+        # Until when this work is the one that tries a server that is left alone.
+        self._trying_until: datetime | None = None
 
     def dialect(self) -> Dialect | None:
         """Return how the server is spoken to; None while nobody found out."""
@@ -90,10 +95,23 @@ class DatabaseGate:
         if self._beat is not None:
             self._beat()
         with self._slot():
-            self._refuse_above_caps(tokens_in + tokens_out)
-            self._refuse_while_left_alone()
+            row = self._begin(tokens_in=tokens_in, tokens_out=tokens_out, mode=mode)
             attempt, began = Attempt(), time.monotonic()
-            row = LlmAttempt.objects.create(
+            try:
+                yield attempt
+            finally:
+                self._finish(row, attempt, time.monotonic() - began)
+
+    def _begin(self, *, tokens_in: int, tokens_out: int, mode: Mode) -> LlmAttempt:
+        """Put a request on record as under way, unless it may not be sent."""
+        with transaction.atomic():
+            if self._company_id is not None:
+                # Else several at once would each find room for one.
+                locks.queue_for(f"language model {self._company_id}")
+                self._refuse_where_switched_off()
+                self._refuse_above_caps(self._company_id, tokens_in + tokens_out)
+            self._refuse_while_left_alone()
+            return LlmAttempt.objects.create(
                 company_id=self._company_id,
                 purpose=self.purpose,
                 run_ref=self._run_ref,
@@ -105,10 +123,6 @@ class DatabaseGate:
                 is_estimated=True,
                 begun_at=timezone.now(),
             )
-            try:
-                yield attempt
-            finally:
-                self._finish(row, attempt, time.monotonic() - began)
 
     def _finish(self, row: LlmAttempt, attempt: Attempt, seconds: float) -> None:
         """Write down how it ended, and what that says about the server.
@@ -138,13 +152,18 @@ class DatabaseGate:
         elif outcome != LlmOutcome.MODE_REFUSED:
             self._answered()
 
-    def _refuse_above_caps(self, tokens: int) -> None:
-        if self._company_id is None:
-            return
+    def _refuse_where_switched_off(self) -> None:
+        """Send nothing of a company from the moment it says so, in the middle of a call too."""
+        if self.purpose == LlmPurpose.CONNECTION:
+            return  # None of its text.
+        if not LlmSwitch.objects.filter(company=self._company_id, is_on=True).exists():
+            raise AnalyzerBusy(SWITCHED_OFF, retry_after=SWITCHED_OFF_DELAY)
+
+    def _refuse_above_caps(self, company_id: int, tokens: int) -> None:
         now = timezone.now()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         of_run = _used(run_ref=self._run_ref)
-        of_day = _used(company=self._company_id, begun_at__gte=midnight)
+        of_day = _used(company=company_id, begun_at__gte=midnight)
         if of_run + tokens > self.endpoint.run_tokens:
             raise AnalyzerRefused(
                 f"This has used {of_run:,} tokens of the language model, and may use "
@@ -158,7 +177,10 @@ class DatabaseGate:
             )
 
     def _refuse_while_left_alone(self) -> None:
-        """Let nobody through while the server is left alone; then one first, to try."""
+        """Let nobody through while the server is left alone; then one first, to try.
+
+        That one may need several requests to find out how the server is spoken to.
+        """
         if self._is_fresh:
             return
         row = self._rows().first()
@@ -166,6 +188,8 @@ class DatabaseGate:
             return
         now = timezone.now()
         is_broken = row.failure_count >= FAILURES_MAX
+        if row.resume_at > now and row.resume_at == self._trying_until:
+            return
         if row.resume_at > now:
             raise AnalyzerBusy(
                 (BROKEN if is_broken else ASKED_TO_WAIT).format(_in_words(row.resume_at - now)),
@@ -176,6 +200,7 @@ class DatabaseGate:
             is_mine = self._rows().filter(resume_at=row.resume_at).update(resume_at=now + trial)
             if not is_mine:
                 raise AnalyzerBusy(BROKEN.format(_in_words(trial)), retry_after=trial)
+            self._trying_until = now + trial
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
@@ -239,10 +264,9 @@ _MAY_BE_BILLED = tuple(one for one in LlmOutcome if one not in _UNBILLED)
 
 def _used(**of: Any) -> int:
     found = LlmAttempt.objects.filter(**of).aggregate(
-        used=Sum(F("tokens_in") + F("tokens_out"), default=0)
+        sent=Sum("tokens_in", default=0), received=Sum("tokens_out", default=0)
     )
-    used: int = found["used"]
-    return used
+    return int(found["sent"] + found["received"])
 
 
 def _lock(key: int, slot: int) -> bool:

@@ -40,12 +40,14 @@ def sweep() -> None:
 
 @shared_task
 def retain() -> None:
-    """Erase what is older than companies keep conversations; once a night, whoever starts it."""
+    """Erase what is older than it is kept; once a night, whoever starts it."""
     now = timezone.now()
     with jobs.once_per_period("retain", now=now, period=RETAIN_PERIOD) as job:
         if job.is_mine:
             count = retention.erase_old(clock=timezone.now)
             job.summary = f"{count:,} conversation{'' if count == 1 else 's'} erased"
+            if forgotten := retention.forget_requests(clock=timezone.now):
+                job.summary += f", {forgotten:,} model request{'' if forgotten == 1 else 's'}"
 
 
 @shared_task

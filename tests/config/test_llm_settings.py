@@ -39,6 +39,8 @@ def test_the_key_is_in_no_text_that_is_made_of_the_endpoint():
         ({"TALLYSTICK_LLM_BASE_URL": "http://[::1"}, "is no address that can be asked"),
         ({"TALLYSTICK_LLM_BASE_URL": "https://me:word@host/v1"}, "is no address that can be"),
         ({"TALLYSTICK_LLM_BASE_URL": "https://host/v1?key=word"}, "is no address that can be"),
+        ({"TALLYSTICK_LLM_KEY": "my wörd"}, "KEY has a space or a letter that no key has"),
+        ({"TALLYSTICK_LLM_KEY": "one\nword"}, "KEY has a space or a letter that no key has"),
         ({"TALLYSTICK_LLM_CONCURRENCY": "0"}, "write a whole number from 1 to 64"),
         ({"TALLYSTICK_LLM_TIMEOUT_SECONDS": "soon"}, "write a whole number from 1 to 120"),
     ],
@@ -47,6 +49,7 @@ def test_half_of_it_or_a_wrong_one_is_refused_in_a_sentence(changes, sentence):
     with pytest.raises(ImproperlyConfigured, match=sentence) as refusal:
         llm.read(Environment(WHOLE | changes))
 
+    assert not {"word", "wörd"} & set(str(refusal.value).split())
     assert "word" not in str(refusal.value)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -126,6 +127,29 @@ def serving() -> Iterator[Server]:
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+@contextmanager
+def speaking(act: Callable[[socket.socket], object]) -> Iterator[str]:
+    """Run a server that reads a request and then does as it likes with the connection."""
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.recv(65_536)
+            act(connection)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        # Else the thread would wait on, and the port with it.
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
 
 
 def completion(content: Any, *, finish: str = "stop", usage: Any = (120, 30), **message) -> Reply:

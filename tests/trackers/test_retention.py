@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from credits.identifiers import new_id
 from credits.models import AuditEvent, JobRun
 from tests.support import conversations, people, uploads
 from tests.support.conversations import record
 from trackers import retention, tasks
-from trackers.models import Conversation, ImportFile, Retention
+from trackers.models import Conversation, ImportFile, LlmAttempt, Retention
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +88,48 @@ def test_a_night_is_bounded_and_the_next_goes_on(now, monkeypatch):
     second = retention.erase_old(clock=lambda: now)
 
     assert (first, rest, second) == (2, ["50"], 1)
+
+
+def asked(company, begun_at):
+    return LlmAttempt.objects.create(
+        company=company,
+        purpose="ASK" if company else "CONNECTION",
+        run_ref=new_id(),
+        model="m",
+        mode="PROMPT",
+        outcome="OK",
+        tokens_in=1,
+        tokens_out=1,
+        is_estimated=False,
+        latency_ms=1,
+        begun_at=begun_at,
+    )
+
+
+def test_requests_to_a_model_are_kept_for_more_than_a_year(now):
+    acme = people.company()
+    old = now - retention.REQUESTS_KEPT - timedelta(minutes=1)
+    asked(acme, old)
+    asked(None, old)
+    kept = asked(acme, now - timedelta(days=366))
+
+    tasks.retain()
+
+    assert LlmAttempt.objects.get() == kept
+    assert JobRun.objects.get(name="retain").summary == "0 conversations erased, 2 model requests"
+
+
+def test_a_night_forgets_a_bounded_number_of_requests_the_oldest_first(now, monkeypatch):
+    monkeypatch.setattr(retention, "REQUESTS_MAX", 2)
+    monkeypatch.setattr(retention, "REQUESTS_AT_ONCE", 1)
+    acme = people.company()
+    rows = [asked(acme, now - timedelta(days=days)) for days in (500, 700, 600)]
+
+    first = retention.forget_requests(clock=lambda: now)
+    left = LlmAttempt.objects.get()
+    second = retention.forget_requests(clock=lambda: now)
+
+    assert (first, left, second) == (2, rows[0], 1)
 
 
 def test_uploads_that_nobody_confirmed_are_removed_by_the_hour(now):

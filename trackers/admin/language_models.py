@@ -164,9 +164,10 @@ class SwitchModel(acting.Act):
         return reverse("admin:trackers_llmattempt_changelist")
 
     def question(self) -> str:
+        # Short in front: on a phone the end is cut off.
         if language_model.is_on(self.company.pk):
-            return f"Switch the language model off for {self.company}?"
-        return f"Send text of {self.company} to a language model?"
+            return f"Language model off — {self.company}?"
+        return f"Language model on — {self.company}?"
 
     def check(self) -> None:
         """Refuse to switch on what is not there; off is always possible."""

@@ -38,11 +38,11 @@ class Done:
     stderr: str
 
 
-def command(folder, *options, seconds=900) -> Done:
+def command(folder, *options, seconds=900, environment=None) -> Done:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "benchmark_trackers", str(folder), *options],
         cwd=PROJECT,
-        env=databases.environment(databases.dsn()),
+        env=databases.environment(databases.dsn()) | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.config.benchmark.conftest import SAMPLE, command, scratch_databases_of
+from tests.support import language_models
 
 
 def test_every_tracker_reads_its_own_source_s_conversations_and_the_ledger_holds(sample_run):
@@ -45,6 +46,37 @@ def test_findings_are_the_same_without_the_labels(sample_run, unlabelled_run):
     assert unlabelled_run.findings == sample_run.findings
     assert unlabelled_run.report["calls"]["credits"] == "46.0"
     assert unlabelled_run.report["calls"]["f1"] is None
+
+
+@pytest.mark.django_db
+def test_a_language_model_is_measured_in_the_same_way_with_what_it_used(tmp_path):
+    keep_lines(tmp_path, "conversations.jsonl", lambda row: row["kind"] == "email")
+    keep_lines(tmp_path, "trackers.jsonl", lambda row: row["id"] == "south.price")
+    keep_lines(tmp_path, "labels.jsonl", lambda row: row["tracker"] == "south.price")
+
+    def says_yes(request):
+        (asked,) = request.questions
+        name, _, text = [line for line in request.lines if line[1] == "Customer"][-1]
+        return language_models.completion(
+            {"answers": [language_models.found(asked["tracker_id"], name, text)]}
+        )
+
+    with language_models.serving() as server:
+        server.always = says_yes
+        done = command(tmp_path, "--analyzer", "llm", "--json", environment=server.environment())
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    # 4 of 10 are yes: 2 · 4 / (4 + 10).
+    assert (report["emails"]["recall"], report["emails"]["f1"]) == (1.0, 0.5714)
+    assert report["language_model"] == {
+        "requests": 10,
+        "answered": 10,
+        "tokens_in": 1_200,
+        "tokens_out": 300,
+    }
+    assert len(server.requests) == 10
+    assert report["check_ledger"]["breaches"] == []
 
 
 @pytest.mark.django_db

@@ -40,7 +40,7 @@ def test_an_answer_by_api_cites_what_was_said_and_is_charged_once(acme, admin, s
 
     assert answer.answer == "The price is too high for them. [1]"
     assert [one.quote for one in answer.citations.all()] == ["That is too expensive for us"]
-    assert (answer.credits, answer.analyzer) == (Decimal("1.600"), "llm scripted-1/1")
+    assert (answer.credits, answer.analyzer) == (Decimal("1.600"), "llm scripted-1/2")
     assert LlmAttempt.objects.get().purpose == "ASK"
     assert reconciliation.check() == []
 
@@ -91,7 +91,7 @@ def test_a_section_of_a_brief_that_fails_costs_nothing_and_the_next_is_done(
     assert (first.state, first.credits) == ("FAILED", Decimal("0.000"))
     assert first.reason == ("The language model declined to answer. Nothing was charged for it.")
     assert (second.state, second.text) == ("DONE", ["The price is too high for them. [1]"])
-    assert second.analyzer == "llm scripted-1/1"
+    assert second.analyzer == "llm scripted-1/2"
     assert {one.purpose for one in LlmAttempt.objects.filter(run_ref=done.pk)} == {"BRIEF"}
     assert done.credits == Decimal("1.600")
     assert reconciliation.check() == []

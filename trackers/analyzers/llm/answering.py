@@ -6,7 +6,6 @@ question most. A paragraph is shown as an answer only with a quote that somebody
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from trackers.analyzers.base import (
     Side,
     UtteranceText,
 )
-from trackers.analyzers.llm import quotes, reading, transcripts
+from trackers.analyzers.llm import quoted, reading, transcripts
 from trackers.analyzers.llm.prompts import CITATIONS_MAX, PARAGRAPHS_MAX
 from trackers.analyzers.llm.transcripts import Line
 from trackers.analyzers.offline import asking, embedding
@@ -30,8 +29,6 @@ NOTHING = "The language model found no answer in these calls and e-mails that it
 UNBACKED = "Not backed by a quote, so do not rely on it: "
 LEFT_OUT = "Left out: {} that quoted words nobody said."
 _PARAGRAPH_LENGTH_MAX = 1_000
-# Words in quotation marks, long enough to pass for what somebody said.
-_QUOTED = re.compile(r"“([^”]{12,})”|\"([^\"]{12,})\"|«([^»]{12,})»|„([^“]{12,})“")
 _KINDS = {Kind.CALL: "Call", Kind.EMAIL: "E-mail"}
 
 
@@ -112,7 +109,7 @@ def shown(answer: dict[str, Any], read: Passages) -> Answer:
         text = " ".join(reading.plain(one["text"]).split())[:_PARAGRAPH_LENGTH_MAX]
         if not text:
             continue
-        if not _only_quotes_what_was_said(text, read.lines):
+        if not quoted.is_said(text, transcripts.said(read.lines)):
             left_out += 1
             continue
         proof = reading.verified(
@@ -131,14 +128,6 @@ def shown(answer: dict[str, Any], read: Passages) -> Answer:
     notes = [LEFT_OUT.format("a paragraph" if left_out == 1 else f"{left_out} paragraphs")]
     said = [*(backed or [NOTHING]), *unbacked, *(notes if left_out else [])]
     return Answer("\n".join(said), tuple(cited.values()))
-
-
-def _only_quotes_what_was_said(text: str, lines: Sequence[Line]) -> bool:
-    """Tell whether everything in quotation marks was said somewhere in what was read."""
-    quoted = [next(filter(None, found.groups())) for found in _QUOTED.finditer(text)]
-    return all(
-        any(quotes.find(one, line.utterance.text) is not None for line in lines) for one in quoted
-    )
 
 
 def _tokens(turns: Sequence[UtteranceText]) -> int:

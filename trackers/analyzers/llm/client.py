@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from time import time
 from typing import Any
 
 import httpx2 as httpx
 import openai
 
+from trackers.analyzers.llm.bounded import Bounded, TooMuch
 from trackers.analyzers.llm.endpoint import Dialect, Endpoint, Mode
 from trackers.analyzers.llm.faults import Completion, Fault
 from trackers.analyzers.llm.gate import Outcome
 from trackers.analyzers.llm.prompts import Prompt
 
 CONNECT_SECONDS = 5.0
-BYTES_MAX = 2_000_000
 REQUEST_ID_LENGTH_MAX = 200
 RETRY_AFTER_SECONDS_MAX = 3600.0
+# More than any model reads or writes at once: a count above it is none.
+TOKENS_MAX = 10_000_000
 NAME = "tallystick"
 _TOO_LONG = re.compile(
-    r"context.?(length|window|size)|maximum context|too many tokens|prompt is too long", re.I
+    r"context.?(length|window|size)|maximum context|maximum number of tokens|too many tokens"
+    r"|(prompt|input) is too (long|large)|reduce the length",
+    re.I,
 )
+# Alone more than the server takes in a minute: waiting never helps.
+_TOO_LARGE = re.compile(r"request too large|reduce your message size", re.I)
 _FORM = re.compile(r"response.?format|json.?schema|json.?object|grammar|structured", re.I)
 _NO_ID = re.compile(r"[^A-Za-z0-9._:/-]")
 # A server that takes a form of answer at all says these to one it does not take.
 _MODE_STATUSES = {400, 404, 415, 422, 500, 501}
+# What comes of reading a 200 that is not what the protocol says; nested too deep, too.
+_NOT_THE_PROTOCOL = (
+    openai.OpenAIError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+)
 
 
 class Client:
@@ -41,7 +56,7 @@ class Client:
             follow_redirects=False,
             # Neither proxies nor credentials of this process's environment.
             trust_env=False,
-            transport=_Bounded(endpoint.timeout_seconds),
+            transport=Bounded(endpoint.timeout_seconds),
         )
         self._sdk = openai.OpenAI(
             base_url=endpoint.base_url,
@@ -51,7 +66,8 @@ class Client:
             project="",
             max_retries=0,
             timeout=timeout,
-            default_headers={"User-Agent": NAME},
+            # Packed, a small answer could be a very large one.
+            default_headers={"User-Agent": NAME, "Accept-Encoding": "identity"},
             http_client=self._http,
         )
 
@@ -71,10 +87,9 @@ class Client:
             raise Fault(Outcome.TIMEOUT) from error
         except openai.APIStatusError as error:
             raise _status_fault(error, dialect) from error
-        except (openai.APIConnectionError, _TooMuch, httpx.HTTPError) as error:
+        except (openai.APIConnectionError, TooMuch, httpx.HTTPError) as error:
             raise Fault(_network_outcome(error)) from error
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError) as error:
-            # 200, and not what the protocol says.
+        except _NOT_THE_PROTOCOL as error:
             raise Fault(Outcome.MALFORMED) from error
 
     def _body(self, prompt: Prompt, dialect: Dialect) -> dict[str, Any]:
@@ -96,46 +111,6 @@ class Client:
         return body
 
 
-class _TooMuch(Exception):
-    """The answer is larger than any answer, or has no end."""
-
-
-class _Bounded(httpx.BaseTransport):
-    """Ends an answer that is too large, or drips on after its time."""
-
-    def __init__(self, seconds_max: float) -> None:
-        self._seconds_max = seconds_max
-        self._inner = httpx.HTTPTransport(retries=0, trust_env=False)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        until = time.monotonic() + self._seconds_max
-        response = self._inner.handle_request(request)
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        response.stream = _BoundedStream(response.stream, until)
-        return response
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class _BoundedStream(httpx.SyncByteStream):
-    def __init__(self, inner: httpx.SyncByteStream, until: float) -> None:
-        self._inner, self._until = inner, until
-
-    def __iter__(self) -> Iterator[bytes]:
-        left = BYTES_MAX
-        for part in self._inner:
-            left -= len(part)
-            if left < 0:
-                raise _TooMuch
-            if time.monotonic() > self._until:
-                raise httpx.ReadTimeout("The answer took too long.")
-            yield part
-
-    def close(self) -> None:
-        self._inner.close()
-
-
 def _completion(answer: Any) -> Completion:
     choice = answer.choices[0]
     content, refusal = choice.message.content, getattr(choice.message, "refusal", None)
@@ -151,20 +126,22 @@ def _completion(answer: Any) -> Completion:
 
 
 def _count(usage: Any, name: str) -> int | None:
+    """Return what a server counted; None for what cannot be a count, as 0 of what was sent."""
     value = getattr(usage, name, None)
-    return value if isinstance(value, int) and 0 <= value < 2**31 else None
+    return value if isinstance(value, int) and 0 < value <= TOKENS_MAX else None
 
 
 def _status_fault(error: openai.APIStatusError, dialect: Dialect) -> Fault:
     status, said = error.status_code, _said(error)
     request_id = _short(error.response.headers.get("x-request-id"))
+    is_too_long = status in (400, 422, 500) and _TOO_LONG.search(said)
+    if status == 413 or is_too_long or (status == 429 and _TOO_LARGE.search(said)):
+        return Fault(Outcome.TOO_LONG, status=status, request_id=request_id)
     if status == 429:
         after = _retry_after(error.response.headers)
         return Fault(
             Outcome.RATE_LIMITED, status=status, retry_after_seconds=after, request_id=request_id
         )
-    if status in (400, 413, 422) and _TOO_LONG.search(said):
-        return Fault(Outcome.TOO_LONG, status=status, request_id=request_id)
     if (wanted := _wanted(status, said, dialect)) is not None:
         return Fault(Outcome.MODE_REFUSED, status=status, request_id=request_id, wanted=wanted)
     if status in _MODE_STATUSES and dialect.mode is not Mode.PROMPT and _FORM.search(said):
@@ -197,7 +174,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            seconds = parsedate_to_datetime(text).timestamp() - time()
         except (ValueError, TypeError, OverflowError):
             return None
     # Not a number is neither.
@@ -207,7 +184,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _network_outcome(error: BaseException) -> Outcome:
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, _TooMuch):
+        if isinstance(cause, TooMuch):
             return Outcome.MALFORMED
         if isinstance(cause, (httpx.TimeoutException, openai.APITimeoutError)):
             return Outcome.TIMEOUT

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn, Protocol
@@ -21,6 +21,9 @@ from trackers.analyzers.llm.faults import Completion, Fault
 from trackers.analyzers.llm.gate import Attempt, Gate, Outcome
 from trackers.analyzers.llm.prompts import Prompt
 
+# Looked at in one answer.
+OBJECTS_MAX = 100
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 # Of one question, before its dialect is known: each step once, with room to spare.
 STEPS_MAX = 8
 RATE_LIMITED_SECONDS = 30.0  # Where the server does not say how long.
@@ -169,7 +172,9 @@ def _may_be_about_the_form(fault: Fault, dialect: Dialect) -> bool:
     if dialect.mode.laxer is None:
         return False
     is_refused = fault.outcome is Outcome.REJECTED and fault.status in (400, 422)
-    return is_refused or fault.outcome is Outcome.SERVER_ERROR
+    # One that is overloaded or being restarted says 502 or more.
+    is_error = fault.outcome is Outcome.SERVER_ERROR and fault.status in (500, 501)
+    return is_refused or is_error
 
 
 def _another(dialect: Dialect, fault: Fault) -> Dialect | None:
@@ -198,19 +203,25 @@ def _read(completion: Completion, check: Check, attempt: Attempt) -> dict[str, A
         raise Fault(Outcome.REFUSED)
     if completion.is_truncated:
         raise Fault(Outcome.TRUNCATED)
-    found = _object_in(completion.content)
-    if found is None or not check(found):
-        raise Fault(Outcome.MALFORMED, is_json=found is not None)
+    objects = dict(_objects_in(completion.content))
+    # A model that thinks aloud may write down others before the one it means.
+    found = next((one for one in reversed(objects.values()) if check(one)), None)
+    if found is None:
+        is_json = completion.content.find("{") in objects
+        raise Fault(Outcome.MALFORMED, is_json=is_json)
     return found
 
 
-def _object_in(content: str) -> dict[str, Any] | None:
-    """Return the JSON object of an answer, whatever stands around it."""
-    first, last = content.find("{"), content.rfind("}")
-    if first < 0 or last < first:
-        return None
-    try:
-        found = json.loads(content[first : last + 1], parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+def _objects_in(content: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Return the JSON objects of an answer and where each begins, whatever stands around them."""
+    place = content.find("{")
+    for _ in range(OBJECTS_MAX):
+        if place < 0:
+            return
+        try:
+            found, end = _DECODER.raw_decode(content, place)
+        except (ValueError, RecursionError):
+            end = place + 1
+        else:
+            yield place, found
+        place = content.find("{", end)

@@ -13,8 +13,10 @@ from difflib import SequenceMatcher
 
 RATIO_MIN = 0.9
 QUOTE_LENGTH_MAX = 300
-# Shorter ones are found anywhere, unless they are all that was said.
+# Shorter ones are found anywhere, unless they are all that was said. A wide letter, as Chinese has,
+# says as much as several.
 QUOTE_LENGTH_MIN = 8
+_WIDE_LETTER = 3
 # How far around the longest match the rest of a quote is looked for, as a share of its length.
 _SLACK = 0.1
 _TYPED = str.maketrans(
@@ -46,7 +48,7 @@ def find(quote: str, text: str) -> tuple[int, int] | None:
     said, places = _folded(text)
     if not any(letter.isalnum() for letter in wanted):
         return None
-    if len(wanted) < QUOTE_LENGTH_MIN and wanted != said.strip(" \"'.,!?"):
+    if _length(wanted) < QUOTE_LENGTH_MIN and wanted != said.strip(" \"'.,!?"):
         return None
     first = said.find(wanted)
     found = (first, first + len(wanted)) if first >= 0 else _nearest(wanted, said)
@@ -55,8 +57,17 @@ def find(quote: str, text: str) -> tuple[int, int] | None:
     return _whole_words(text, places[found[0]], places[found[1] - 1] + 1)
 
 
+def folded(text: str) -> str:
+    """Return a text without differences of case, width, space and of how letters are composed."""
+    return _folded(text)[0]
+
+
+def _length(text: str) -> int:
+    return sum(_WIDE_LETTER if unicodedata.east_asian_width(one) == "W" else 1 for one in text)
+
+
 def _folded(text: str) -> tuple[str, list[int]]:
-    """Return a text without differences of case, width and space, and where each letter was."""
+    """Return a text folded, and where each of its letters was."""
     letters: list[str] = []
     places: list[int] = []
     for place, letter in enumerate(text):
@@ -65,7 +76,10 @@ def _folded(text: str) -> tuple[str, list[int]]:
                 letters.append(" ")
                 places.append(place)
             continue
-        for one in unicodedata.normalize("NFKC", letter.translate(_TYPED)).casefold():
+        if unicodedata.category(letter) == "Cf":
+            continue  # Not seen: soft hyphens, joiners, marks of direction.
+        # Decomposed, letter by letter: an é of one sign or of two is the same.
+        for one in unicodedata.normalize("NFKD", letter.translate(_TYPED)).casefold():
             letters.append(one)
             places.append(place)
     return "".join(letters), places

@@ -14,13 +14,14 @@ from trackers.analyzers.base import (
     TrackerQuestion,
     Verdict,
 )
-from trackers.analyzers.llm import quotes, transcripts
+from trackers.analyzers.llm import quoted, quotes, transcripts
 from trackers.analyzers.llm.prompts import ANSWERS, EVIDENCE_MAX
 from trackers.analyzers.llm.transcripts import Line
 
 NONE = "none"
 _CONFIDENT, _FAIRLY = 0.8, 0.5
 _VALUE_LENGTH_MAX = 500
+CONSIDERED_MAX = 12
 
 
 def is_evaluation(answer: dict[str, Any], names: Iterable[str]) -> bool:
@@ -28,15 +29,15 @@ def is_evaluation(answer: dict[str, Any], names: Iterable[str]) -> bool:
     given = answer.get("answers")
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
         return False
-    said = {one.get("tracker_id"): one.get("answer") for one in reversed(given)}
-    return all(said.get(name) in ANSWERS for name in names)
+    said = _by_name(given)
+    return all(name in said and _verdict(said[name]) is not None for name in names)
 
 
 def findings(
     answer: dict[str, Any], questions: Mapping[str, TrackerQuestion], lines: Sequence[Line]
 ) -> dict[str, Finding]:
     """Return what a piece says to each question, by the question's name in the request."""
-    given = {one["tracker_id"]: one for one in reversed(answer["answers"])}
+    given = _by_name(answer["answers"])
     return {name: _finding(given[name], question, lines) for name, question in questions.items()}
 
 
@@ -68,7 +69,8 @@ def verified(
     A quote counts only on the line that the answer names, and only if that line was sent.
     """
     found: dict[tuple[str, int, int], tuple[Line, Evidence]] = {}
-    for one in given if isinstance(given, list) else []:
+    # Looking for what nobody said takes long: a model that goes on inventing is not followed.
+    for one in given[:CONSIDERED_MAX] if isinstance(given, list) else []:
         if not isinstance(one, dict):
             continue
         name, quote = one.get("utterance_id"), one.get("quote")
@@ -86,10 +88,23 @@ def verified(
     return list(found.values())[:count_max]
 
 
+def _by_name(given: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the answers by the question's name, the first of each; what has no name is none."""
+    return {
+        one["tracker_id"]: one for one in reversed(given) if isinstance(one.get("tracker_id"), str)
+    }
+
+
+def _verdict(given: dict[str, Any]) -> Verdict | None:
+    answer = given.get("answer")
+    folded = answer.strip().casefold() if isinstance(answer, str) else ""
+    return Verdict(folded.upper()) if folded in ANSWERS else None
+
+
 def _finding(given: dict[str, Any], question: TrackerQuestion, lines: Sequence[Line]) -> Finding:
-    verdict = Verdict(given["answer"].upper())
+    verdict = _verdict(given) or Verdict.UNSURE
     sure = _share(given.get("confidence"))
-    value = _value(given.get("value"), question)
+    value = _value(given.get("value"), question, lines)
     proof = verified(given.get("evidence"), lines, question.side, count_max=EVIDENCE_MAX)
     is_missing = question.answer_type is AnswerType.CATEGORY and value is None
     if verdict is Verdict.YES and (not proof or is_missing):
@@ -132,12 +147,19 @@ def _band(sure: float) -> Confidence:
     return Confidence.MEDIUM if sure >= _FAIRLY else Confidence.LOW
 
 
-def _value(value: Any, question: TrackerQuestion) -> str | None:
-    """Return the choice as it is written on the tracker, or the text; None where there is none."""
+def _value(value: Any, question: TrackerQuestion, lines: Sequence[Line]) -> str | None:
+    """Return the choice as it is written on the tracker, or the text; None where there is none.
+
+    A text that quotes what nobody said is none.
+    """
     text = " ".join(plain(value).split()) if isinstance(value, str) else ""
     if question.answer_type is AnswerType.CATEGORY:
         by_folded = {choice.casefold(): choice for choice in question.choices}
         return by_folded.get(text.casefold())
+    if question.answer_type is AnswerType.TEXT and not quoted.is_said(
+        text, transcripts.said(lines)
+    ):
+        return None
     return text[:_VALUE_LENGTH_MAX] or None
 
 

@@ -9,7 +9,7 @@ Note [A transcript is data]
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from trackers.analyzers.base import Affiliation, Side, UtteranceText
@@ -68,6 +68,11 @@ def lines_of(utterances: Sequence[UtteranceText], *, tokens_max: int, first: int
             parts = list(_cut(text, tokens_max))
             found += [Line(f"u{number}", utterance, part) for part in parts]
     return found
+
+
+def said(lines: Iterable[Line]) -> list[str]:
+    """Return what was said in lines, as it is stored, each utterance once."""
+    return list({line.utterance.id: line.utterance.text for line in lines}.values())
 
 
 def written(lines: Sequence[Line]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -33,15 +34,21 @@ def test_the_sums_are_right():
 def test_a_request_has_about_as_many_tokens_of_its_own_as_is_said(analyzer, server):
     read(analyzer, OBJECTION)
 
-    sent = sum(len(one["content"]) for one in server.requests[0].body["messages"])
-    schema = len(str(server.requests[0].body["response_format"]))
-    assert 300 < (sent + schema) / 4 < 600
+    # And the words that were said.
+    assert pytest.approx(tokens(server.requests[0]) - 20, rel=0.2) == 350
 
 
-def test_a_call_of_9100_words_is_as_many_pieces_as_is_said(analyzer, server):
-    words = " ".join(["delivery"] * 45 + ["is", "what", "we", "want", "now"])
-    long = call(*(("customer", words[:230] + f" {at}.") for at in range(190)))
+def test_a_call_of_9100_words_is_as_many_pieces_and_tokens_as_is_said(analyzer, server):
+    line = "so the delivery is what we would want to see by then, in all "
+    long = call(*(("customer", f"{line[:58]} {at}") for at in range(650)))
 
     read(analyzer, long, question())
 
     assert len(server.requests) == 3
+    assert sum(map(tokens, server.requests)) == pytest.approx(14_950, rel=0.1)
+
+
+def tokens(request) -> float:
+    sent = sum(len(one["content"]) for one in request.body["messages"])
+    form = json.dumps(request.body["response_format"], separators=(",", ":"))
+    return (sent + len(form)) / 4

@@ -13,6 +13,7 @@ from tests.support.language_models import (
     completion,
     error,
     failing,
+    found,
     like_llama,
     only_words,
     slow,
@@ -150,6 +151,19 @@ def test_a_server_that_is_down_is_not_taken_for_one_that_knows_no_form(analyzer,
     assert gate.known is None
 
 
+@pytest.mark.parametrize("status", [502, 503, 529])
+def test_an_outage_at_the_first_request_is_not_taken_for_a_form_that_is_not_known(
+    analyzer, server, gate, status
+):
+    server.script = [failing(status)]
+    fails(analyzer)
+
+    read(analyzer)
+
+    assert gate.outcomes == ["SERVER_ERROR", "OK"]
+    assert gate.known.mode == "JSON_SCHEMA"
+
+
 def test_an_answer_that_does_not_come_in_time_is_sent_for_once(analyzer_at, server, gate):
     server.always = slow(1.6)
 
@@ -176,14 +190,6 @@ def test_a_redirect_is_not_followed(analyzer, server, gate):
     assert (len(server.requests), gate.outcomes) == (1, ["REJECTED"])
 
 
-def test_an_answer_without_end_is_cut(analyzer, server, gate):
-    server.always = answering("x" * 3_000_000)
-
-    fails(analyzer, AnalyzerRefused)
-
-    assert set(gate.outcomes) == {"MALFORMED"}
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -197,6 +203,9 @@ def test_an_answer_without_end_is_cut(analyzer, server, gate):
         json.dumps({"answers": [verdict("t9", "yes")]}),
         json.dumps({"answers": [verdict("t1", "perhaps")]}),
         json.dumps({"answers": [["t1", "yes"]]}),
+        json.dumps({"answers": [verdict("t1", "yes") | {"tracker_id": ["t1"]}]}),
+        json.dumps({"answers": [verdict("t1", "yes") | {"answer": ["yes"]}]}),
+        json.dumps({"answers": [{"answer": "yes"}]}),
         '{"answers": ' + "[" * 100_000,
     ],
 )
@@ -212,6 +221,16 @@ def test_what_is_not_in_the_form_asked_for_is_asked_for_once_more_then_given_up(
     assert gate.outcomes == ["OK", "MALFORMED", "MALFORMED"]
 
 
+@pytest.mark.parametrize("said", ["Yes", " YES "])
+def test_a_yes_may_be_written_otherwise(analyzer, server, said):
+    yes = found("t1", "u2", "too expensive for us") | {"answer": said}
+    server.always = answering({"answers": [yes, {"answer": "no"}]})
+
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "YES"
+
+
 def test_a_second_try_that_is_in_form_counts(analyzer, server):
     read(analyzer)
     server.script = [answering("Let me think …")]
@@ -221,7 +240,12 @@ def test_a_second_try_that_is_in_form_counts(analyzer, server):
     assert finding.verdict == "YES"
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'{"choices": []}', b'{"choices": null}', b"[1]"])
+NESTED = b'{"choices": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b'{"choices": []}', b'{"choices": null}', b"[1]", NESTED]
+)
 def test_what_is_not_the_protocol_is_no_answer(analyzer, server, gate, body):
     read(analyzer)
     server.always = lambda request: language_models.Reply(200, body)
@@ -282,14 +306,24 @@ def test_a_text_that_never_fits_is_given_up(analyzer, server):
     assert "too long" in str(fails(analyzer, AnalyzerRefused))
 
 
-def test_lost_figures_are_estimated_from_what_was_sent_and_received(analyzer, server, gate):
-    server.always = lambda request: completion({"answers": [verdict("t1", "no")]}, usage=None)
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (413, "Request Entity Too Large"),
+        (400, "The input token count (9) exceeds the maximum number of tokens allowed (8)."),
+        (400, "Please reduce the length of the messages or completion."),
+        (400, "Input is too long for requested model."),
+        (500, "the request exceeds the available context size"),
+        (429, "Request too large for model on tokens per minute: Limit 6000, Requested 9000"),
+    ],
+)
+def test_servers_say_in_many_ways_that_a_text_is_too_long(analyzer, server, gate, refusal):
+    server.always = lambda request: error(*refusal) if len(request.lines) > 20 else well(request)
 
-    read(analyzer)
+    (finding,) = read(analyzer, LONG)
 
-    (attempt,) = gate.attempts
-    assert (attempt.is_estimated, attempt.tokens_in) == (True, None)
-    assert 10 < attempt.tokens_out < 60
+    assert finding.verdict == "YES"
+    assert "TOO_LONG" in gate.outcomes
 
 
 def test_a_model_that_leaves_a_question_out_is_asked_each_alone_in_the_form_it_takes(

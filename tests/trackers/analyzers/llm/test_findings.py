@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.language_models import (
     answering,
+    found,
     verdict,
     well,
 )
@@ -59,6 +60,36 @@ def test_a_yes_without_words_that_were_said_is_unsure_and_no_hit(analyzer, serve
 
     assert (finding.verdict, finding.answer, finding.evidence) == ("UNSURE", "UNSURE", ())
     assert (finding.score, finding.confidence) == (0.5, "LOW")
+
+
+def test_of_a_model_that_invents_without_end_only_the_first_quotes_are_looked_for(analyzer, server):
+    said = {"utterance_id": "u2", "quote": "That is too expensive for us"}
+    invented = [said | {"quote": f"We love number {at}."} for at in range(12)]
+    server.always = answering({"answers": [verdict("t1", "yes") | {"evidence": [*invented, said]}]})
+
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "UNSURE"
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        ("They said “too expensive for us”.", "They said “too expensive for us”."),
+        ("They said “we gladly pay double”.", ""),
+        ("They said ‘we pay’.", ""),
+    ],
+)
+def test_an_answer_in_words_that_quotes_what_nobody_said_is_not_shown(
+    analyzer, server, value, answer
+):
+    yes = found("t1", "u2", "too expensive for us") | {"value": value}
+    server.always = answering({"answers": [yes]})
+
+    (finding,) = read(analyzer, OBJECTION, question("a", answer_type=AnswerType.TEXT))
+
+    assert (finding.verdict, finding.answer) == ("YES", answer)
+    assert [one.quote for one in finding.evidence] == ["too   expensive for us"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 
@@ -69,6 +70,30 @@ def test_signs_that_fold_to_more_than_one_keep_their_place(sign):
     assert quoted("The OFFICE in Fürth is too expensive", text) == (
         "the office in Fürth is too expensive"
     )
+
+
+DEAR = "Đây là một mức giá quá đắt với chúng tôi"
+COREAN = "가격이 너무 비싸서 살 수 없습니다"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD"])
+@pytest.mark.parametrize("said", [DEAR, COREAN])
+def test_letters_of_one_sign_or_of_several_are_the_same(form, said):
+    text = unicodedata.normalize(form, said)
+
+    assert quoted(unicodedata.normalize("NFC", said), text) == text
+    assert quoted(unicodedata.normalize("NFD", said), text) == text
+
+
+def test_signs_that_nobody_sees_do_not_hide_what_was_said():
+    text = "That is too\u200b ex\u00adpensive \u202afor us\u202c, we fear."
+
+    assert quoted("too expensive for us", text) == "too\u200b ex\u00adpensive \u202afor us"
+
+
+def test_a_few_wide_letters_are_enough():
+    assert quoted("价格太贵了", "我们觉得价格太贵了。") is not None
+    assert quoted("我们", "我们觉得价格太贵了。") is None
 
 
 def test_a_long_text_is_searched_within_moments():
