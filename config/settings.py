@@ -393,7 +393,10 @@ FILE_UPLOAD_HANDLERS = import_limits.UPLOAD_HANDLERS
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOGGING = logs.to_stderr(
     level=env.choice(
-        "TALLYSTICK_LOG_LEVEL", "WARNING", LOG_LEVELS, "`DEBUG`, `INFO`, `WARNING` or `ERROR`."
+        "TALLYSTICK_LOG_LEVEL",
+        "WARNING",
+        LOG_LEVELS,
+        "`DEBUG`, `INFO`, `WARNING` or `ERROR`. At `DEBUG` errors may quote conversations.",
     )
 )
 
