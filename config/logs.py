@@ -18,6 +18,9 @@ import psycopg
 from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
 from django.db import Error as DatabaseError
 
+from config.environment import Environment
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 SIGN_IN = re.compile(r"(/sign-in/)[^/?\s]+")  # What comes after it opens the door.
 # Messages of these speak of addresses, files and code, not of what is worked on.
 TELLING = (
@@ -36,6 +39,17 @@ TELLING_PACKAGES = frozenset(
 DATA_EXCEPTION = "22"  # The class of SQL states whose messages repeat the value.
 CAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
 CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+
+def read(env: Environment) -> dict[str, Any]:
+    """Return Django's setting at the level that the operator chose."""
+    level = env.choice(
+        "TALLYSTICK_LOG_LEVEL",
+        "WARNING",
+        LEVELS,
+        "`DEBUG`, `INFO`, `WARNING` or `ERROR`. At `DEBUG` errors may quote conversations.",
+    )
+    return to_stderr(level=level)
 
 
 def to_stderr(*, level: str) -> dict[str, Any]:
