@@ -36,8 +36,9 @@ ROOT_HOME = Path("/var/lib/tallystick")
 SOCKET_PATH_LENGTH_MAX = 90  # The kernel's limit is 107 bytes, the socket's own name included.
 START_SECONDS_MAX = 120
 CONNECTIONS_MAX = 200
-# A failed statement and the row it was about hold what people said, and nobody erases a log.
-DISCREET = {"log_min_error_statement": "panic", "log_error_verbosity": "terse"}
+# What a statement failed at quotes what people said, and nobody erases a log: whoever sent it
+# writes that down, and the server only what happens to itself.
+DISCREET = {"log_min_messages": "log"}
 
 StrPath = str | Path
 
