@@ -360,7 +360,7 @@ CREDIT_REPORTS = [
     "billing.reports.PurchaseHistoryReport",
 ]
 CREDIT_FIRST_STEPS = ["trackers.links.first_steps"]
-CREDIT_RESULTS = ["trackers.links.results"]
+CREDIT_RESULTS, CREDIT_RECURRING = ["trackers.links.results"], ["trackers.links.recurring"]
 CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
 UNFOLD = look.UNFOLD
