@@ -36,6 +36,9 @@ ROOT_HOME = Path("/var/lib/tallystick")
 SOCKET_PATH_LENGTH_MAX = 90  # The kernel's limit is 107 bytes, the socket's own name included.
 START_SECONDS_MAX = 120
 CONNECTIONS_MAX = 200
+# What a statement failed at quotes what people said, and nobody erases a log: whoever sent it
+# writes that down, and the server only what happens to itself.
+DISCREET = {"log_min_messages": "log"}
 
 StrPath = str | Path
 
@@ -206,6 +209,7 @@ class Server:
         if pid_file.exists() and not _is_our_postmaster(pid_file, self.data):
             pid_file.unlink()
         settings = {"listen_addresses": "", "max_connections": str(CONNECTIONS_MAX)}
+        settings |= DISCREET
         settings |= self.options
         options = ["-k", str(self.socket)]
         for key, value in settings.items():

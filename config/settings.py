@@ -360,7 +360,7 @@ CREDIT_REPORTS = [
     "billing.reports.PurchaseHistoryReport",
 ]
 CREDIT_FIRST_STEPS = ["trackers.links.first_steps"]
-CREDIT_RESULTS = ["trackers.links.results"]
+CREDIT_RESULTS, CREDIT_RECURRING = ["trackers.links.results"], ["trackers.links.recurring"]
 CREDIT_TEAM_NAMES = ["trackers.links.team_names"]
 
 UNFOLD = look.UNFOLD
@@ -390,11 +390,6 @@ WEB_SEARCH, WEB_SEARCH_URL, WEB_SEARCH_PRIVATE = web_search.read(env)
 IMPORT_MEGABYTES, IMPORT_ROWS = import_limits.read(env)
 FILE_UPLOAD_HANDLERS = import_limits.UPLOAD_HANDLERS
 
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-LOGGING = logs.to_stderr(
-    level=env.choice(
-        "TALLYSTICK_LOG_LEVEL", "WARNING", LOG_LEVELS, "`DEBUG`, `INFO`, `WARNING` or `ERROR`."
-    )
-)
+LOGGING = logs.read(env)
 
 env.refuse_unknown()

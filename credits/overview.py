@@ -6,11 +6,11 @@ queries would otherwise make the page's own figures contradict each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,7 @@ from django.db.models import (
     TextChoices,
     When,
 )
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils.module_loading import import_string
 
@@ -66,6 +67,8 @@ GRANTS_SHOWN_MAX = 20
 PAST_GRANTS_MAX = 5
 ENTRIES_MAX = 8
 
+Asked = TypeVar("Asked")
+
 
 class GrantState(TextChoices):
     """What may be done with a grant, in the words of every page (UX §2.5)."""
@@ -100,7 +103,8 @@ class Use:
 
     ``features`` are the ten that used most, and ``others`` what the remaining ones used together,
     None when there are none. ``before`` is what each feature used on the 30 days before, and
-    ``results`` how many were found, by a feature's reference. ``daily`` reaches back 90 days.
+    ``results`` how many were found, by a feature's reference. ``recurring`` names the owner of
+    each feature that goes on using credits by itself. ``daily`` reaches back 90 days.
     """
 
     since: date
@@ -111,6 +115,7 @@ class Use:
     before: dict[Feature, Decimal]
     results: dict[UUID, int]
     daily: DailyUse
+    recurring: dict[UUID, str] = field(default_factory=dict)
 
     def per_hundred(self, use: FeatureUse) -> Decimal | None:
         """Return a feature's results per 100 credits; None for one that has no results to count."""
@@ -190,16 +195,16 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
     """
     with snapshots.taken():
         asked = first_steps.of_company(company)
-        asked_advice = {
-            f"advice_{number}": one for number, one in enumerate(advice.asked(company=company))
-        }
-        answers = {f"step_{number}": step.is_done for number, step in enumerate(asked)}
+        asked_advice = _numbered("advice", advice.asked(company=company))
+        answers = _numbered("step", (step.is_done for step in asked))
+        asked_recurring = _asked_recurring(company)
         clock = Func(function="ledger_clock", output_field=DateTimeField())
         pool = CreditPool.objects.annotate(
             clock=clock,
             held_jobs=_held_jobs(company),
             planned=demand.planned_per_day(company),
             **answers,
+            **asked_recurring,
             **{name: one.value for name, one in asked_advice.items()},
         ).get(company=company)
         instant = max(pool.clock, pool.last_occurred_at or pool.clock)
@@ -216,7 +221,10 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
             remaining=pool.balance,
             reserved=pool.reserved,
             total=_total(company, grants, instant),
-            use=_use(company, instant, reading.uses, step, dimension),
+            use=replace(
+                _use(company, instant, reading.uses, step, dimension),
+                recurring=_recurring(getattr(pool, name) for name in asked_recurring),
+            ),
             next_expiry=_next_expiry(held),
             held_jobs=pool.held_jobs,
             waiting=waiting,
@@ -319,6 +327,20 @@ def _results(company: Company, since: datetime) -> dict[UUID, int]:
         count: Callable[..., dict[UUID, int]] = import_string(path)
         found |= count(company=company, since=since)
     return found
+
+
+def _numbered(what: str, questions: Iterable[Asked]) -> dict[str, Asked]:
+    """Name questions to the database, to be asked in one query."""
+    return {f"{what}_{number}": one for number, one in enumerate(questions)}
+
+
+def _asked_recurring(company: Company) -> dict[str, Combinable]:
+    paths = settings.CREDIT_RECURRING
+    return _numbered("recurring", (import_string(path)(company=company) for path in paths))
+
+
+def _recurring(answers: Iterable[list[dict[str, str]]]) -> dict[UUID, str]:
+    return {UUID(one["ref"]): one["owner"] for answer in answers for one in answer}
 
 
 def _grants(company: Company) -> list[HeldGrant]:

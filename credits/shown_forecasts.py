@@ -82,7 +82,7 @@ def inputs_in_words(outlook: Outlook) -> str:
     changes = ""
     if moved:
         less = "less" if moved < 0 else "more"
-        changes = f" Filters changed since take {approximate(abs(moved))} {less} a day."
+        changes = f" Trackers changed since take {approximate(abs(moved))} {less} a day."
     return (
         f"From {shown.counted(days, 'full day')}, {outlook.pace.use_days} of them with use; "
         f"{grouped(outlook.available)} free now, {grouped(outlook.waiting)} waiting.{changes}"
@@ -93,6 +93,8 @@ def ahead_in_words(forecast: Forecast) -> str:
     """Say in one sentence what the next 30 days bring."""
     last = forecast.ahead[-1]
     used = sum((day.used for day in forecast.ahead[1:]), Decimal(0))
+    if forecast.runs_out_on is None and not used and not last.balance:
+        return "Nothing is left, so nothing can be used in the 30 days after today."
     sentence = f"At this pace {approximate(used)} will be used in the 30 days after today"
     out = forecast.runs_out_on
     if out is not None and out <= last.day:

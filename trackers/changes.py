@@ -57,14 +57,32 @@ def keep(
         calls_before=kinds_before.calls,
         emails_before=kinds_before.emails,
         language_before=kinds_before.language,
-        filters_before=[
-            [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded]
-            for row in rows
-        ],
+        filters_before=_kept(rows),
         more_a_month=_more_a_month(tracker, kinds_before, rows, now),
         made_at=now,
         made_by=by,
     )
+
+
+def keep_move(tracker: Tracker, *, more_a_month: Decimal, by: User, now: datetime) -> None:
+    """Keep by how many credits a month publishing or unpublishing moved what is used.
+
+    A move of 0 leaves no row.
+    """
+    if more_a_month:
+        Narrowing.objects.create(
+            company_id=tracker.company_id,
+            tracker=tracker,
+            edit_number=tracker.edit_number,
+            calls_before=tracker.include_calls,
+            emails_before=tracker.include_emails,
+            language_before=tracker.language,
+            filters_before=_kept(tracker.filters.all()),
+            is_undoable=False,
+            more_a_month=more_a_month,
+            made_at=now,
+            made_by=by,
+        )
 
 
 def _more_a_month(
@@ -86,7 +104,9 @@ def _more_a_month(
 
 def last_of(tracker: Tracker) -> Narrowing | None:
     """Return the change that can be taken back: None where the tracker was saved since."""
-    return Narrowing.objects.filter(tracker=tracker, edit_number=tracker.edit_number).first()
+    return Narrowing.objects.filter(
+        tracker=tracker, edit_number=tracker.edit_number, is_undoable=True
+    ).first()
 
 
 def filters_in_words(tracker: Tracker) -> dict[int, tuple[str, str]]:
@@ -94,11 +114,10 @@ def filters_in_words(tracker: Tracker) -> dict[int, tuple[str, str]]:
 
     Who and what the filters name is called as it is today: no name is kept with the change.
     """
-    changes = list(Narrowing.objects.filter(tracker=tracker).order_by("edit_number"))
-    today = [
-        [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded]
-        for row in tracker.filters.all()
-    ]
+    changes = list(
+        Narrowing.objects.filter(tracker=tracker, is_undoable=True).order_by("edit_number")
+    )
+    today = _kept(tracker.filters.all())
     # What a change led to is what the next one began with.
     sets = [*(change.filters_before for change in changes), today]
     said = _in_words(tracker, sets)
@@ -129,6 +148,12 @@ def _in_words(tracker: Tracker, sets: list[list[Any]]) -> list[str]:
             for field, value, is_excluded in values
         )
         for values in sets
+    ]
+
+
+def _kept(rows: Iterable[TrackerFilter]) -> list[list[Any]]:
+    return [
+        [row.field, str(row.team_id or row.member_id or row.text), row.is_excluded] for row in rows
     ]
 
 

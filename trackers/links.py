@@ -1,6 +1,7 @@
 """What the pages of credits ask us: which features there are and where they are opened, what they
-found, what our teams are called, and how far a company has come (settings ``CREDIT_FEATURES``,
-``CREDIT_FEATURE_LINKS``, ``CREDIT_RESULTS``, ``CREDIT_TEAM_NAMES``, ``CREDIT_FIRST_STEPS``).
+found and which go on, what our teams are called, and how far a company has come (settings
+``CREDIT_FEATURES``, ``CREDIT_FEATURE_LINKS``, ``CREDIT_RESULTS``, ``CREDIT_RECURRING``,
+``CREDIT_TEAM_NAMES``, ``CREDIT_FIRST_STEPS``).
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Exists
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, Exists, TextField, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Coalesce, JSONObject, NullIf
 from django.urls import reverse
 
 from credits.first_steps import AskedStep
 from credits.limit_subjects import NamedFeature
 from credits.models import Company, FeatureType
 from trackers.models import (
+    FREE_KINDS,
     Backfill,
     Conversation,
     Scan,
@@ -64,6 +69,26 @@ def results(*, company: Company, since: datetime) -> dict[UUID, int]:
         .annotate(count=Count("pk"))
     )
     return {row["tracker_id"]: row["count"] for row in found}
+
+
+def recurring(*, company: Company) -> Combinable:
+    """Ask, in somebody's query, for the trackers that read and charge for what is new.
+
+    Each as its ``ref`` and its ``owner``: the name of who made it, empty where nobody is known to.
+    """
+    owner = Coalesce(
+        NullIf("created_by__name", Value("")),
+        "created_by__email",
+        Value(""),
+        output_field=TextField(),
+    )
+    rows = (
+        Tracker.objects.filter(company=company, state=TrackerState.PUBLISHED)
+        .exclude(kind__in=FREE_KINDS)
+        .order_by("pk")
+        .values(json=JSONObject(ref=Cast("pk", TextField()), owner=owner))
+    )
+    return ArraySubquery(rows)
 
 
 def first_steps(*, company: Company) -> list[AskedStep]:

@@ -14,7 +14,7 @@ from credits import audit, balances, rating
 from credits.amounts import ZERO
 from credits.audit import Action, Actor
 from credits.models import User
-from trackers import backfills, briefs, estimates, filters, locks, requeuing
+from trackers import backfills, briefs, changes, estimates, filters, locks, requeuing
 from trackers.backfills import Plan
 from trackers.models import (
     Brief,
@@ -93,7 +93,7 @@ def publish(
     """
     # Read before the transaction: settling holds the pool, and the list may be long.
     available = ZERO if history is None else _available(tracker_id)
-    month_estimate = _month_estimate(tracker_id, now)
+    month_estimate, moved = _month_estimate(tracker_id, now), _moved_by_publishing(tracker_id, now)
     with transaction.atomic():
         locks.keep_open(company_of(tracker_id))
         tracker = lock(tracker_id, edit_number)
@@ -116,6 +116,7 @@ def publish(
         tracker.published_at = now
         tracker.unpublished_at = None
         save(tracker, by=by, now=now)
+        changes.keep_move(tracker, more_a_month=moved, by=by, now=now)
         audit.record(
             action=Action.PUBLISHED,
             by=through or by,
@@ -154,6 +155,7 @@ def unpublish(
     :raises NotPublished: it is a draft or unpublished already.
     :raises UsedByBriefs: published briefs show its results.
     """
+    used_a_month = _used_a_month(_to_price(tracker_id), now)
     with transaction.atomic():
         tracker = lock(tracker_id, edit_number)
         if tracker.state != TrackerState.PUBLISHED:
@@ -161,6 +163,7 @@ def unpublish(
         if used_by := briefs.that_use(tracker, published=True):
             raise UsedByBriefs(used_by)
         take_down(tracker, by=by, now=now, reason=REASON_UNPUBLISHED, through=through)
+        changes.keep_move(tracker, more_a_month=-used_a_month, by=by, now=now)
     return tracker
 
 
@@ -240,7 +243,7 @@ def _month_estimate(tracker_id: UUID, now: datetime) -> Decimal | None:
     None where the company's conversations do not reach back so far, so that nothing is to be
     expected of the figure; and where there is nothing to publish.
     """
-    tracker = Tracker.objects.select_related("current_version").get(pk=tracker_id)
+    tracker = _to_price(tracker_id)
     version = next_version(tracker)
     earlier = Conversation.objects.filter(
         company=tracker.company_id, started_at__lte=now - estimates.MONTH
@@ -250,6 +253,32 @@ def _month_estimate(tracker_id: UUID, now: datetime) -> Decimal | None:
     return estimates.monthly(
         tracker=tracker, version=version, now=now, rates=rating.rates_at(now)
     ).credits
+
+
+def _moved_by_publishing(tracker_id: UUID, now: datetime) -> Decimal:
+    """Return by how many credits a month publishing moves what the company uses.
+
+    As the page that is confirmed puts it: a version in force gives its place to the next one.
+    """
+    tracker = _to_price(tracker_id)
+    return _month_of(tracker, next_version(tracker), now) - _used_a_month(tracker, now)
+
+
+def _used_a_month(tracker: Tracker, now: datetime) -> Decimal:
+    """Return what a month of the version in force costs; 0 for what is not published."""
+    is_published = tracker.state == TrackerState.PUBLISHED
+    return _month_of(tracker, tracker.current_version if is_published else None, now)
+
+
+def _month_of(tracker: Tracker, version: TrackerVersion | None, now: datetime) -> Decimal:
+    if version is None:
+        return ZERO
+    recent = estimates.recent(tracker, now)
+    return estimates.of(recent, version=version, rates=rating.rates_at(now)).credits
+
+
+def _to_price(tracker_id: UUID) -> Tracker:
+    return Tracker.objects.select_related("current_version").get(pk=tracker_id)
 
 
 def _for_the_trail(version: TrackerVersion) -> dict[str, object]:

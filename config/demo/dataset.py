@@ -45,7 +45,8 @@ def trackers() -> list[dict[str, Any]]:
     """Return the first company's trackers, with when in its history each was published.
 
     ``published``, ``unpublished`` and ``backfilled`` are parts of the conversations, from 0 to 1,
-    before which that happened, and from which on history was read.
+    before which that happened, and from which on history was read. One of ``kind`` KEYWORD looks
+    for ``terms``; the others ask a question.
     """
     found: list[dict[str, Any]] = json.loads((DATA / "trackers.json").read_text())
     return found

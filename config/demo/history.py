@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from config.demo.clock import SeededClock
 from credits import rating
@@ -18,7 +19,7 @@ from credits.models import Company, User
 from trackers import backfills, configuring, ingestion, publishing, scanning
 from trackers.configuring import FilterValue, Question, Settings
 from trackers.importers.records import ConversationRecord
-from trackers.models import FilterField, Scan, ScanState, Team, Tracker
+from trackers.models import FilterField, Scan, ScanState, Team, Tracker, TrackerKind
 
 SCAN_TAKES = timedelta(seconds=5)
 ARRIVES_AFTER = timedelta(minutes=20)  # From the end of the day's last conversation.
@@ -114,12 +115,26 @@ class History:
                 include_emails="email" in content["kinds"],
                 examples=tuple(content["example_phrases"]),
                 counter_examples=tuple(content["counter_examples"]),
+                campaign_end_date=self._campaign_end(content.get("campaign_ended_days_ago")),
                 filters=frozenset(FilterValue(FilterField.TEAM, team.pk) for team in teams),
             ),
-            question=Question(question=content["question"], side=content["side"]),
+            question=Question(
+                kind=content.get("kind", TrackerKind.QUESTION),
+                question=content["question"],
+                side=content["side"],
+                terms=tuple(content.get("terms", ())),
+                related_forms=content.get("related_forms", False),
+            ),
             by=self.by,
             now=self.clock(),
         )
+
+    def _campaign_end(self, days_ago: int | None) -> date | None:
+        """Return a campaign's last day, which was known when its tracker was drafted."""
+        if days_ago is None:
+            return None
+        today = self.now.astimezone(ZoneInfo(self.company.time_zone)).date()
+        return today - timedelta(days=days_ago)
 
     def _publish(self, content: dict[str, Any], from_at: datetime | None) -> None:
         draft = self._draft(content)

@@ -41,7 +41,7 @@ def of(request: HttpRequest, found: Overview, forecast: Forecast | None) -> Bann
     scope = scope_of(request)
     banner = (
         closed(found.company)
-        or _with_decision(scope, found, at_zero(found, is_vendor=scope.is_vendor))
+        or _with_way_out(scope, found, at_zero(found, is_vendor=scope.is_vendor))
         or limit_reached(scope, found)
         or before_zero(scope, found, forecast)
     )
@@ -150,13 +150,18 @@ def at_zero(found: Overview, *, is_vendor: bool) -> Banner | None:
     return Banner(status=status, level=level, icon=icon, text=text)
 
 
-def _with_decision(scope: Scope, found: Overview, banner: Banner | None) -> Banner | None:
-    """Lead those who may to where they decide what becomes of what waits."""
+def _with_way_out(scope: Scope, found: Overview, banner: Banner | None) -> Banner | None:
+    """Lead those who may to where they decide what becomes of what waits, or ask for credits."""
+    if banner is None:
+        return None
     may_decide = scope.may(Act.EDIT_TRACKERS, company_id=found.company.pk)
-    if banner is None or not (found.waiting and found.available and may_decide):
+    if found.waiting and found.available and may_decide:
+        url = shown.page_address("admin:trackers_waiting")
+        return replace(banner, url=url, link="Decide what happens to it")
+    if found.scheduled or not scope.may(Act.REQUEST_CREDITS, company_id=found.company.pk):
         return banner
-    url = shown.page_address("admin:trackers_waiting")
-    return replace(banner, url=url, link="Decide what happens to it")
+    url = shown.page_address("admin:billing_purchase_request")
+    return replace(banner, url=url, link="Request more credits")
 
 
 def _where_more_come_from(found: Overview, *, is_vendor: bool) -> str:

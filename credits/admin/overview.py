@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -41,18 +41,24 @@ SUGGESTIONS_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class FeatureRow:
-    """What one feature used; ``change`` is against the 30 days before, None where it is new."""
+    """What one feature used; ``change`` is against the 30 days before, None where it is new.
+
+    ``owner`` is whose it is, where it goes on using credits by itself; None where it does not.
+    """
 
     use: FeatureUse
     url: str | None
     per_hundred: Decimal | None
     change: Decimal | None
+    owner: str | None
 
     @property
     def kind(self) -> str:
-        """Return what it is, for anything but a tracker: most features are trackers."""
+        """Say that it recurs, and of anything but a tracker what it is: most are trackers."""
         feature_type = self.use.feature.type
-        return "" if feature_type == FeatureType.TRACKER else str(feature_type.label)
+        if feature_type != FeatureType.TRACKER:
+            return str(feature_type.label)
+        return "" if self.owner is None else " · ".join(filter(None, ("Recurring", self.owner)))
 
     @property
     def trend(self) -> str:
@@ -97,7 +103,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "banner": banners.of(request, found, forecast),
         "comparison": comparison(found.use.total, found.use.previous_total),
         **_outlook(scope, found, forecast),
-        "use": use_panel.panel(found.use.daily, choice, forecast),
+        "use": use_panel.panel(found.use.daily, choice, _ahead(found, forecast)),
         "features": _features(scope, found),
         "suggestions": found.advice.suggestions[:SUGGESTIONS_MAX],
         "more_suggestions": max(len(found.advice.suggestions) - SUGGESTIONS_MAX, 0),
@@ -113,6 +119,7 @@ def credits_page(request: HttpRequest) -> HttpResponse:
         "grants_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_creditgrant_changelist"),
         "ledger_url": _if_allowed(scope, Act.VIEW_LEDGER, "admin:credits_ledgerentry_changelist"),
         "trackers_url": _if_allowed(scope, Act.VIEW_TRACKERS, "admin:trackers_tracker_changelist"),
+        "waiting_url": _if_allowed(scope, Act.VIEW_TRACKERS, "admin:trackers_waiting"),
     }
     return TemplateResponse(request, "credits/credits_page.html", context)
 
@@ -187,6 +194,13 @@ def _outlook(scope: Scope, found: Overview, forecast: Forecast | None) -> dict[s
     }
 
 
+def _ahead(found: Overview, forecast: Forecast | None) -> Forecast | None:
+    """Return the forecast of the days to come: what has run out does not run out again today."""
+    if forecast is None or found.available:
+        return forecast
+    return replace(forecast, runs_out_on=None)
+
+
 def expiry(scope: Scope, next_: Expiry, forecast: Forecast | None) -> ExpiryShown:
     """Name the grants that expire next, and say how much of them is wasted at this pace."""
     sees_grants = scope.may(Act.VIEW_LEDGER)
@@ -213,6 +227,7 @@ def _features(scope: Scope, found: Overview) -> list[FeatureRow]:
             url=shown.feature_address(use.feature) if links else None,
             per_hundred=found.use.per_hundred(use),
             change=found.use.change_of(use),
+            owner=found.use.recurring.get(use.feature.ref) if use.feature.ref else None,
         )
         for use in found.use.features
     ]

@@ -30,7 +30,7 @@ from django.utils import timezone
 from config import databases as config_databases
 from config.demo import dataset
 from tests.support import conversations, databases, measuring, people
-from trackers import analyzers, calibrating, claiming, ingestion, scanning, texts
+from trackers import analyzers, batch_reading, calibrating, claiming, ingestion, scanning, texts
 from trackers.models import ConversationVectors, Scan
 
 pytestmark = pytest.mark.benchmark
@@ -211,7 +211,7 @@ def measured(kind: Kind, monkeypatch) -> list[tuple[Spent, Spent]]:
     """Read all of one kind by two trackers, one after the other; return what each took."""
     monkeypatch.setattr(claiming, "BATCH_SIZE_MAX", min(kind.slice_size, BATCH_SIZE))
     # On a busy machine a batch of long calls takes longer, and its rest would be queued again.
-    monkeypatch.setattr(scanning, "READING_MAX", timedelta(minutes=5))
+    monkeypatch.setattr(batch_reading, "READING_MAX", timedelta(minutes=5))
     acme = people.company()
     alice = people.alice(acme)
     people.credits_for(acme, "1000000")

@@ -1,4 +1,4 @@
-"""Many people at one purchase at once: ``python -m tests.concurrency.buyers fulfil|decide|run …``.
+"""Many people at one purchase at once: ``python -m tests.concurrency.buyers fulfil …``.
 
 Forks before it opens a connection, so that every process has its own; a barrier lets them all go
 together. Prints one JSON object: what each was told, and how many were seen waiting for a lock.
@@ -58,7 +58,25 @@ def allocate(company_id: str, instants: list[str], number: int) -> str:
     return f"{len(written)} written"
 
 
-ACTS = {"fulfil": fulfil, "decide": decide, "allocate": allocate}
+def count(seat_type_id: str, others: list[str], number: int) -> str:
+    """Record 12 seats from one day on, then allocate."""
+    from billing import allocations, seats
+    from billing.models import SeatType
+    from credits.models import User
+
+    seat_type, now = SeatType.objects.get(pk=seat_type_id), datetime.fromisoformat(others[1])
+    seats.count(
+        seat_type=seat_type,
+        seats=12,
+        effective_on=now.date(),
+        by=User.objects.get(pk=others[0]),
+        now=now,
+    )
+    allocations.run(company=seat_type.company, now=now)
+    return "counted"
+
+
+ACTS = {"fulfil": fulfil, "decide": decide, "allocate": allocate, "count": count}
 
 
 def one(act: str, subject: str, others: list, number: int, barrier, answers) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from billing import seats
 from billing.models import Allocation, Purchase
 from config import databases
 from config.demo.clock import seeded_clock
@@ -79,6 +80,21 @@ def test_eight_beats_write_each_period_once(committed):
         ] == [(1, "MISSED"), (2, "MISSED"), (3, "ISSUED"), (4, "ISSUED")]
         assert CreditGrant.objects.filter(source="ALLOCATION").count() == 2
         assert CreditGrant.objects.filter(source="INTRODUCTORY").count() == 1
+        assert reconciliation.check() == []
+
+
+def test_32_alike_seat_changes_at_once_bring_their_credits_once(committed):
+    with seeded_clock(NOW):
+        acme = people.company(time_zone="UTC")
+        kind = contracts.seated(acme, "2026-03-30")
+
+        seen = together(committed, "count", kind.pk, people.vera().pk, NOW.isoformat())
+
+        assert seen["told"] == {"counted": 32}
+        period = Allocation.objects.exclude(state="CANCELLED").get()
+        assert period.amount == Decimal(24000)
+        assert seats.owed(allocation=period, today=NOW.date()) == Decimal(0)
+        assert balances.now(company=acme).remaining == Decimal(24000)
         assert reconciliation.check() == []
 
 

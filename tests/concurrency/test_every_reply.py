@@ -1,17 +1,25 @@
-"""64 processes at one pool: it ends at exactly zero, and every reply is the one it had to be."""
+"""64 processes at one pool: it ends at exactly zero, and every reply is the one it had to be.
+
+``EVERY_REPLY_RACES=10`` races ten times, each with a seed of its own; the suite once.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from decimal import Decimal
+
+import pytest
 
 from config import databases
 from config.embedded_postgres import PROJECT
 from credits import balances, reconciliation
 from tests.support import people, replaying, statement
 from tests.support.planting import plant
+
+RACES = int(os.environ.get("EVERY_REPLY_RACES", "1"))
 
 
 def race(dsn, company, file, *more: str) -> dict:
@@ -48,10 +56,13 @@ def filled() -> tuple:
     return company, lines
 
 
-def test_64_processes_spend_to_exactly_zero_and_every_reply_is_derived_again(committed, tmp_path):
+@pytest.mark.parametrize("seed", range(7, 7 + RACES))
+def test_64_processes_spend_to_exactly_zero_and_every_reply_is_derived_again(
+    committed, tmp_path, seed
+):
     acme, filling = filled()
 
-    seen = race(committed, acme, tmp_path / "replies", "--acts", "12", "--seed", "7")
+    seen = race(committed, acme, tmp_path / "replies", "--acts", "12", "--seed", str(seed))
     replies = (tmp_path / "replies").read_text().splitlines()
     count, found = replaying.differences(acme, [*filling, *replies])
 

@@ -22,6 +22,8 @@ USED_IN_A_MONTH = {
     "Integration worries": Decimal("8.3"),
     "Downtime complaint": Decimal("2.7"),
     "Jobs and works council": Decimal("2.0"),
+    "Rivals by name": Decimal("0.0"),
+    "Contract and signature": Decimal("0.0"),
 }
 
 

@@ -35,8 +35,10 @@ USED = {
     "Downtime complaint": Decimal("4.9"),
     "Fair contacts": Decimal("7.2"),
     "Jobs and works council": Decimal("4.0"),
+    "Rivals by name": Decimal("0.0"),
+    "Contract and signature": Decimal("0.0"),
 }
-USED_CALLS = 158
+USED_CALLS = 213  # 55 of them by the keyword trackers, for nothing.
 USED_CALLS_BACKFILLED = 3
 WAITING = {"count": 20, "credits": Decimal("8.200")}
 MOMENTS = {
@@ -178,7 +180,8 @@ def _by_hand(records) -> dict[str, Decimal]:
         read = [
             _price(record, content["side"])
             for record in records[first:last]
-            if record.kind in content["kinds"]
+            if content.get("kind") != "KEYWORD"
+            and record.kind in content["kinds"]
             and record.team in content.get("teams", [record.team])
         ]
         used[content["name"]] = sum(read, Decimal(0))
@@ -225,7 +228,7 @@ def test_the_same_seed_on_the_same_day_gives_the_same_figures():
 
     once, again = found
     assert once == again
-    assert [len(part) for part in once] == [128, 527]
+    assert [len(part) for part in once] == [128, 609]
 
 
 def test_another_seed_tells_other_stories():
@@ -254,7 +257,7 @@ def test_one_company_shows_every_source_and_state_and_the_other_has_run_out():
         "ADJUSTMENT": 2,
         "INTRODUCTORY": 1,
     }
-    assert dict(states.annotate(Count("pk"))) == {"PUBLISHED": 6, "UNPUBLISHED": 1, "DRAFT": 1}
+    assert dict(states.annotate(Count("pk"))) == {"PUBLISHED": 8, "UNPUBLISHED": 1, "DRAFT": 1}
     soon = CreditGrant.objects.get(company=northwind, is_open=True, source="ALLOCATION")
     assert soon.expires_at == at("2026-12-03 00:00")
     assert CreditGrant.objects.get(company=northwind, granted_at=None).effective_at == at(
@@ -305,8 +308,8 @@ def test_what_the_demo_s_people_decide_is_in_the_trail_as_theirs():
         ("Bea Schulz", "ADDED"): 2,
         ("Bea Schulz", "PUBLISHED"): 2,
         ("Bea Schulz", "STARTED"): 2,
-        ("Tomas Weber", "ADDED"): 8,
-        ("Tomas Weber", "PUBLISHED"): 7,
+        ("Tomas Weber", "ADDED"): 10,
+        ("Tomas Weber", "PUBLISHED"): 9,
         ("Tomas Weber", "UNPUBLISHED"): 1,
         ("Tomas Weber", "STARTED"): 1,
     }

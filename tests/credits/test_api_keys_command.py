@@ -97,6 +97,25 @@ def test_a_dry_run_changes_nothing(made, run, act):
     assert (made.key.revoked_at, made.key.expires_at) == (None, None)
 
 
+@pytest.mark.parametrize("shown", ["tsk_{}", "tsk_{}_…", "{}", "whole", "id"])
+def test_a_key_is_named_by_its_beginning_by_its_id_or_whole(made, run, shown):
+    names = {"whole": made.text, "id": str(made.key.pk)}
+    named = names.get(shown) or shown.format(made.key.prefix)
+
+    run("revoke", "--key", named)
+
+    assert ApiKey.objects.get(pk=made.key.pk).revoked_at is not None
+
+
+def test_a_refusal_repeats_no_secret(made, run):
+    other = people.company("Other")
+
+    for named in (made.text, made.text.upper(), made.text[13:]):
+        said = refusal_of(run, "revoke", "--key", named, company=other)
+        assert named[16:] not in said
+        assert f"“{named[:12]}…”" in said
+
+
 def test_what_cannot_be_done_is_one_sentence(made, run):
     other = people.company("Other")
 

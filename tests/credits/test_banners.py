@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -177,3 +178,26 @@ def test_an_ended_limit_and_one_of_nothing_are_not_spoken_of(acme, page):
     limit(acme, "0")
 
     assert banners(page) == []
+
+
+def way_out(client) -> list[str]:
+    """Return the links of the banner."""
+    answer = client.get(PAGE).content.decode()
+    banner = re.search(r'<div class="credits-banner .*?</div>', answer, re.DOTALL)
+    return re.findall(r'<a class="credits-link" href="([^"]*)">', banner.group())
+
+
+@pytest.mark.parametrize("with_waiting", [False, True], ids=["used up", "with work that waits"])
+def test_at_zero_the_banner_leads_to_the_request_for_more(acme, alice, page, with_waiting):
+    use(acme, 100)
+    if with_waiting:
+        now = timezone.now()
+        conversations.published(acme, alice, now=now - timedelta(hours=1))
+        conversations.ingest(acme, record("call", started_at=now), now=now)
+        Scan.objects.update(state="WAITING", price="0.500")
+
+    assert way_out(page) == [reverse("admin:billing_purchase_request")]
+    assert way_out(signed_in(people.vic(acme), acme)) == []
+    to_what_waits = re.escape(reverse("admin:trackers_waiting"))
+    panel = rf'<a class="credits-link" href="{to_what_waits}">See what waits</a>'
+    assert bool(re.search(panel, page.get(PAGE).content.decode())) == with_waiting

@@ -117,6 +117,25 @@ def test_the_guide_states_the_prices_in_force_and_when_others_come(client):
         assert "Other prices are in force from 31 Dec 2098." in page.text
 
 
+@pytest.mark.parametrize(
+    "free",
+    [
+        "Keyword trackers and the pretrained ones",
+        "Testing a tracker on a few conversations",
+        "Questions and briefs asked for here, by hand.",
+        "Reading results, quotes and reports",
+        "Estimates and prices",
+    ],
+)
+def test_the_guide_names_what_is_free(client, free):
+    client.force_login(people.alice(people.company("Acme")))
+
+    words = pages.read(client.get("/admin/credits/guide/")).text
+
+    assert words.index("What is free") < words.index(free) < words.index("How to use less")
+    assert "A question or a brief by API or MCP is charged for each call and e-mail" in words
+
+
 def test_the_guide_is_for_everybody_with_a_standing(client):
     assert client.get("/admin/credits/guide/").status_code == 302
     client.force_login(people.audrey())

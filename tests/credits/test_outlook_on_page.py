@@ -140,6 +140,16 @@ def test_nothing_left_says_so_in_place_of_a_day(client, clock, acme):
     assert len(page.all(data_status="nothing-left")) == 1
 
 
+def test_what_has_run_out_does_not_run_out_again_today(client, clock, acme):
+    charge(acme, long_calls=200)
+
+    page = page_for(client, people.bob(acme))
+
+    assert "Nothing is left, so nothing can be used in the 30 days after today." in page.text
+    assert "run out on" not in page.text
+    assert "Runs out 10 Nov" not in page.text
+
+
 def test_what_is_held_is_counted_in_jobs(client, acme):
     use = Use("TRACKER", "Pricing objection", uuid.uuid4(), "BACKFILL")
     for amount in ("1.5", "2"):

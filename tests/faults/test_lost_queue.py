@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 
+from config import databases
+from config.embedded_postgres import PROJECT
 from credits import balances, reconciliation
 from credits.models import UsageEvent
 from tests.support import conversations, people
-from tests.support.processes import celery_worker, wait_until
+from tests.support.processes import celery_worker, kill, wait_until
+from tests.support.rabbitmq import RabbitMQ
 from trackers import sweeping, wakes
 from trackers.models import Scan
 
@@ -59,3 +66,42 @@ def test_a_truncated_queue_of_1000_is_made_good_by_the_sweep(committed):
         wait_until(lambda: states() == {"DONE": CALLS}, "a worker to read them all", seconds=900)
 
     assert_read_and_charged_once(acme)
+
+
+@pytest.mark.debian
+def test_a_killed_rabbitmq_that_lost_1000_messages_is_made_good_by_the_sweep(committed, tmp_path):
+    acme, tracker = queued_calls()
+    broker = RabbitMQ(tmp_path)
+    asking = (
+        f"from trackers import wakes; "
+        f"wakes.scan(version_id={str(tracker.current_version_id)!r}, times={CALLS})"
+    )
+    with broker.running() as server:
+        run(committed, broker, asking)
+        assert broker.length("live") == CALLS
+        kill(server, signal.SIGKILL)
+    broker.lose_the_disk()
+    assert states() == {"PENDING": CALLS}
+
+    with broker.running(), celery_worker(committed, environment={"CELERY_BROKER_URL": broker.url}):
+        assert broker.length("live") == 0
+        run(committed, broker, SWEEPING)
+        wait_until(lambda: states() == {"DONE": CALLS}, "a worker to read them all", seconds=900)
+
+    assert_read_and_charged_once(acme)
+
+
+SWEEPING = (
+    "from django.utils import timezone; from trackers import sweeping; "
+    "print(sweeping.sweep(now=timezone.now()))"
+)
+
+
+def run(dsn: str, broker: RabbitMQ, code: str) -> None:
+    """Run code in a process that is set to the broker, as the web process or beat would be."""
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        cwd=PROJECT,
+        env=databases.environment(dsn) | {"CELERY_BROKER_URL": broker.url},
+        check=True,
+    )

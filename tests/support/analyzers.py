@@ -59,3 +59,15 @@ class ScriptedAnalyzer:
                 quote = Evidence(first.id, 0, len(first.text), first.text)
                 cited.append(Citation(conversation.id, (first.id,), quote))
         return Answer("It was said.", tuple(cited))
+
+
+class QuotingAnalyzer(ScriptedAnalyzer):
+    """Cannot read anything, and complains in the words of what it was given."""
+
+    name = "quoting"
+
+    def evaluate(self, conversation, questions, calibration) -> list[Finding]:
+        raise ValueError(f"{questions[0].question}: {conversation.utterances[0].text}")
+
+    def ask(self, question, conversations) -> Answer:
+        raise ValueError(f"{question}: {conversations[0].utterances[0].text}")

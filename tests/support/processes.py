@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from config import databases
 from config.embedded_postgres import PROJECT
@@ -20,21 +21,23 @@ QUEUES = "live,backfill,maintenance"
 
 @contextmanager
 def celery_worker(
-    dsn: str, *, concurrency: int = 1, include: str = "", environment: dict[str, str] | None = None
+    dsn: str,
+    *,
+    concurrency: int = 1,
+    include: str = "",
+    environment: dict[str, str] | None = None,
+    level: str = "WARNING",
+    log: Path | None = None,
 ) -> Iterator[subprocess.Popen]:
-    """Run a worker on the database ``dsn`` and its queues; end its whole process group."""
-    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", "WARNING"]
+    """Run a worker on the database ``dsn`` and its queues; end its whole process group.
+
+    What it prints is in the file ``log``, where one is named.
+    """
+    command = [sys.executable, "-m", "celery", "-A", "config", "worker", "--loglevel", level]
     command += ["--concurrency", str(concurrency), "-Q", QUEUES]
     command += ["--without-gossip", "--without-mingle"]
     command += ["--include", include] if include else []
-    process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=databases.environment(dsn) | (environment or {}),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = _started(command, dsn, environment, log)
     try:
         yield process
     finally:
@@ -42,24 +45,36 @@ def celery_worker(
 
 
 @contextmanager
-def web_server(dsn: str, *, environment: dict[str, str] | None = None) -> Iterator[str]:
-    """Run the web process as an operator starts it, on the database; yield its address."""
+def web_server(
+    dsn: str, *, environment: dict[str, str] | None = None, log: Path | None = None
+) -> Iterator[str]:
+    """Run the web process as an operator starts it, on the database; yield its address.
+
+    What it prints is in the file ``log``, where one is named.
+    """
     port = ports.free()
     command = [sys.executable, "-m", "uvicorn", "config.asgi:application", "--port", str(port)]
-    command += ["--no-proxy-headers"]
-    process = subprocess.Popen(
-        command,
-        cwd=PROJECT,
-        env=databases.environment(dsn) | (environment or {}),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    command += ["--lifespan", "on", "--no-proxy-headers"]
+    process = _started(command, dsn, environment, log)
     try:
         wait_until(lambda: _answers(port), "the web server", seconds=300)
         yield f"http://127.0.0.1:{port}"
     finally:
         kill(process, signal.SIGKILL)
+
+
+def _started(
+    command: list[str], dsn: str, environment: dict[str, str] | None, log: Path | None
+) -> subprocess.Popen:
+    with open(log or os.devnull, "ab") as printed:
+        return subprocess.Popen(
+            command,
+            cwd=PROJECT,
+            env=databases.environment(dsn) | (environment or {}),
+            start_new_session=True,
+            stdout=printed,
+            stderr=printed,
+        )
 
 
 def _answers(port: int) -> bool:

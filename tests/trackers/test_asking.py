@@ -13,6 +13,7 @@ from credits.idempotency import AnswerExpired
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key
 from credits.models import LedgerEntry, Reservation, UsageEvent
 from tests.support import asks, conversations, people
+from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.asks import QUESTION, call, email
 from trackers import analyzers, asking, reuse
 from trackers.charged_requests import AboveMaximum
@@ -324,6 +325,25 @@ class TestReuse:
         asks.ask(acme, requester=asks.at_the_page(acme, people.bob(acme)))
 
         assert asks.ask(acme).credits == Decimal("1.600")
+
+    def test_what_another_analyser_answered_is_charged(self, acme, monkeypatch):
+        asks.ask(acme)
+        monkeypatch.setattr(analyzers, "in_use", ScriptedAnalyzer)
+
+        anew = asks.ask(acme)
+
+        assert (anew.credits, anew.answer) == (Decimal("1.600"), "It was said.")
+
+    def test_an_erased_answer_is_asked_anew(self, acme):
+        first = asks.ask(acme)
+        AskCitation.objects.all().delete()
+        AskRequest.objects.filter(pk=first.pk).update(
+            question="", answer="", erased_at=first.asked_at
+        )
+
+        anew = asks.ask(acme)
+
+        assert (anew.credits, anew.reused_from, anew.is_found) == (Decimal("1.600"), None, True)
 
     def test_another_company_never_gets_it(self, acme):
         other = people.company("Other")

@@ -15,8 +15,8 @@ from tests.security.acting import seen
 from tests.support import conversations, pages, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
-from trackers import narrowing, scanning
-from trackers.models import AdviceRun, Narrowing, Suggestion
+from trackers import narrowing, publishing, scanning
+from trackers.models import AdviceRun, Narrowing, Suggestion, TrackerVersion
 from trackers.narrowing import Reads
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +83,7 @@ def test_the_credits_page_says_the_day_that_the_preview_said(acme):
     assert after.figure("runs-out") == preview.figure("runs-out-after")
     assert after.figure("runs-out") > before.figure("runs-out")
     assert (preview.figure("credits-before"), preview.figure("credits-after")) == ("60.0", "30.0")
-    assert "Filters changed since take ≈ 1.0 less a day." in after.text
+    assert "Trackers changed since take ≈ 1.0 less a day." in after.text
 
 
 def narrow(acme, *, emails: bool, now) -> None:
@@ -136,3 +136,74 @@ def test_a_draft_s_change_moves_nothing(now):
     )
 
     assert Narrowing.objects.get().more_a_month == 0
+
+
+def publish(acme, tracker, *, now) -> None:
+    by = acme.memberships.get().user
+    publishing.publish(tracker_id=tracker.pk, edit_number=tracker.edit_number, by=by, now=now)
+    tracker.refresh_from_db()
+
+
+def test_after_publishing_the_credits_page_says_the_day_that_its_page_said(acme):
+    client = signed_in(acme.memberships.get().user, acme)
+    draft = conversations.tracker(acme, "Renewal at risk")
+    address = reverse("admin:trackers_tracker_publish", args=[draft.pk])
+    page = client.get(address)
+    shown, before = pages.read(page), pages.read(client.get(reverse("admin:credits_page")))
+
+    own_page = pages.read(client.get(reverse("admin:trackers_tracker_change", args=[draft.pk])))
+    confirmed = {"edit_number": draft.edit_number, "shown_at": page.context["shown_at"].isoformat()}
+    client.post(address, confirmed | {"accepted": "on"})
+
+    after = pages.read(client.get(reverse("admin:credits_page")))
+    assert Narrowing.objects.get().more_a_month == Decimal(30)
+    assert own_page.figure("runs-out-after") == shown.figure("runs-out-after")
+    assert before.figure("runs-out") == shown.figure("runs-out-before")
+    assert after.figure("runs-out") == shown.figure("runs-out-after")
+    assert after.figure("runs-out") < before.figure("runs-out")
+    assert "Trackers changed since take ≈ 1.0 more a day." in after.text
+
+
+def test_after_unpublishing_the_credits_page_says_the_day_that_its_page_said(acme):
+    client = signed_in(acme.memberships.get().user, acme)
+    tracker = acme.trackers.get()
+    narrow(acme, emails=False, now=timezone.now())
+    tracker.refresh_from_db()
+    address = reverse("admin:trackers_tracker_unpublish", args=[tracker.pk])
+    shown = pages.read(client.get(address))
+
+    client.post(address, {"edit_number": tracker.edit_number})
+
+    after = pages.read(client.get(reverse("admin:credits_page")))
+    assert (shown.figure("credits-before"), shown.figure("credits-after")) == ("30.0", "0.0")
+    assert [row.more_a_month for row in Narrowing.objects.order_by("made_at")] == [-30, -30]
+    assert after.figure("runs-out") == shown.figure("runs-out-after")
+    assert "Trackers changed since take ≈ 2.0 less a day." in after.text
+
+
+def test_a_new_version_moves_by_what_it_uses_beyond_the_one_it_replaces(acme, now):
+    tracker = acme.trackers.get()
+    asked = {"number": 2, "question": "Did anybody object to the price?", "side": "ANY"}
+    version = TrackerVersion.objects.create(company=acme, tracker=tracker, **asked)
+
+    publish(acme, tracker, now=now)
+
+    # The customer speaks in each of the conversations, so they cost what they did.
+    assert tracker.current_version == version
+    assert not Narrowing.objects.exists()
+
+
+def test_publishing_is_nothing_that_the_history_offers_to_undo(acme, now):
+    tracker = acme.trackers.get()
+    narrow(acme, emails=False, now=now)
+    tracker.refresh_from_db()
+    by = acme.memberships.get().user
+    publishing.unpublish(tracker_id=tracker.pk, edit_number=tracker.edit_number, by=by, now=now)
+    tracker.refresh_from_db()
+
+    publish(acme, tracker, now=now)
+
+    assert sorted(row.more_a_month for row in Narrowing.objects.all()) == [-30, -30, 30]
+    assert outlooks.of(company=acme).planned_per_day == Decimal(-1)
+    history = signed_in(by, acme).get(reverse("admin:trackers_tracker_history", args=[tracker.pk]))
+    assert "Undo" not in pages.read(history).text

@@ -26,7 +26,8 @@ NOTHING_READ = ScanEstimate(0, 0, 0, ZERO)
 
 def facts(tracker: Tracker, reads: Reads | None, *, now: datetime) -> tuple[tuple[str, Any], ...]:
     """Return what changes, as facts of a plan; without ``reads``, by unpublishing."""
-    version = publishing.next_version(tracker)
+    is_published = tracker.state == TrackerState.PUBLISHED
+    version = tracker.current_version if is_published else publishing.next_version(tracker)
     assert version is not None  # Every tracker that was saved asks something.
     rates = rating.rates_at(now)
     present = narrowing.of(tracker)

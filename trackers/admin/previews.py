@@ -27,6 +27,7 @@ from trackers.models import (
     PreviewResult,
     Review,
     Tracker,
+    TrackerKind,
     TrackerVersion,
 )
 from trackers.previewing import PreviewRefused
@@ -151,6 +152,8 @@ def _context(
 ) -> dict[str, Any]:
     version = publishing.next_version(tracker)
     left = previewing.room(tracker=tracker, now=timezone.now())
+    may_act = reviews.may_review(request, tracker.company_id)
+    is_keyword = tracker.kind == TrackerKind.KEYWORD
     words = [] if version is None else reviewing.in_force(version=version)
     found = [] if version is None else _results(request, version, words)
     return {
@@ -162,7 +165,10 @@ def _context(
         "whose": version and version.get_side_display(),
         "filters": filters.in_words(tracker),
         "problems": problems,
-        "may_act": reviews.may_review(request, tracker.company_id),
+        "may_act": may_act,
+        # Keywords have nothing to learn.
+        "may_teach": may_act and not is_keyword,
+        "is_keyword": is_keyword,
         "form": form or CountForm(initial={"count": left.left or None}),
         "left": shown.count(left.left, metric="left_today"),
         "is_left": left.left > 0,

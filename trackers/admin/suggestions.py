@@ -136,7 +136,10 @@ class SuggestionAdmin(ReadOnlyAdmin):
     """Read-only: what is suggested follows from what trackers read and found."""
 
     view_act = Act.VIEW_TRACKERS
-    empty_words = "Once a tracker has run for two weeks, what it could save is looked for hourly."
+    empty_words = (
+        "Nothing to save was found. A tracker is looked at once it has run for two weeks, or when "
+        "its campaign has ended."
+    )
     list_display = ("to_do", "why", "saved_shown", "change")
     list_display_links = ("to_do",)
     list_filter = ("kind",)

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from credits import balances, rating, shown
+from credits import balances, outlooks, rating, shown
 from credits.admin import acting
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
@@ -33,6 +33,7 @@ from trackers.admin import (
     fieldsets,
     learning,
     previews,
+    run_out_moves,
     trackers_acts,
     trackers_history,
     trackers_shown,
@@ -271,7 +272,7 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
     @display(description="Results, 30 days")
     def results(self, obj: Any) -> SafeString:
         return shown.number(
-            "{}<br>{} found, {} unsure",
+            "{} read<br>{} found, {} unsure",
             shown.count(obj.figures.results, metric="results_30_days"),
             shown.count(obj.figures.found, metric="found_30_days"),
             shown.count(obj.figures.unsure, metric="unsure_30_days"),
@@ -309,7 +310,17 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
     )
     under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
     is_published = tracker.state == TrackerState.PUBLISHED
-    available = balances.now(company=tracker.company).available
+    outlook = outlooks.of(company=tracker.company)
+    month = version and estimates.monthly(tracker=tracker, version=version, now=now, rates=rates)
+    allocated = balances.allocated(company=tracker.company, instant=outlook.instant)
+    # What is published is in the present pace already.
+    moved = (
+        None
+        if is_published or not month
+        else run_out_moves.of(
+            outlook, company=tracker.company, more_a_month=month.credits, at_once=None
+        )
+    )
     return {
         "tracker": tracker,
         "may_act": may_act,
@@ -327,13 +338,14 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
             }
             for one in tracker.versions.order_by("-number")
         ],
-        "month": version
-        and trackers_shown.month_in_words(
-            estimates.monthly(tracker=tracker, version=version, now=now, rates=rates)
-        ),
+        "month": month and trackers_shown.month_in_words(month),
+        "share": month and trackers_shown.share_in_words(month, allocated),
+        "run_out": moved,
+        "has_results": tracker.first_published_at is not None,
         "rates": trackers_shown.cost_in_words(version, rates),
+        "is_free": tracker.kind in FREE_KINDS,
         "kind": tracker.get_kind_display(),
-        "available": shown.amount(available, metric="available"),
+        "available": shown.amount(outlook.available, metric="available"),
         "backfill": under_way,
         "may_publish": not is_published,
         "may_discard": tracker.state == TrackerState.DRAFT,

@@ -26,7 +26,7 @@ from credits.outlooks import Outlook
 from credits.rating import Rates
 from credits.roles import Act
 from trackers import backfill_progress, backfills, briefs, estimates, publishing, requeuing
-from trackers.admin import run_out_moves, trackers_shown
+from trackers.admin import narrowing_shown, run_out_moves, trackers_shown
 from trackers.admin.forms import HistoryForm, SeenForm, ShownForm
 from trackers.admin.run_out_moves import RunOutMove
 from trackers.backfills import BackfillRefused, Plan
@@ -156,13 +156,16 @@ def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpR
                 request, f"“{tracker}” is unpublished. Its results stay; nothing more is read."
             )
             return redirect("admin:trackers_tracker_change", tracker.pk)
+    is_published = tracker.state == TrackerState.PUBLISHED
     context = model_admin.admin_site.each_context(request) | {
         "title": f"Unpublish {tracker}",
         "content_title": "Unpublish",
         "object": tracker,
         "problems": problems,
+        "facts": narrowing_shown.facts(tracker, None, now=timezone.now()) if is_published else (),
+        "note": narrowing_shown.NOTE,
         "under_way": _under_way(tracker),
-        "is_published": tracker.state == TrackerState.PUBLISHED,
+        "is_published": is_published,
         "used_by": briefs.that_use(tracker, published=True),
     }
     return render(request, "admin/trackers/tracker/unpublish.html", context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +86,6 @@ class DecisionForm(ActForm):
     limit = AmountField(
         label="Up to this many credits",
         required=False,
-        help_text="For “newest first”. Never more than are available.",
     )
     trackers = forms.MultipleChoiceField(
         label="Trackers",
@@ -101,6 +101,8 @@ class DecisionForm(ActForm):
         super().__init__(data, company=company)
         self.queues = waiting.queues(company=company)
         whole = approximate(_summed(self.queues).credits)
+        self.available = balances.now(company=company).available
+        self.fields["limit"].help_text = f"For “newest first”. {_available(self.available)}"
         choice, trackers = self.fields["choice"], self.fields["trackers"]
         assert isinstance(choice, forms.ChoiceField)
         assert isinstance(trackers, forms.ChoiceField)
@@ -158,12 +160,9 @@ class Decide(acting.Act):
 
     def fresh(self) -> ActForm:
         form = self.form_class(company=self.company)
-        whole = _summed(form.queues).credits
-        available = balances.now(company=self.company).available
-        form.initial["limit"] = amounts.text(min(whole, available))
-        form.fields[
-            "limit"
-        ].help_text = f"For “newest first”. {amounts.grouped(available)} credits are available."
+        if form.available:
+            whole = _summed(form.queues).credits
+            form.initial["limit"] = amounts.text(min(whole, form.available))
         return form
 
     def plan(self, form: Any) -> Plan:
@@ -255,6 +254,12 @@ def _figures(what: Selection, metric: str) -> str:
 def _conversations(what: Selection) -> str:
     """Say how many calls and e-mails, or readings of them; “nothing” for none."""
     return shown.to_read(what.calls, what.emails, readers=what.trackers)
+
+
+def _available(credits: Decimal) -> str:
+    if not credits:
+        return "No credits are available: nothing of it can be read before some come."
+    return f"{amounts.grouped(credits)} credits are available."
 
 
 def _in_words(queue: Queue) -> str:

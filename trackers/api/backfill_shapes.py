@@ -8,9 +8,11 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from credits import limits
 from credits.api import pages
 from credits.api.fields import AmountField, CodeField, FlagField, IdField, InstantField
-from trackers import backfill_progress
+from credits.models import LimitSubject, LimitWindow, SpendingLimit
+from trackers import backfill_progress, waiting
 from trackers.api import estimates
 from trackers.models import Backfill, BackfillState
 
@@ -38,7 +40,15 @@ EXAMPLE = {
     "ended_at": None,
     "end_reason": "",
 }
-DETAIL_EXAMPLE = EXAMPLE | {"seconds_left": 184}
+MET_EXAMPLE = {
+    "limit_source": "tracker",
+    "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b19",
+    "name": "Pricing objection",
+    "window": "DAY",
+    "credits": "200.0",
+    "goes_on_at": "2026-11-22T00:00:00Z",
+}
+DETAIL_EXAMPLE = EXAMPLE | {"seconds_left": 184, "met_limit": MET_EXAMPLE}
 START_EXAMPLE = {
     "tracker": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b15",
     "from_at": "2026-01-01T00:00:00Z",
@@ -119,15 +129,55 @@ class BackfillOutput(serializers.Serializer[Any]):
         ref_name = "Backfill"
 
 
+class MetLimitOutput(serializers.Serializer[Any]):
+    """A limit that something met, and when it goes on by itself; before, if it is raised."""
+
+    limit_source = serializers.ChoiceField(choices=[one.lower() for one in LimitSubject.values])
+    id = IdField()
+    name = serializers.CharField()
+    window = serializers.ChoiceField(choices=LimitWindow.choices)
+    credits = AmountField(help_text="What it allows in a window.")
+    goes_on_at = InstantField()
+
+    class Meta:
+        ref_name = "MetLimit"
+
+
 class BackfillDetail(BackfillOutput):
-    """A backfill with the time it still takes."""
+    """A backfill with the time it still takes, and the limit that it waits for."""
 
     seconds_left = serializers.SerializerMethodField(
         help_text="At the pace of the last minute; null while there is none."
     )
 
+    met_limit = serializers.SerializerMethodField(
+        help_text="Why it does not go on though it is RUNNING; null where it met no limit."
+    )
+
     class Meta:
         ref_name = "BackfillDetail"
+
+    @extend_schema_field(MetLimitOutput(allow_null=True))
+    def get_met_limit(self, backfill: Backfill) -> dict[str, Any] | None:
+        if backfill.state != BackfillState.RUNNING:
+            return None
+        waits = waiting.for_a_limit(now=timezone.now()).filter(backfill=backfill)
+        met = waits.order_by("due_at").first()
+        if met is None or met.limit_ref is None:
+            return None
+        limit = SpendingLimit.objects.get(company=backfill.company_id, pk=met.limit_ref)
+        return dict(
+            MetLimitOutput(
+                {
+                    "limit_source": limits.source_of(limit),
+                    "id": limit.pk,
+                    "name": limit.name,
+                    "window": limit.window,
+                    "credits": limit.credits,
+                    "goes_on_at": met.due_at,
+                }
+            ).data
+        )
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
     def get_seconds_left(self, backfill: Backfill) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,7 +14,8 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import amounts, balances, rating
+from credits import amounts, rating
+from credits.allowances import Allowance
 from credits.api import pages, problems, reading, schema, writes
 from credits.api.problem_types import WRONG_STATE
 from credits.api.problems import Problem
@@ -107,20 +107,20 @@ class BackfillsView(PageView):
         """
         values = reading.body(StartInput, request.data)
         # Settled before the transaction, which locks the tracker: the pool comes last.
-        available = balances.now(company=self.company).available
+        allowance = estimates.allowance(self.company, values["tracker"])
         if values["dry_run"]:
-            return Response(StartedOutput(self._priced(values, available)).data)
+            return Response(StartedOutput(self._priced(values, allowance)).data)
         return writes.once(
             self,
             operation="backfills.start",
             body=StartInput,
-            act=lambda given: self._start(given, available),
+            act=lambda given: self._start(given, allowance),
         )
 
-    def _priced(self, values: dict[str, Any], available: Decimal) -> dict[str, Any]:
+    def _priced(self, values: dict[str, Any], allowance: Allowance) -> dict[str, Any]:
         trackers = shapes.trackers_of(self.company)
         tracker = acting.one(trackers, values["tracker"], "tracker")
-        found = estimates.backfill(tracker, values, available=available)
+        found = estimates.backfill(tracker, values, allowance=allowance)
         ceiling = min(found["credits"], values.get("ceiling", found["credits"]))
         return {
             "dry_run": values["dry_run"],
@@ -129,8 +129,8 @@ class BackfillsView(PageView):
             "backfill": None,
         }
 
-    def _start(self, values: dict[str, Any], available: Decimal) -> Answer:
-        priced = self._priced(values, available)
+    def _start(self, values: dict[str, Any], allowance: Allowance) -> Answer:
+        priced = self._priced(values, allowance)
         ceiling, most = priced["ceiling"], values.get("max_credits")
         if most is not None and ceiling > most:
             raise Problem(
@@ -152,7 +152,7 @@ class BackfillsView(PageView):
                 rates=rating.rates_at(now),
                 by=acting.person(self),
                 now=now,
-                available=available,
+                available=allowance.available,
                 through=acting.through(self),
             )
         shown = priced | {"ceiling": made.ceiling, "backfill": detailed(self.company, made.pk)}

@@ -38,6 +38,15 @@ CREDITS_EXAMPLE = {
     "saved": "0.0",
     "breakdown": {"calls": 10, "emails": 26, "web_searches": 0},
 }
+LIMIT_EXAMPLE = {
+    "limit_source": "api_key",
+    "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b19",
+    "name": "Nightly export",
+    "window": "DAY",
+    "credits": "40.0",
+    "left": "26.5",
+    "window_ends_at": "2026-11-22T00:00:00Z",
+}
 ESTIMATE_EXAMPLE = {
     "credits": "12.4",
     "calls": 10,
@@ -46,15 +55,7 @@ ESTIMATE_EXAMPLE = {
     "available_before": "8369.4",
     "available_after": "8357.0",
     "enough": True,
-    "limit": {
-        "limit_source": "api_key",
-        "id": "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b19",
-        "name": "Nightly export",
-        "window": "DAY",
-        "credits": "40.0",
-        "left": "26.5",
-        "window_ends_at": "2026-11-22T00:00:00Z",
-    },
+    "limit": LIMIT_EXAMPLE,
     "reused_at": None,
 }
 # What a charged operation may answer besides what every write may.

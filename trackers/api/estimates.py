@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,16 +12,18 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from credits import balances, rating
+from credits import allowances, balances, rating
+from credits.allowances import Allowance
 from credits.api import problems, schema
 from credits.api.fields import AmountField, InstantField
 from credits.api.problem_types import WRONG_STATE
 from credits.api.problems import Problem
 from credits.api.reading import Parameters
 from credits.api.views import ApiView
-from credits.models import Scope
+from credits.ledger import Use
+from credits.models import Company, FeatureType, Scope, UsageAction
 from trackers import estimates, publishing
-from trackers.api import acting, shapes, trackers
+from trackers.api import acting, charged, shapes, trackers
 from trackers.models import Tracker
 
 EXAMPLE = {
@@ -35,6 +36,7 @@ EXAMPLE = {
     "credits": "3811.5",
     "available_before": "8369.4",
     "available_after": "4557.9",
+    "limit": charged.LIMIT_EXAMPLE | {"limit_source": "tracker", "name": "Pricing objection"},
 }
 
 
@@ -71,6 +73,11 @@ class BackfillEstimate(serializers.Serializer[Any]):
     credits = AmountField()
     available_before = AmountField(help_text="What can be spent now.")
     available_after = AmountField(help_text="Below 0: it cannot be started without a ceiling.")
+    limit = charged.LimitLeftOutput(
+        allow_null=True,
+        help_text="The limit that leaves it least; met, it waits until that begins anew. Null "
+        "where no limit is about it.",
+    )
 
 
 class TrackerEstimateView(ApiView):
@@ -120,12 +127,17 @@ class BackfillEstimateView(ApiView):
     def get(self, request: Request, id: UUID) -> Response:
         """Of the version that is, or would be, in force. Free."""
         tracker = acting.one(shapes.trackers_of(self.company), id, "tracker")
-        available = balances.now(company=self.company).available
-        found = backfill(tracker, self.values, available=available)
+        found = backfill(tracker, self.values, allowance=allowance(self.company, id))
         return Response(BackfillEstimate(found).data)
 
 
-def backfill(tracker: Tracker, values: dict[str, Any], *, available: Decimal) -> dict[str, Any]:
+def allowance(company: Company, tracker_id: UUID) -> Allowance:
+    """Return what a backfill of a tracker may use now; what is due is settled first."""
+    use = Use(FeatureType.TRACKER, "", tracker_id, UsageAction.BACKFILL)
+    return allowances.of(company=company, use=use)
+
+
+def backfill(tracker: Tracker, values: dict[str, Any], *, allowance: Allowance) -> dict[str, Any]:
     """Price the history that ``from_at`` and ``to_at`` name, or all of it until now.
 
     :raises Problem: the tracker asks nothing, or the span ends before it begins.
@@ -149,8 +161,9 @@ def backfill(tracker: Tracker, values: dict[str, Any], *, available: Decimal) ->
         "calls": found.calls,
         "emails": found.emails,
         "credits": found.credits,
-        "available_before": available,
-        "available_after": available - found.credits,
+        "available_before": allowance.available,
+        "available_after": allowance.available - found.credits,
+        "limit": allowance.tightest,
     }
 
 

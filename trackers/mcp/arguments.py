@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from credits import amounts
+from credits.api.fields import INSTANT_HINT
 from credits.api.problems import INVALID_PARAMETER, UNKNOWN_PARAMETER, Problem, nearest
 from trackers.models import EntityType
 from trackers.periods import Period, PeriodRefused, Span
@@ -39,7 +40,12 @@ def _exact(amount: Decimal) -> Decimal:
 
 
 def _in_utc(instant: datetime) -> datetime:
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
+    if instant.tzinfo is None:
+        return instant.replace(tzinfo=UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:  # Before the year 1 of UTC, or after 9999.
+        raise ValueError(INSTANT_HINT) from error
 
 
 def _without_null(text: str) -> str:

@@ -128,7 +128,9 @@ class Narrowing(models.Model):
     ``edit_number`` is the tracker's after the change. ``filters_before`` holds (field, value,
     is excluded) of each filter; values are ids of teams and members, or texts. ``more_a_month``
     is by how many credits the change moved the estimate of a month, below 0 for less; 0 for a
-    tracker that is not published.
+    tracker that is not published. Where ``is_undoable`` is not set the tracker was published or
+    unpublished and reads what it read: kept for its ``more_a_month`` alone, and taken back by
+    the opposite act.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -139,6 +141,7 @@ class Narrowing(models.Model):
     emails_before = models.BooleanField()
     language_before = models.CharField(max_length=3, blank=True)
     filters_before = models.JSONField()
+    is_undoable = models.BooleanField(default=True)
     more_a_month = AmountField(default=0)
     made_at = models.DateTimeField()
     made_by = models.ForeignKey(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from django.utils import timezone
 from credits import api_keys, audit, origins
 from credits.companies import CompanyClosed
 from credits.models import ApiKey, AuditActor, Company
+from credits.models.api_keys import PREFIX_LENGTH
 
 REFUSALS = (
     api_keys.AlreadyReplaced,
@@ -26,6 +28,9 @@ REFUSALS = (
     api_keys.TooManyKeys,
     CompanyClosed,
 )
+# A key by its beginning; what follows that, the secret too, says no more.
+NAMED = re.compile(rf"(?:tsk_)?([a-z2-7]{{{PREFIX_LENGTH}}})(?:_.*|…)?", re.ASCII | re.DOTALL)
+SHOWN_LENGTH_MAX = len("tsk_") + PREFIX_LENGTH
 
 
 class Command(BaseCommand):
@@ -36,7 +41,7 @@ class Command(BaseCommand):
         "  rotate  make a key that may do the same and print it, this once; the old one works on\n"
         "          for --overlap-hours, so that its program can be changed over\n"
         "  revoke  end a key at once: its next request is refused\n\n"
-        "A key is named by its id or by the beginning that the list shows, with --key.\n"
+        "A key is named with --key: by its id, by the beginning that the list shows, or whole.\n"
         "“create_api_key” makes a new one.\n\n"
         "Exit code 0: done, or told with --dry-run. 2: not done, with the reason.\n\n"
         "Examples:\n"
@@ -138,21 +143,28 @@ class Command(BaseCommand):
 
 
 def _key(company: Company, text: str | None) -> ApiKey:
-    """Return the key of an id, or of the beginning that the list shows.
+    """Return the key of an id, or of its beginning: as the list shows it, or the whole key.
 
-    :raises CommandError: the company has none.
+    :raises CommandError: the company has none; the sentence repeats no secret.
     """
-    named = Q(prefix=(text or "").removeprefix("tsk_").rstrip("_…"))
+    text = (text or "").strip()
+    found = NAMED.fullmatch(text)
+    named = Q(prefix=found[1] if found else "")
     with contextlib.suppress(ValueError):
-        named |= Q(pk=UUID(text or ""))
+        named |= Q(pk=UUID(text))
     rows = ApiKey.objects.filter(named, company=company)
     key = rows.select_related("company", "created_by").first()
     if key is None:
         raise CommandError(
-            f"{company} has no key “{text or ''}”; “api_keys list --all” prints them.",
+            f"{company} has no key “{_shortened(text)}”; “api_keys list --all” prints them.",
             returncode=2,
         )
     return key
+
+
+def _shortened(text: str) -> str:
+    """Return a name that names nothing, too short to hold a secret."""
+    return text if len(text) <= SHOWN_LENGTH_MAX else f"{text[:SHOWN_LENGTH_MAX]}…"
 
 
 def _state(key: ApiKey, now: datetime) -> str:

@@ -102,6 +102,21 @@ def test_the_page_says_how_far_it_is(page, backfill):
     assert "by Alice" in content
 
 
+def test_it_leads_to_what_it_read_and_to_nothing_else(page, acme, alice, backfill):
+    other = launched(acme, alice, "Another")
+    run(backfill)
+    run(other)
+
+    (link,) = re.findall(
+        r'href="([^"]*)">Results of this backfill',
+        page.get(url("change", backfill)).content.decode(),
+    )
+
+    shown = page.get(link).context["cl"].result_list
+    assert {scan.backfill_id for scan in shown} == {backfill.pk}
+    assert len(shown) == 6
+
+
 def test_one_stopped_before_anything_was_read_does_not_look_done(page, backfill, alice):
     backfills.stop(backfill_id=backfill.pk, by=alice, now=timezone.now())
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from tests.support import conversations, people
+from tests.support import conversations, pages, people
 from tests.support.conversations import record
 from tests.trackers.admin.conftest import signed_in
-from trackers.models import Tracker
+from trackers.models import PreviewResult, Tracker
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +88,8 @@ def test_keywords_are_saved_shown_and_changed(alice, world):
     shown = page.context["adminform"].form
     assert shown["terms"].value() == "too dear\nbudget"
     text = page.content.decode()
-    assert "a keyword or pretrained tracker is free" in text
+    assert "A keyword or pretrained tracker is free, whatever it reads." in text
+    assert "What has no words of that side costs 0." not in text
     assert "Kind: Keywords" in text
 
     edit = form | {"terms": "price", "edit_number": str(tracker.edit_number)}
@@ -193,3 +197,22 @@ def test_publishing_a_free_tracker_says_that_it_is_free(alice, world):
 
     assert "a keyword or pretrained tracker is free" in page.content.decode()
     assert page.context["needs_tick"] is False
+
+
+def test_keywords_are_tested_without_a_word_of_the_analyser_or_of_teaching(alice, world):
+    conversations.ingest(world.acme, record("call", started_at=timezone.now() - timedelta(days=2)))
+    alice.post(f"{ADD}?kind=KEYWORD", COMMON | {"terms": "expensive", "side": "ANY"})
+    tracker = Tracker.objects.get(company=world.acme)
+    address = reverse("admin:trackers_tracker_test", args=[tracker.pk])
+    alice.post(address, {"count": "1"})
+    result = PreviewResult.objects.get()
+    judged = reverse("admin:trackers_tracker_judge", args=[tracker.pk])
+    alice.post(judged, {"result": str(result.pk), "is_right": "no"})
+
+    words = pages.read(alice.get(address)).text
+
+    assert "Keywords are found as they were said, whatever was meant by them." in words
+    assert "Says “expensive” Calls" in words
+    assert "built-in analyser" not in words
+    assert "of 1 as you expected" in words
+    assert "What reviews teach" not in words

@@ -129,6 +129,25 @@ def test_the_sidebar_says_how_many_wait(page):
     assert re.sub(r"<[^>]*>", " ", link.group()).split()[-4:] == ["Waiting", "for", "credits", "5"]
 
 
+def test_at_zero_the_form_says_that_nothing_can_be_read(page, acme):
+    first = page.get(DECIDE)
+    key = str(first.context["form"]["key"].value())
+    empty = page.post(DECIDE, {"key": key, "choice": "NEWEST"})
+
+    said = "No credits are available: nothing of it can be read before some come."
+    assert (said in text(first), said in text(empty)) == (True, True)
+    assert first.context["form"]["limit"].value() is None
+
+
+def test_what_is_available_is_still_said_when_the_form_comes_back(page, acme):
+    people.credits_for(acme, "1.5")
+    key = str(page.get(DECIDE).context["form"]["key"].value())
+
+    again = page.post(DECIDE, {"key": key, "choice": "NEWEST", "limit": "none"})
+
+    assert "For “newest first”. 1.5 credits are available." in text(again)
+
+
 def test_the_form_estimates_each_choice(page, acme):
     people.credits_for(acme, "1.5")
 

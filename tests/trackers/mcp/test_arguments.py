@@ -26,6 +26,16 @@ HOSTILE = [
     ({"period": "CUSTOM_RANGE"}, "invalid_parameter", "period: CUSTOM_RANGE needs a start"),
     ({"since": "2026-01-01"}, "invalid_parameter", "period: CUSTOM_RANGE needs a start"),
     ({"since": "9999-99-99"}, "invalid_parameter", "since: "),
+    (
+        {"period": "CUSTOM_RANGE", "since": "0001-01-01T00:00:00+23:59", "until": "2026-01-01"},
+        "invalid_parameter",
+        "since: Write an instant like",
+    ),
+    (
+        {"period": "CUSTOM_RANGE", "since": "2026-01-01", "until": "9999-12-31T23:59:59-23:59"},
+        "invalid_parameter",
+        "until: Write an instant like",
+    ),
     ({"max_credits": "1.2345"}, "invalid_parameter", "max_credits: "),
     ({"max_credits": "-1"}, "invalid_parameter", "max_credits: "),
     ({"max_credits": "NaN"}, "invalid_parameter", "max_credits: "),

@@ -136,19 +136,25 @@ FACTS = fields(
     clientUniqueId=TEXT,
     isPrivate=FLAG,
 )
-CONTEXT = fields(
-    "*",
-    system=one_of("Generic"),
-    objects=each(
-        fields(
-            "objectType objectId",
-            objectType=one_of("Account", "Opportunity"),
-            objectId=TEXT,
-            fields=each(fields("*", name=TEXT, value=TEXT)),
-            timing=one_of(call_filters.NOW, call_filters.TIME_OF_CALL),
-        )
-    ),
-)
+
+
+def context(*kinds: str) -> Shape:
+    """Return what the CRM knows: objects of these kinds."""
+    return fields(
+        "*",
+        system=one_of("Generic"),
+        objects=each(
+            fields(
+                "objectType objectId",
+                objectType=one_of(*kinds),
+                objectId=TEXT,
+                fields=each(fields("*", name=TEXT, value=TEXT)),
+                timing=one_of(call_filters.NOW, call_filters.TIME_OF_CALL),
+            )
+        ),
+    )
+
+
 PARTY = fields(
     "id name affiliation methods",
     id=ID,
@@ -156,7 +162,7 @@ PARTY = fields(
     name=TEXT,
     userId=ID,
     speakerId=ID,
-    context=each(fields()),
+    context=each(context("Contact", "Lead")),
     affiliation=one_of("Internal", "External"),
     methods=each(one_of("Attendee")),
 )
@@ -173,7 +179,7 @@ EMPTY = {"type": "array", "maxItems": 0}
 CALL = fields(
     "metaData",
     metaData=FACTS,
-    context=each(CONTEXT),
+    context=each(context("Account", "Opportunity")),
     parties=each(PARTY),
     content=fields(
         structure=EMPTY,

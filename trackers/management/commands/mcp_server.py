@@ -63,6 +63,8 @@ class Command(BaseCommand):
             lifespan="on",
             proxy_headers=False,
             log_level="warning",
+            # Ours quotes nothing (config/logs.py).
+            log_config=None,
         )
 
 

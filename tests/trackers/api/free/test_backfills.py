@@ -7,7 +7,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from credits import balances
+from credits import balances, limits
+from credits.api.fields import instant_text
 from credits.models import AuditEvent
 from tests.support import api, conversations, people
 from trackers import scanning
@@ -144,7 +145,8 @@ def test_its_progress_is_what_was_read_and_charged(program, backfill, acme):
     (listed,) = program.get("backfills", tracker=str(backfill.tracker_id)).json()["items"]
 
     assert (one["done"], one["percent"], one["charged"]) == (6, 100, "3.0")
-    assert listed == {name: value for name, value in one.items() if name != "seconds_left"}
+    more = {"seconds_left", "met_limit"}
+    assert listed == {name: value for name, value in one.items() if name not in more}
     assert balances.now(company=acme).available == 97
     assert program.get("backfills", state="PAUSED").json()["items"] == []
 
@@ -168,3 +170,47 @@ def test_another_company_s_backfill_is_not_there(program, acme, tracker):
     assert [answer.status_code for answer in answers] == [404] * 3
     assert Backfill.objects.get().state == "RUNNING"
     assert program.get("backfills", tracker=str(theirs.pk)).json()["items"] == []
+
+
+def limited(tracker, credits="1"):
+    return limits.set(
+        company=tracker.company,
+        subject=limits.of_tracker(tracker.pk, name=tracker.name),
+        window="DAY",
+        credits=Decimal(credits),
+        by=None,
+    )
+
+
+def test_an_estimate_names_the_limit_that_leaves_it_least(program, tracker):
+    free = program.get(f"trackers/{tracker.pk}/backfill-estimate").json()
+    limit = limited(tracker)
+
+    priced = program.post("backfills", {"tracker": str(tracker.pk), "dry_run": True}).json()
+    estimated = program.get(f"trackers/{tracker.pk}/backfill-estimate").json()
+
+    assert free["limit"] is None
+    for shown in (priced["estimate"], estimated):
+        assert (shown["credits"], shown["limit"]["left"]) == ("3.0", "1.0")
+        assert (shown["limit"]["limit_source"], shown["limit"]["id"]) == ("tracker", str(limit.pk))
+
+
+def test_a_backfill_says_which_limit_it_met_and_when_it_goes_on(program, tracker, backfill):
+    limit = limited(tracker)
+    address = f"backfills/{backfill.pk}"
+    before = program.get(address).json()["met_limit"]
+
+    while scanning.run_batch(
+        version_id=tracker.current_version_id, backfill_id=backfill.pk, clock=timezone.now
+    ):
+        pass
+
+    shown = program.get(address).json()
+    assert before is None
+    assert (shown["state"], shown["charged"], shown["waiting"]) == ("RUNNING", "1.0", 4)
+    met = shown["met_limit"]
+    assert (met["limit_source"], met["id"], met["name"]) == ("tracker", str(limit.pk), tracker.name)
+    (standing,) = limits.standing(company=tracker.company)
+    assert (met["credits"], met["goes_on_at"]) == ("1.0", instant_text(standing.ends_at))
+    assert program.post(f"{address}/pause", {}).json()["met_limit"] is None
+    assert program.post(f"{address}/resume", {}).json()["met_limit"]["id"] == str(limit.pk)

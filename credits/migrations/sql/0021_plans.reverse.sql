@@ -1,0 +1,13 @@
+ALTER FUNCTION ledger_adjust_down RESET ALL;
+ALTER FUNCTION ledger_adjust_up RESET ALL;
+ALTER FUNCTION ledger_cancel RESET ALL;
+ALTER FUNCTION ledger_capture RESET ALL;
+ALTER FUNCTION ledger_charge RESET ALL;
+ALTER FUNCTION ledger_extend RESET ALL;
+ALTER FUNCTION ledger_issue RESET ALL;
+ALTER FUNCTION ledger_read RESET ALL;
+ALTER FUNCTION ledger_refund RESET ALL;
+ALTER FUNCTION ledger_release RESET ALL;
+ALTER FUNCTION ledger_reserve RESET ALL;
+ALTER FUNCTION ledger_settle RESET ALL;
+ALTER FUNCTION ledger_void RESET ALL;
