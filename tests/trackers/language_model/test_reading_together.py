@@ -20,13 +20,13 @@ pytestmark = pytest.mark.django_db
 
 
 def test_trackers_of_another_part_of_the_call_are_read_apart(acme, admin, now, server):
-    whole = published(acme, admin, now, "The whole call")
-    first = published(acme, admin, now, "The first minutes")
-    TrackerVersion.objects.filter(tracker=first).update(part="FIRST", part_minutes=1)
+    first, last = (published(acme, admin, now, name) for name in ("First half", "Last half"))
+    TrackerVersion.objects.filter(tracker=first).update(part="FIRST", part_minutes=30)
+    TrackerVersion.objects.filter(tracker=last).update(part="LAST", part_minutes=30)
     arrive(acme, now, "call-1")
 
-    run(whole)
     run(first)
+    run(last)
 
     assert [len(one.questions) for one in server.requests] == [1, 1]
     assert set(Scan.objects.values_list("state", flat=True)) == {"DONE"}

@@ -62,6 +62,14 @@ def test_a_long_call_is_cut_into_pieces_that_fit_and_overlap():
     assert all(one[-3:] == two[:3] for one, two in pairwise(names))
 
 
+def test_a_piece_has_no_more_lines_than_servers_take_names():
+    lines = lines_of(call(*(("customer", f"Yes, {at}.") for at in range(600))))
+
+    pieces = transcripts.pieces(lines, tokens_max=100_000)
+
+    assert [len(piece) for piece in pieces] == [250, 250, 106]
+
+
 def test_an_utterance_longer_than_a_piece_is_cut_under_one_name():
     words = " ".join(f"word{at}" for at in range(3000))
     long = call(("customer", words))
