@@ -136,3 +136,34 @@ def test_where_one_piece_is_unsure_the_whole_is_never_a_no(analyzer_at, server):
 
     assert len(server.requests) > 2
     assert finding.verdict == "UNSURE"
+
+
+def test_one_piece_that_cannot_be_told_keeps_the_call_from_being_a_no(analyzer_at, server):
+    server.script = [
+        answering({"answers": [verdict("t1", "no", 0.0)]}),
+        answering({"answers": [verdict("t1", "unsure", 0.0)]}),
+    ]
+    server.always = answering({"answers": [verdict("t1", "no", 0.0)]})
+    words = "We talk about the delivery of all of it. " * 8
+    long = call(*(("customer", words) for _ in range(6)))
+
+    (finding,) = read(analyzer_at(chunk_tokens=200), long)
+
+    assert len(server.requests) > 2
+    assert finding.verdict == "UNSURE"
+
+
+def test_more_questions_than_a_model_can_keep_apart_are_several_requests(analyzer, server):
+    read(analyzer, OBJECTION, *(question(f"q{at}") for at in range(9)))
+
+    assert [len(one.questions) for one in server.requests] == [8, 1]
+
+
+def test_of_many_examples_a_few_go_with_the_question(analyzer, server):
+    many = tuple(f"{at} " + "It is too expensive. " * 30 for at in range(20))
+
+    read(analyzer, OBJECTION, question("a", examples=many, counter_examples=many))
+
+    (asked,) = server.requests[0].questions
+    for kind in ("would_be_yes", "would_be_no"):
+        assert [len(one) for one in asked[kind]] == [200] * 8

@@ -6,14 +6,15 @@ import gzip
 import json
 import time
 import tracemalloc
+from datetime import timedelta
 
 import pytest
 
 from tests.support import language_models
-from tests.support.language_models import answering, completion, found, verdict
+from tests.support.language_models import answering, completion, failing, found, verdict
 from tests.trackers.analyzers.llm.test_faults import fails
 from tests.trackers.analyzers.llm.texts import read
-from trackers.analyzers.base import AnalyzerRefused
+from trackers.analyzers.base import AnalyzerBusy, AnalyzerRefused
 
 
 def dripping(first: bytes, drop: bytes):
@@ -99,3 +100,63 @@ def test_of_a_model_that_thinks_aloud_the_last_answer_counts(analyzer, server):
     (finding,) = read(analyzer)
 
     assert (finding.verdict, len(server.requests)) == ("YES", 1)
+
+
+def test_a_right_answer_in_too_many_bytes_is_none(analyzer, server, gate):
+    read(analyzer)
+    body = completion({"answers": [verdict("t1", "no")]}).body | {"padding": "x" * 2_000_001}
+    server.always = lambda request: language_models.Reply(200, body)
+
+    fails(analyzer, AnalyzerRefused)
+
+    assert gate.outcomes == ["OK", "MALFORMED", "MALFORMED"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "seconds"),
+    [
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600),
+        ("86400", 3600),
+        ("1e400", 3600),
+        ("-5", 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("nan", 30),
+        ("soon", 30),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 30),
+    ],
+)
+def test_however_long_a_server_asks_to_wait_it_is_asked_again_within_the_hour(
+    analyzer, server, wish, seconds
+):
+    server.always = failing(429, Retry_After=wish)
+
+    failure = fails(analyzer, AnalyzerBusy)
+
+    assert failure.retry_after == timedelta(seconds=seconds)
+
+
+def test_an_id_of_a_request_holds_nothing_but_an_id(analyzer, server, gate):
+    server.always = lambda request: language_models.Reply(
+        200,
+        completion({"answers": [verdict("t1", "no")]}).body,
+        x_request_id="<script>req-7</script>" * 50,
+    )
+
+    read(analyzer)
+
+    assert gate.attempts[0].request_id.startswith("scriptreq-7/script")
+    assert len(gate.attempts[0].request_id) == 200
+
+
+def test_nothing_of_the_environment_leads_a_request_elsewhere_or_goes_with_it(
+    analyzer_at, server, monkeypatch
+):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "of-somebody-else")
+
+    (finding,) = read(analyzer_at())
+
+    assert finding.verdict == "YES"
+    assert "of-somebody-else" not in str(server.requests[0].headers)
