@@ -151,6 +151,8 @@ def test_an_id_of_a_request_holds_nothing_but_an_id(analyzer, server, gate):
 def test_nothing_of_the_environment_leads_a_request_elsewhere_or_goes_with_it(
     analyzer_at, server, monkeypatch
 ):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY"):
