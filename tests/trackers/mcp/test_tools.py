@@ -178,6 +178,7 @@ def test_an_estimate_is_free_and_what_is_then_charged(program, acme, globex):
         "available_after": "98.4",
         "enough": True,
         "reused_at": None,
+        "note": None,
         "limit": None,
     }
     assert not UsageEvent.objects.filter(company=acme).exists()
@@ -312,8 +313,14 @@ def test_a_personal_client_that_reads_nothing_is_told_why(program, acme, globex)
     nothing = personal.call("ask_account", question=QUESTION, account="Globex")
     shared = program.call("ask_account", question=QUESTION, account="Globex", **of_old)
 
+    asked_before = personal.call("estimate_cost", entity_type="ACCOUNT", entity="Globex")
+    by_all = program.call("estimate_cost", entity_type="ACCOUNT", entity="Globex", **of_old)
+
     answer = values(nothing)
     assert answer["credits"]["used"] == "0.0"
+    assert (values(asked_before)["credits"], values(asked_before)["note"]) == ("0.0", why)
+    assert said(asked_before).endswith(f". {why}")
+    assert values(by_all)["note"] is None
     assert answer["answer"] == f"There is no call or e-mail to read in this period. {why}"
     assert values(shared)["answer"] == "There is no call or e-mail to read in this period."
 
