@@ -300,31 +300,6 @@ def test_a_personal_client_reads_what_its_person_or_their_team_took_part_in(prog
     assert event.user_ref == vic.public_id
 
 
-def test_a_personal_client_that_reads_nothing_is_told_why(program, acme, globex):
-    made = ai_clients.connection(acme, person=people.vic(acme), name="Vic's assistant")
-    personal = AiClient(program.site, made.made.text, program.mode)
-    why = (
-        "This client reads only calls and e-mails in which its person, or somebody of their team, "
-        "took part."
-    )
-    of_old = {"period": "CUSTOM_RANGE", "since": "2001-01-01T00:00:00Z"}
-    of_old["until"] = "2001-02-01T00:00:00Z"
-
-    nothing = personal.call("ask_account", question=QUESTION, account="Globex")
-    shared = program.call("ask_account", question=QUESTION, account="Globex", **of_old)
-
-    asked_before = personal.call("estimate_cost", entity_type="ACCOUNT", entity="Globex")
-    by_all = program.call("estimate_cost", entity_type="ACCOUNT", entity="Globex", **of_old)
-
-    answer = values(nothing)
-    assert answer["credits"]["used"] == "0.0"
-    assert (values(asked_before)["credits"], values(asked_before)["note"]) == ("0.0", why)
-    assert said(asked_before).endswith(f". {why}")
-    assert values(by_all)["note"] is None
-    assert answer["answer"] == f"There is no call or e-mail to read in this period. {why}"
-    assert values(shared)["answer"] == "There is no call or e-mail to read in this period."
-
-
 def test_a_personal_client_is_not_given_an_answer_made_from_more(program, acme, globex):
     made = ai_clients.connection(acme, person=people.vic(acme), name="Vic's assistant")
     personal = AiClient(program.site, made.made.text, program.mode)
