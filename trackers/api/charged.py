@@ -82,12 +82,11 @@ HEADERS = [
         description="Credits that can be spent after it.",
     ),
 ]
+DRY_RUN = OpenApiParameter(
+    "dry_run", bool, description="true: say the price and do nothing, as the field of the body."
+)
 PARAMETERS = [
-    OpenApiParameter(
-        "dry_run",
-        bool,
-        description="true: say the price and do nothing, as the field of the body.",
-    ),
+    DRY_RUN,
     OpenApiParameter(
         writes.HEADER,
         str,
@@ -114,7 +113,7 @@ PARAMETERS = [
 
 
 class ChargedParameters(reading.Parameters):
-    """What a charged request may say in its address."""
+    """What a request that costs credits, or may, can say in its address."""
 
     dry_run = FlagField(required=False)
 
@@ -231,6 +230,11 @@ def read(view: ChargedView, *, body: type[ChargedInput]) -> tuple[Key | None, di
     if view.values.get("dry_run") or _is_dry(view.request.data):
         return None, reading.body(body, view.request.data) | {"dry_run": True}
     return writes.read(view, body=body)
+
+
+def asked_in_the_address(view: ApiView, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a body's values, of a dry run also where the address asks for it."""
+    return values | {"dry_run": True} if view.values.get("dry_run") else values
 
 
 def _is_dry(data: Any) -> bool:
