@@ -30,8 +30,11 @@ def values(result):
 
 
 def refusal(result):
+    """Return why a call was refused, but for the id that each call has of its own."""
     assert result.is_error, result.content
-    return result.structured_content
+    told = dict(result.structured_content)
+    assert told.pop("request_id")
+    return told
 
 
 def said(result):
