@@ -72,7 +72,10 @@ def left(grant: CreditGrant, company: Company, *, metric: str) -> str:
     if grant.granted_at is not None or is_over:
         return amount(grant.remaining, metric=metric)
     figure = amount(grant.amount, metric=f"{metric}-scheduled")
-    return number("{} from {}", figure, first_day(grant.effective_at, company))
+    starts = first_day(grant.effective_at, company)
+    return format_html(
+        '<span class="credits-amount credits-breaks">{} from {}</span>', figure, starts
+    )
 
 
 def about(value: Decimal, *, metric: str) -> SafeString:

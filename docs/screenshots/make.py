@@ -29,7 +29,7 @@ FLAGS = [
 ]
 HERE = Path(__file__).parent
 BYTES_MAX = 150_000
-DESK, TALL, PHONE = (1280, 900), (1280, 1140), (390, 844)
+DESK, TALL, PHONE = (1280, 900), (1280, 1240), (390, 844)
 COMPANY, VENDOR = "tomas@northwind.example", "vera@tallystick.example"
 PASSWORD = "tallystick-demo"
 # Name, who looks, at which address (the first row of a list where it ends in *), theme, size.
@@ -38,7 +38,13 @@ PICTURES = (
     ("credits-dark", COMPANY, "/admin/credits/", "dark", TALL),
     ("credits-by-team-light", COMPANY, "/admin/credits/?step=week&by=team#use", "light", DESK),
     ("results-light", COMPANY, "/admin/trackers/scan/?verdict__exact=YES", "light", DESK),
-    ("conversation-dark", COMPANY, "/admin/trackers/conversation/?kind__exact=CALL*", "dark", DESK),
+    (
+        "conversation-dark",
+        COMPANY,
+        "/admin/trackers/conversation/?kind__exact=CALL&q=contract*",
+        "dark",
+        DESK,
+    ),
     ("trackers-dark", COMPANY, "/admin/trackers/tracker/", "dark", DESK),
     ("ledger-light", COMPANY, "/admin/credits/ledgerentry/", "light", DESK),
     ("purchases-light", VENDOR, "/admin/billing/purchase/", "light", DESK),

@@ -95,7 +95,9 @@ def test_a_new_version_moves_the_day_only_by_what_it_uses_beyond_the_old_one(
     client, acme, alice, today, now
 ):
     use_ten_a_day(acme, today, left="200")
-    tracker = conversations.published(acme, alice, include_emails=True, now=now)
+    # So long ago that what it uses is all in the present pace.
+    long_ago = now - timedelta(days=29)
+    tracker = conversations.published(acme, alice, include_emails=True, now=long_ago)
     TrackerVersion.objects.create(company=acme, tracker=tracker, number=2, question="Too dear?")
 
     # Both read the same, so that the history alone moves the day: 185.5 ÷ 10 are 18.5 days.
