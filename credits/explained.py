@@ -148,17 +148,21 @@ def _of_usage(found: Explanation) -> Iterator[str]:
 
 
 def _of_price(found: Explanation) -> Iterator[str]:
-    if found.usage is None or found.card is None:
+    event = found.usage
+    if event is None or found.card is None:
         return
+    is_read = event.calls or event.emails or event.web_searches
     reused = found.sources.reused
     if reused is not None:
         yield (
             f"0.0: the answer of use {reused.usage_id}, {_at(found, reused.answered_at)}, was "
             f"given again, which saved {amounts.grouped(reused.saved)}."
         )
+    elif not is_read:
+        yield f"{found.arithmetic}: there was nothing to read."
     else:
         yield f"{found.arithmetic}."
-    if not found.lines and reused is None:
+    if is_read and not found.lines and reused is None:
         yield "Which of its calls were long, and what had no text, is no longer known."
     rates = ", ".join(
         f"{RateItem(item).label.lower()} {amounts.text(rate)}"

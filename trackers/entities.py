@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,7 @@ CALLS_MAX = 60
 EMAILS_MAX = 500
 NAMES_MAX = 20
 IDS_MAX = 5
+OF_ACCOUNT = re.compile(r"(.+?) \(of (.+)\)", re.DOTALL)
 
 
 class UnknownEntity(Exception):
@@ -49,8 +51,9 @@ class AmbiguousName(UnknownEntity):
         ids = [_in_words(row) for row in _with_account(rows).order_by("name", "pk")[:IDS_MAX]]
         more = rows.count() - len(ids)
         listed = ", ".join(ids) + (f" and {more:,} more" if more > 0 else "")
+        how = f", or as “{name} (of …)” by its account" if entity_type == EntityType.DEAL else ""
         Exception.__init__(
-            self, f"Several {noun}s are named “{name}”: {listed}. Name one by its id."
+            self, f"Several {noun}s are named “{name}”: {listed}. Name one by its id{how}."
         )
 
 
@@ -87,6 +90,8 @@ class Selection:
 def find(*, company: Company, entity_type: EntityType, id: UUID | str) -> Entity:
     """Return the entity of our id, of the CRM's, or of the name or address only it has.
 
+    A deal may be named together with its account: “Renewal (of Globex)”.
+
     :raises UnknownEntity: there is none in the company.
     :raises AmbiguousName: several have the name; the message names them.
     """
@@ -95,6 +100,9 @@ def find(*, company: Company, entity_type: EntityType, id: UUID | str) -> Entity
     found = _ours(rows, text) or (rows.filter(external_id=text).first() if text else None)
     if found is None:
         found = _named(rows, entity_type, text)
+    if found is None and entity_type == EntityType.DEAL and (parts := OF_ACCOUNT.fullmatch(text)):
+        name, account = parts.groups()
+        found = _named(rows.filter(account__name__iexact=account), entity_type, name)
     if found is None:
         raise UnknownEntity(entity_type)
     return Entity(type=EntityType(entity_type), id=found.pk, name=str(found))

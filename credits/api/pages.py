@@ -150,8 +150,14 @@ def write_cursor(key: list[Any], query: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def read_cursor(cursor: str, read: Callable[[list[Any]], list[Any]], query: str) -> list[Any]:
-    """Return what a cursor of the query holds, as ``read`` takes it.
+def read_cursor(
+    cursor: str,
+    read: Callable[[list[Any]], list[Any]],
+    query: str,
+    *,
+    given_as: str = "next_cursor",
+) -> list[Any]:
+    """Return what a cursor of the query holds, as ``read`` takes it; answers gave it as that.
 
     :raises Problem: for a cursor of another query, or none at all.
     """
@@ -162,7 +168,7 @@ def read_cursor(cursor: str, read: Callable[[list[Any]], list[Any]], query: str)
     except (ValueError, TypeError, RecursionError) as error:
         raise Problem(
             problems.INVALID_CURSOR,
-            "This cursor leads nowhere. Take next_cursor of the page before as it is.",
+            f"This cursor leads nowhere. Take {given_as} of the page before as it is.",
         ) from error
     if of_query != query:
         raise Problem(problems.INVALID_CURSOR, problems.INVALID_CURSOR.detail)

@@ -55,7 +55,8 @@ class UsageFilters(serializers.Serializer[Any]):
     include_free_use = FlagField(
         required=False,
         default=False,
-        help_text="Also previews, manual work and reused answers, which cost 0.",
+        help_text="Also previews, manual work and reused answers, which cost 0; needless with "
+        "one of these as the action.",
     )
 
 
@@ -209,6 +210,7 @@ def limited(rows: QuerySet[UsageEvent], values: dict[str, Any]) -> QuerySet[Usag
     given = {lookup: values[name] for name, lookup in lookups.items() if name in values}
     if "tracker" in values:
         rows = rows.filter(feature_type=FeatureType.TRACKER, feature_ref=values["tracker"])
-    if not values["include_free_use"]:
+    # Whoever names a free action means it.
+    if not values["include_free_use"] and values.get("action") not in FREE_ACTIONS:
         rows = rows.exclude(action__in=FREE_ACTIONS)
     return rows.filter(**given)

@@ -16,9 +16,14 @@ import time
 import psycopg
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from config import databases as config_databases
+from credits import charging, rating
 from credits.identifiers import new_id
+from credits.ledger import Use
+from credits.models import UsageEvent
+from credits.rating import Work
 from tests.benchmarks import history
 from tests.support import databases, measuring, people
 
@@ -130,6 +135,57 @@ def test_a_charge_is_sent_once(dsn):
 
     print(f"sends a charge: {len(ends)}")
     assert len(ends) == 1
+
+
+def test_where_the_time_of_a_charge_goes(dsn):
+    """The same charge with one thing more each time; what is between two lines costs that."""
+    hot, rates, work = company("Hot"), rating.rates_at(timezone.now()), Work(emails_with_text=1)
+    use = Use("TRACKER", "Tracker", None, "CONTINUOUS")
+    history.analyze()
+    steps = {
+        "a round trip that does nothing": ("off", lambda: one("SELECT 1")),
+        "the ledger's function": ("off", lambda: charge(hot.pk)),
+        "waiting for the disk at the commit": ("on", lambda: charge(hot.pk)),
+        "the Python API around it": (
+            "on",
+            lambda: charging.charge(company=hot, use=use, work=work, rates=rates),
+        ),
+    }
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(SLICES):
+        for name, (flush, step) in steps.items():
+            one(f"SELECT set_config('synchronous_commit', '{flush}', false)")
+            began = time.perf_counter()
+            for _ in range(IN_A_SLICE):
+                step()
+            times[name].append((time.perf_counter() - began) / IN_A_SLICE * 1e6)
+
+    before = 0.0
+    print(f"\n{measuring.load()}; medians of {SLICES} slices of {IN_A_SLICE} charges, one client")
+    for name, found in times.items():
+        median = statistics.median(found)
+        print(f"{name:36} +{median - before:6.0f} µs = {median:6.0f} µs")
+        before = median
+    called = profile(hot.pk)
+    whole = called["ledger_charge"][0]
+    for name, (_, own) in sorted(called.items(), key=lambda one: -one[1][1])[:8]:
+        print(f"of the function, {name:24} {own:6.0f} µs itself, {own / whole:.0%}")
+    assert UsageEvent.objects.count() == SLICES * IN_A_SLICE * 3 + CHARGES
+
+
+def profile(company_id: int) -> dict[str, tuple[float, float]]:
+    """Return µs a charge of each SQL function: with what it calls, and itself."""
+    one("SELECT set_config('track_functions', 'all', false)")
+    charge(company_id, CHARGES)
+    one("SELECT pg_stat_force_next_flush()")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT funcname, total_time, self_time FROM pg_stat_user_functions")
+        rows = cursor.fetchall()
+    return {
+        name: (total * 1000 / CHARGES, own * 1000 / CHARGES)
+        for name, total, own in rows
+        if name.startswith("ledger_")
+    }
 
 
 def medians(ids: dict[str, int]) -> dict[str, float]:

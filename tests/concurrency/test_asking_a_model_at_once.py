@@ -7,10 +7,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from config import databases
@@ -18,11 +21,12 @@ from config.embedded_postgres import PROJECT
 from credits.identifiers import new_id
 from tests.support import language_models, people, processes
 from tests.support.language_models import failing, well
-from trackers import llm_gate
+from trackers import llm_gate, locks
+from trackers.analyzers.base import AnalyzerBusy
 from trackers.analyzers.llm.endpoint import Mode
 from trackers.models import LlmAttempt, LlmEndpoint, LlmSwitch
 
-PROCESSES = 4
+PROCESSES = TOGETHER = 4
 PATIENCE_SECONDS = 300  # Of the test, with a machine that does much else.
 
 
@@ -134,36 +138,79 @@ def test_after_five_failures_of_whichever_process_none_asks_any_more(crowd, serv
     assert LlmEndpoint.objects.get().failure_count == 5
 
 
-def test_one_process_tries_a_server_that_was_left_alone_and_the_others_wait(crowd, server):
+def all_at_once(hold, acts) -> list[object]:
+    """Start the acts, let none go on before all wait for what is held, and return what became."""
+
+    def outcome(act) -> object:
+        try:
+            return act()
+        except AnalyzerBusy as busy:
+            return str(busy)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(TOGETHER) as threads:
+        with transaction.atomic():
+            hold()
+            running = [threads.submit(outcome, act) for act in acts]
+            processes.wait_until(lambda: waiting() >= TOGETHER, "all to wait", seconds=300)
+        return [one.result() for one in running]
+
+
+def waiting() -> int:
+    """Return how many connections to this database wait for a lock; never from a snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN"
+            " (SELECT pid FROM pg_locks WHERE database ="
+            "  (SELECT oid FROM pg_database WHERE datname = current_database()))"
+        )
+        return cursor.fetchone()[0]
+
+
+def let_through(gate) -> str:
+    with gate.attempt(tokens_in=600, tokens_out=300, mode=Mode.PROMPT):
+        return "let through"
+
+
+def test_one_tries_a_server_that_was_left_alone_and_the_others_are_told_to_wait(committed, server):
     known(server, failure_count=5, resume_at=timezone.now() - timedelta(seconds=1))
-    with crowd(CONCURRENCY=PROCESSES) as asking:
+    endpoint = server.endpoint(concurrency=TOGETHER, timeout_seconds=120)
+    gates = [
+        llm_gate.DatabaseGate(endpoint, company_id=None, purpose="CONNECTION", run_ref=new_id())
+        for _ in range(TOGETHER)
+    ]
 
-        def when_the_others_know(request):
-            asking.wait_for(PROCESSES - 1)
-            return well(request)
+    # All have read that it may be tried, and want to say that they do.
+    told = Counter(
+        all_at_once(
+            lambda: LlmEndpoint.objects.select_for_update().get(),
+            [partial(let_through, gate) for gate in gates],
+        )
+    )
 
-        server.always = when_the_others_know
-        told = asking.until_the_end()
-
-    assert len(server.requests) == 1
-    assert told.pop("answered") == 1
-    assert sum(told.values()) == PROCESSES - 1
+    assert told.pop("let through") == 1
+    assert sum(told.values()) == TOGETHER - 1
+    assert all("several times in a row" in one for one in told)
 
 
-def test_processes_do_not_each_find_the_room_that_is_left_for_one(crowd, server):
-    known(server)
-    with crowd(CONCURRENCY=PROCESSES, DAY_TOKENS=3_000) as asking:
+def test_requests_at_once_do_not_each_find_the_room_that_is_left_for_one(acme, server):
+    endpoint = server.endpoint(concurrency=TOGETHER, day_tokens=1_000)
+    gates = [
+        llm_gate.DatabaseGate(endpoint, company_id=acme.pk, purpose="ASK", run_ref=new_id())
+        for _ in range(TOGETHER)
+    ]
 
-        def when_the_others_know(request):
-            asking.wait_for(PROCESSES - 1)
-            return well(request)
+    # None has asked yet what was used.
+    told = Counter(
+        all_at_once(
+            lambda: locks.queue_for(f"language model {acme.pk}"),
+            [partial(let_through, gate) for gate in gates],
+        )
+    )
 
-        server.always = when_the_others_know
-        told = asking.until_the_end()
-
-    # About 500 tokens are sent, and 1,500 may come back.
-    assert len(server.requests) == 1
-    assert told.pop("answered") == 1
+    assert told.pop("let through") == 1
+    assert sum(told.values()) == TOGETHER - 1
     assert all("that a day allows" in one for one in told)
 
 

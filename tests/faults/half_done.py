@@ -186,15 +186,15 @@ class Scene:
         self.scan_again()
         lines = self._lines()
         acknowledged = {
-            line["key"]: line["acknowledged"]
-            for line in lines
-            if len(line) == 2 and "acknowledged" in line
+            line["key"]: line["acknowledged"] for line in lines if "acknowledged" in line
         }
-        for key in sorted({line["key"] for line in lines} - acknowledged.keys()):
+        never_told = {line["key"] for line in lines} - acknowledged.keys()
+        for key in sorted(never_told):
             self.charge(key)
         events = UsageEvent.objects.filter(company=self.company, request_id__startswith="key ")
         by_key = Counter(events.values_list("request_id", flat=True))
         there = {str(pk) for pk in events.values_list("pk", flat=True)}
+        gone = {key for key, pk in acknowledged.items() if pk not in there}
         sent = {line["key"] for line in lines}
         calls = sum(event.calls for event in UsageEvent.objects.filter(feature_ref=self.tracker.pk))
         read = Scan.objects.filter(state="DONE", usage_event__isnull=False).count()
@@ -216,10 +216,10 @@ class Scene:
         return {
             "sent": len(sent),
             "acknowledged": len(acknowledged),
+            "asked_at_last": len(never_told),
             "asked_again": sum("sent" in line for line in lines) - len(sent),
             "resolved_by_key": sum(line.get("was_done", False) for line in lines),
-            "lost": sum(pk not in there for pk in acknowledged.values())
-            + len(sent - by_key.keys()),
+            "lost": len(gone | (sent - by_key.keys())),
             "double": sum(count > 1 for count in by_key.values()),
             "below_zero": LedgerEntry.objects.filter(balance_after__lt=Decimal(0)).count(),
             "wrong": {name: count for name, count in wrong.items() if count},

@@ -9,7 +9,7 @@ import sys
 from config import databases
 from config.embedded_postgres import PROJECT
 from credits.faults import Point
-from tests.faults.half_done import WORK
+from tests.faults.half_done import WORK, Scene
 from tests.faults.points import MAIL_POINTS
 
 
@@ -30,6 +30,8 @@ def test_every_point_is_hit_and_made_good(committed, tmp_path):
     assert seen["hits"] == dict.fromkeys((point.name for point in WORK), 1)
     # E-mail is another process's: test_killed_announcement kills at those.
     assert set(WORK) | set(MAIL_POINTS) == set(Point)
+    assert seen["sent"] == seen["acknowledged"] + seen["asked_at_last"]
+    assert seen["acknowledged"] > len(WORK)
     assert (seen["lost"], seen["double"], seen["below_zero"]) == (0, 0, 0)
     assert seen["wrong"] == {}
     assert seen["audit"] == []
@@ -37,3 +39,16 @@ def test_every_point_is_hit_and_made_good(committed, tmp_path):
     # The point after the ledger's answer leaves a charge that nobody was told of.
     assert seen["resolved_by_key"] >= 1
     assert len((tmp_path / "kills.jsonl").read_text().splitlines()) == kills
+
+
+def test_an_acknowledged_charge_that_is_gone_counts_as_lost(committed, tmp_path):
+    scene = Scene(tmp_path / "record")
+    scene.charge("key 1")
+    gone = {"key": "key 2", "acknowledged": "019abcde-0000-7000-8000-000000000000"}
+    with open(tmp_path / "record", "a") as record:
+        record.write(json.dumps({"key": "key 2", "sent": True}) + "\n" + json.dumps(gone) + "\n")
+
+    seen = scene.finish_and_judge()
+
+    assert (seen["sent"], seen["acknowledged"], seen["asked_at_last"]) == (2, 2, 0)
+    assert seen["lost"] == 1

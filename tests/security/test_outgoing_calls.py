@@ -31,6 +31,7 @@ KNOWN = {
     "config/printed_mail.py": "prints e-mails instead of sending them",
     "credits/mails.py": "the operator's own mail server, of the environment; no user names it",
     "credits/alert_mails.py": "the same",
+    "trackers/analyzers/llm/bounded.py": "the connection of the next",
     "trackers/analyzers/llm/client.py": "the operator's own model, of the environment; no user "
     "names it, no redirect is followed",
     "trackers/mcp/trial.py": "the connection test: an ASGI transport in the process, no network",

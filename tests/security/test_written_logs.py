@@ -77,7 +77,10 @@ def test_no_log_holds_what_was_said_or_asked_or_a_key(committed, tmp_path, level
     # 500 for the row that was refused and for each of the analyser's complaints.
     assert answers == [500, 500, 404, 200, 500, 401, 400, 410]
     assert told.structured_content["code"] == "internal_error"
+    request_id = told.structured_content["request_id"]
+    assert f"(request_id: {request_id})" in told.content[0].text
     web, worker = web_log.read_text(), worker_log.read_text()
+    assert f"request {request_id} A tool failed: ask_account." in web
     assert 'violates check constraint "no_canary"' in web
     assert web.count("ValueError") >= 4
     assert "ValueError" in worker

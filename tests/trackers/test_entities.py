@@ -177,7 +177,23 @@ def test_a_deal_of_two_accounts_is_named_by_its_id(acme):
     assert said.startswith("Several deals are named “globex robots”: ")
     assert f"{ids['Globex']} (of Globex)" in said
     assert f"{ids['Initech']} (of Initech)" in said
-    assert said.endswith(". Name one by its id.")
+    how = "Name one by its id, or as “globex robots (of …)” by its account."
+    assert said.endswith(f". {how}")
+    for account, pk in ids.items():
+        named = f"Globex robots (of {account})"
+        found = entities.find(company=acme, entity_type=EntityType.DEAL, id=named)
+        assert found.id == pk
+    with pytest.raises(UnknownEntity):
+        entities.find(company=acme, entity_type=EntityType.DEAL, id="Globex robots (of Umbra)")
+
+
+def test_a_deal_may_have_brackets_in_its_name(acme):
+    deal = {"name": "Renewal (of Globex)", "stage": ""}
+    conversations.ingest(acme, call("c1", deal=deal, account={"name": "Umbra"}))
+
+    found = entities.find(company=acme, entity_type=EntityType.DEAL, id="renewal (of globex)")
+
+    assert found.name == "Renewal (of Globex)"
 
 
 def test_of_many_deals_that_share_a_name_five_are_named(acme):

@@ -163,6 +163,26 @@ def test_a_section_of_a_brief_names_what_it_read(read):
     assert {piece.title for piece in found.sources.pieces if piece.is_cited} == cited
 
 
+def test_an_ask_that_found_nothing_to_read_says_so(read):
+    asked = asking.ask(
+        requester=Requester(company=read, action="API_REQUEST"),
+        question="Is it too expensive?",
+        entity=entities.find(company=read, entity_type="ACCOUNT", id="Globex"),
+        period=Span(
+            Period.CUSTOM_RANGE,
+            timezone.now() - timedelta(days=4001),
+            timezone.now() - timedelta(days=4000),
+        ),
+        now=timezone.now(),
+    )
+
+    found = explanations.usage(company=read, usage_id=asked.usage_ref, with_words=True)
+
+    printed = "\n".join(explained.lines(found))
+    assert "Price: 0.0: there was nothing to read." in printed
+    assert "no longer known" not in printed
+
+
 def test_a_reused_answer_names_the_earlier_use_and_what_it_saved(read, asked):
     reuse.switch(company=read, is_on=True, by=people.bob(read))
     again = asking.ask(

@@ -23,7 +23,7 @@ from credits.api.views import ApiView, PageView
 from credits.idempotency import Answer
 from credits.models import Company, Scope
 from trackers import backfill_progress, backfills
-from trackers.api import acting, estimates, shapes
+from trackers.api import acting, charged, estimates, shapes
 from trackers.api.backfill_shapes import (
     DETAIL_EXAMPLE,
     EXAMPLE,
@@ -45,6 +45,7 @@ class BackfillsView(PageView):
 
     scopes: ClassVar = {"GET": Scope.TRACKERS_READ, "POST": Scope.TRACKERS_WRITE}
     parameters = BackfillParameters
+    parameters_of_writes = charged.ChargedParameters
     # Ids are time-ordered: this is the order they were started in.
     order = pages.Order((("id", pages.uuid),))
     output = BackfillOutput
@@ -85,7 +86,7 @@ class BackfillsView(PageView):
         tags=["Backfills"],
         summary="Start a backfill",
         request=StartInput,
-        parameters=writes.PARAMETERS,
+        parameters=[charged.DRY_RUN, *writes.PARAMETERS],
         examples=[OpenApiExample("start", value=START_EXAMPLE, request_only=True)],
         responses={
             200: schema.answered(
@@ -105,7 +106,7 @@ class BackfillsView(PageView):
         with 422, what may cost more; more than is available is refused with 402. With `dry_run`
         nothing is started, and no Idempotency-Key is needed.
         """
-        values = reading.body(StartInput, request.data)
+        values = charged.asked_in_the_address(self, reading.body(StartInput, request.data))
         # Settled before the transaction, which locks the tracker: the pool comes last.
         allowance = estimates.allowance(self.company, values["tracker"])
         if values["dry_run"]:

@@ -30,6 +30,7 @@ from trackers.requesters import Requester
 
 USED_HEADER = "X-Credits-Used"
 REMAINING_HEADER = "X-Credits-Remaining"
+CREDITS_HINT = "Give credits from 0 to 1,000,000,000."
 RETRY_SECONDS = 30  # Where the analyzer does not say how long.
 
 CREDITS_EXAMPLE = {
@@ -81,12 +82,11 @@ HEADERS = [
         description="Credits that can be spent after it.",
     ),
 ]
+DRY_RUN = OpenApiParameter(
+    "dry_run", bool, description="true: say the price and do nothing, as the field of the body."
+)
 PARAMETERS = [
-    OpenApiParameter(
-        "dry_run",
-        bool,
-        description="true: say the price and do nothing, as the field of the body.",
-    ),
+    DRY_RUN,
     OpenApiParameter(
         writes.HEADER,
         str,
@@ -113,7 +113,7 @@ PARAMETERS = [
 
 
 class ChargedParameters(reading.Parameters):
-    """What a charged request may say in its address."""
+    """What a request that costs credits, or may, can say in its address."""
 
     dry_run = FlagField(required=False)
 
@@ -125,6 +125,11 @@ class ChargedInput(serializers.Serializer[Any]):
     max_credits = AmountField(
         required=False, help_text="The most this may cost; above it nothing is done."
     )
+
+    def validate_max_credits(self, credits: Decimal) -> Decimal:
+        if not 0 <= credits <= amounts.ACT_MAX:
+            raise serializers.ValidationError(CREDITS_HINT)
+        return credits
 
 
 class BreakdownOutput(serializers.Serializer[Any]):
@@ -227,18 +232,32 @@ def read(view: ChargedView, *, body: type[ChargedInput]) -> tuple[Key | None, di
     return writes.read(view, body=body)
 
 
+def asked_in_the_address(view: ApiView, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a body's values, of a dry run also where the address asks for it."""
+    return values | {"dry_run": True} if view.values.get("dry_run") else values
+
+
 def _is_dry(data: Any) -> bool:
     return isinstance(data, dict) and data.get("dry_run") in (True, "true")
 
 
 @contextmanager
-def refused() -> Iterator[None]:
-    """Turn what a charged request raises into its problem, the same in every operation."""
+def refused(
+    *, entity: str = "entity", wrong: problems.ProblemType = problems.INVALID_BODY
+) -> Iterator[None]:
+    """Turn what a charged request raises into its problem, the same in every operation.
+
+    ``entity`` is what the door calls that which a request is about, ``wrong`` the problem that it
+    has for a value.
+    """
     try:
         with writes.refused():
             yield
     except Exception as error:
         problem = problem_of(error)
+        if isinstance(error, entities.AmbiguousName):
+            errors = [{"name": entity, "detail": str(error)}]
+            problem = Problem(wrong, f"{entity}: {error}", errors=errors)
         if problem is None:
             raise
         raise problem from error
@@ -258,9 +277,6 @@ def problem_of(error: Exception) -> Exception | None:
             )
         case AnalyzerFailed():
             return Problem(problem_types.ANALYZER_FAILED, str(error), headers=_retry_after(error))
-        case entities.AmbiguousName():
-            errors = [{"name": "entity", "detail": str(error)}]
-            return Problem(problems.INVALID_PARAMETER, str(error), errors=errors)
         case entities.UnknownEntity():
             return Problem(problems.NOT_FOUND, str(error))
         case CompanyClosed():

@@ -23,7 +23,7 @@ from credits.identifiers import new_id
 from credits.models import Scope
 from credits.rate_limits import Tally
 from trackers import receiving
-from trackers.api import acting, conversations
+from trackers.api import acting, charged, conversations
 from trackers.api.conversation_inputs import (
     EXAMPLE,
     IngestionParser,
@@ -131,6 +131,7 @@ class ConversationsView(PageView):
 
     scopes: ClassVar = {"GET": Scope.CONVERSATIONS_READ, "POST": Scope.CONVERSATIONS_WRITE}
     parameters = conversations.ConversationParameters
+    parameters_of_writes = charged.ChargedParameters
     parser_classes = (IngestionParser,)
     tallies: ClassVar = {"POST": INGESTIONS}
     # Ids are time-ordered: this is the order in which they arrived, which never changes.
@@ -162,7 +163,7 @@ class ConversationsView(PageView):
         tags=["Conversations"],
         summary="Send a conversation in",
         request=OneInput,
-        parameters=writes.PARAMETERS,
+        parameters=[charged.DRY_RUN, *writes.PARAMETERS],
         examples=[OpenApiExample("call", value={"conversation": EXAMPLE}, request_only=True)],
         responses={
             200: schema.answered(
@@ -180,7 +181,7 @@ class ConversationsView(PageView):
 
         With `dry_run` nothing is taken in, and no Idempotency-Key is needed.
         """
-        values = reading.body(OneInput, request.data)
+        values = charged.asked_in_the_address(self, reading.body(OneInput, request.data))
         if values["dry_run"]:
             receipt = previewed(self, [values["conversation"]])
             return Response(_one(receipt, is_dry=True))
@@ -202,6 +203,7 @@ class BulkView(ApiView):
     """Many calls and e-mails at once."""
 
     scopes: ClassVar = {"POST": Scope.CONVERSATIONS_WRITE}
+    parameters_of_writes = charged.ChargedParameters
     parser_classes = (IngestionParser,)
     tallies: ClassVar = {"POST": INGESTIONS}
 
@@ -210,7 +212,7 @@ class BulkView(ApiView):
         tags=["Conversations"],
         summary="Send conversations in",
         request=SeveralInput,
-        parameters=writes.parameters(200),
+        parameters=[charged.DRY_RUN, *writes.parameters(200)],
         examples=[OpenApiExample("calls", value={"conversations": [EXAMPLE]}, request_only=True)],
         responses={
             200: schema.answered(
@@ -227,7 +229,7 @@ class BulkView(ApiView):
         With `dry_run` nothing is taken in: it says how many are new and what reading them will
         use, and no Idempotency-Key is needed.
         """
-        values = reading.body(SeveralInput, request.data)
+        values = charged.asked_in_the_address(self, reading.body(SeveralInput, request.data))
         if values["dry_run"]:
             return Response(_several(previewed(self, values["conversations"]), is_dry=True))
         return writes.once(

@@ -24,7 +24,7 @@ from credits.api.views import ApiView
 from credits.idempotency import Answer
 from credits.models import Scope
 from trackers import publishing, requeuing
-from trackers.api import acting, shapes, trackers
+from trackers.api import acting, charged, shapes, trackers
 from trackers.api.acting import IF_MATCH_PARAMETER, STATE_PROBLEMS
 from trackers.models import Tracker, TrackerState
 
@@ -76,6 +76,7 @@ class PublishView(ApiView):
     """Bring a tracker's newest version into force."""
 
     scopes: ClassVar = {"POST": Scope.TRACKERS_WRITE}
+    parameters_of_writes = charged.ChargedParameters
     raises = (problems.NOT_FOUND,)
     raises_on_writes = (ACCEPTANCE_REQUIRED, *STATE_PROBLEMS)
 
@@ -84,7 +85,12 @@ class PublishView(ApiView):
         tags=["Trackers"],
         summary="Publish a tracker",
         request=PublishInput,
-        parameters=[IF_MATCH_PARAMETER, *writes.parameters(200), acting.etag_parameter(200)],
+        parameters=[
+            charged.DRY_RUN,
+            IF_MATCH_PARAMETER,
+            *writes.parameters(200),
+            acting.etag_parameter(200),
+        ],
         examples=[OpenApiExample("publish", value={"accept_share": True}, request_only=True)],
         responses={
             200: schema.answered(
@@ -102,7 +108,7 @@ class PublishView(ApiView):
         Idempotency-Key is needed.
         """
         acting.one(Tracker.objects.filter(company=self.company), id, "tracker")
-        values = reading.body(PublishInput, request.data)
+        values = charged.asked_in_the_address(self, reading.body(PublishInput, request.data))
         # Settled before the transaction, which locks the tracker: the pool comes last.
         available = balances.now(company=self.company).available
         if values["dry_run"]:

@@ -55,22 +55,24 @@ def estimate_cost(requester: Requester, given: EstimateCost, now: datetime) -> r
     )
     if given.brief is not None:
         return _estimated(
+            requester,
             running_briefs.estimate(
                 requester=requester,
                 brief=_published(requester, given.brief),
                 entity=entity,
                 period=given.span(),
                 now=now,
-            )
+            ),
         )
     return _estimated(
+        requester,
         asking.estimate(
             requester=requester,
             entity=entity,
             period=given.span(),
             now=now,
             question=given.question or "",
-        )
+        ),
     )
 
 
@@ -191,7 +193,8 @@ def _limit(standing: Standing) -> results.Limit:
     )
 
 
-def _estimated(estimate: RequestEstimate) -> results.Estimate:
+def _estimated(requester: Requester, estimate: RequestEstimate) -> results.Estimate:
+    reads_nothing = not (estimate.calls or estimate.emails)
     return results.Estimate(
         credits=amounts.text(estimate.credits),
         # Known from counts alone before anything is read: there is nothing to guess between.
@@ -205,6 +208,7 @@ def _estimated(estimate: RequestEstimate) -> results.Estimate:
         enough=estimate.is_enough,
         reused_at=None if estimate.reused_at is None else instant_text(estimate.reused_at),
         limit=None if estimate.limit is None else _limit(estimate.limit),
+        note=(requester.narrowing or None) if reads_nothing else None,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from credits import amounts
 from credits.api.fields import INSTANT_HINT
 from credits.api.problems import INVALID_PARAMETER, UNKNOWN_PARAMETER, Problem, nearest
+from trackers.api.charged import CREDITS_HINT
 from trackers.models import EntityType
 from trackers.periods import Period, PeriodRefused, Span
 
@@ -35,7 +36,7 @@ SENTENCES = {
 def _exact(amount: Decimal) -> Decimal:
     exact = amounts.exact(amount)
     if not 0 <= exact <= amounts.ACT_MAX:
-        raise ValueError("Give credits from 0 to 1,000,000,000.")
+        raise ValueError(CREDITS_HINT)
     return exact
 
 
@@ -72,6 +73,11 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     # What the list of tools says of an argument instead of its own schema.
     listed_as: ClassVar[dict[str, dict[str, Any]]] = {}
+
+    @classmethod
+    def about(cls) -> str:
+        """Return what the tool calls that which it is asked about."""
+        return next((name for name in ("account", "deal") if name in cls.model_fields), "entity")
 
 
 class Nothing(Arguments):

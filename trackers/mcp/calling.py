@@ -29,6 +29,7 @@ def call(*, name: str, given: dict[str, Any], caller: Caller) -> results.Result:
             _ask_for(tool, key)
             values = arguments.read(tool.kind, given)
             requester = contexts.requester(key=key, request_id=caller.origin.request_id)
+        with refusals.as_problems(entity=tool.kind.about()):
             return tool.act(requester, values, timezone.now())
 
 

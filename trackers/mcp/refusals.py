@@ -17,10 +17,13 @@ from trackers.mcp import acts
 
 
 @contextmanager
-def as_problems() -> Iterator[None]:
-    """Turn what an act raises into its problem; what nobody expected goes on up."""
+def as_problems(*, entity: str = "entity") -> Iterator[None]:
+    """Turn what an act raises into its problem; what nobody expected goes on up.
+
+    ``entity`` is the argument that names what the tool is asked about.
+    """
     try:
-        with charged.refused():
+        with charged.refused(entity=entity, wrong=problems.INVALID_PARAMETER):
             yield
     except RateLimited as error:
         raise answers.rate_limited(error) from error

@@ -145,7 +145,10 @@ class Limit(BaseModel):
 
 
 class Estimate(Result):
-    """What a request would cost, and leave; ``reused_at``: when the answer was first given."""
+    """What a request would cost, and leave; ``reused_at``: when the answer was first given.
+
+    ``note`` says why nothing would be read, where that is because of who asks.
+    """
 
     credits: str
     low: str
@@ -158,6 +161,7 @@ class Estimate(Result):
     enough: bool
     reused_at: str | None
     limit: Limit | None
+    note: str | None
 
     def said(self) -> str:
         read = _read(self.calls, self.emails, self.web_searches)
@@ -168,7 +172,8 @@ class Estimate(Result):
             )
         would = f"This would use {shown_amount(self.credits)} credits ({read})"
         if self.enough:
-            return f"{would} and leave {shown_amount(self.available_after)}."
+            note = f" {self.note}" if self.note else ""
+            return f"{would} and leave {shown_amount(self.available_after)}.{note}"
         if self.limit is not None and Decimal(self.limit.left) < Decimal(self.available_before):
             left = shown_amount(self.limit.left)
             return f"{would}; the limit for “{self.limit.name}” leaves {left}."
@@ -206,20 +211,27 @@ def of(result: Result) -> CallToolResult:
     )
 
 
-def refused(problem: Problem) -> CallToolResult:
-    """Return a refusal: the sentence and the code of REST, and no traceback."""
+def refused(problem: Problem, *, request_id: str) -> CallToolResult:
+    """Return a refusal: the sentence and the code of REST, and no traceback.
+
+    Where it is ours, not the caller's, the text has the request's id, which a person passes on.
+    """
     values: dict[str, Any] = {
         "code": problem.type.code,
         "status": problem.status,
         "title": problem.type.title,
         "detail": problem.detail,
+        "request_id": request_id,
     }
     is_out = problem.type is problems.INSUFFICIENT_CREDITS
     more = answers.where_to_go() if is_out else {}
     if retry := problem.headers.get("Retry-After"):
         values["retry_after_seconds"] = int(retry)
+    text = problem.detail
+    if problem.status >= 500:
+        text += f" (request_id: {request_id})"
     return CallToolResult(
-        content=[TextContent(type="text", text=problem.detail)],
+        content=[TextContent(type="text", text=text)],
         structured_content=values | problem.extras | more,
         is_error=True,
     )

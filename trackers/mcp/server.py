@@ -69,14 +69,17 @@ async def _call_tool(context: Context, params: CallToolRequestParams) -> CallToo
         done = await workers.run(
             calling.call, name=params.name, given=params.arguments or {}, caller=caller
         )
-    except Problem as problem:
-        return results.refused(problem)
+    except Problem as known:
+        problem = known
     except api_keys.KeyRefused:
-        return results.refused(Problem(problems.UNAUTHORIZED, problems.UNAUTHORIZED.detail))
+        problem = Problem(problems.UNAUTHORIZED, problems.UNAUTHORIZED.detail)
     except OperationalError:
         logger.exception("The database did not answer.")
-        return results.refused(Problem(problems.UNAVAILABLE, problems.UNAVAILABLE.detail))
+        problem = Problem(problems.UNAVAILABLE, problems.UNAVAILABLE.detail)
     except Exception:  # The boundary of the process: what nobody expected is logged, not told.
-        logger.exception("The tool %s failed.", params.name)
-        return results.refused(Problem(problems.INTERNAL_ERROR, problems.INTERNAL_ERROR.detail))
-    return results.of(done)
+        # A name that is no tool's is whatever a client sent.
+        logger.exception("A tool failed: %s.", getattr(tools.named(params.name), "name", "none"))
+        problem = Problem(problems.INTERNAL_ERROR, problems.INTERNAL_ERROR.detail)
+    else:
+        return results.of(done)
+    return results.refused(problem, request_id=caller.origin.request_id)

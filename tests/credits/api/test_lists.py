@@ -214,6 +214,8 @@ def test_usage_is_found_by_what_ran_why_and_for_whom(acme, program, clock):
     assert names(include_free_use="true") == [ask, live, backfill, brief, preview]
     assert names(feature="TRACKER") == [live, backfill]
     assert names(action="BACKFILL") == [backfill]
+    assert names(action="PREVIEW") == [preview]
+    assert names(action="REUSED") == []
     assert names(tracker=str(tracker)) == [live, backfill]
     assert names(integration=str(desk)) == [ask]
     assert names(user=str(user)) == [brief]

@@ -200,18 +200,26 @@ def test_an_unknown_field_is_refused_by_name(program):
     )
 
 
+def test_max_credits_below_zero_is_refused_as_what_it_is(program):
+    refused = api.problem(post(program, max_credits="-1"))
+
+    assert (refused["status"], refused["code"]) == (400, "invalid_body")
+    assert refused["detail"] == "max_credits: Give credits from 0 to 1,000,000,000."
+
+
 def test_a_name_that_several_deals_have_is_refused_with_their_ids(acme, program):
     conversations.ingest(acme, asks.call("other", account={"name": "Initech"}))
     other = Deal.objects.get(account__name="Initech")
 
     answer = post(program, entity_type="DEAL", entity="Globex robots")
     by_id = post(program, "k2", entity_type="DEAL", entity=str(other.pk))
+    by_account = post(program, "k3", entity_type="DEAL", entity="globex robots (of initech)")
 
     refused = answer.json()
-    assert (answer.status_code, refused["code"]) == (400, "invalid_parameter")
-    assert refused["detail"].startswith("Several deals are named “Globex robots”: ")
+    assert (answer.status_code, refused["code"]) == (400, "invalid_body")
+    assert refused["detail"].startswith("entity: Several deals are named “Globex robots”: ")
     assert f"{other.pk} (of Initech)" in refused["detail"]
-    assert by_id.status_code == 200
+    assert by_id.json()["entity"]["id"] == by_account.json()["entity"]["id"] == str(other.pk)
 
 
 @pytest.mark.parametrize("entity", ["Initech", "01936f2e-7c4b-7d7e-9a57-0d5c8f0e6b11"])

@@ -61,3 +61,16 @@ def test_bad_arguments_are_refused_in_one_sentence(served, acme, given, code, se
     assert "\n" not in said
     assert "Traceback" not in str(result)
     assert not UsageEvent.objects.filter(company=acme).exists()
+
+
+def test_a_name_that_several_deals_have_is_refused_under_the_name_of_its_argument(served, acme):
+    for name in ("Globex", "Initech"):
+        conversations.ingest(acme, conversations.record(name, account={"name": name}))
+    program = AiClient(served, ai_clients.connection(acme).made.text)
+
+    result = program.call("ask_deal", question=QUESTION, deal="Globex robots")
+
+    refused = result.structured_content
+    assert (refused["code"], refused["errors"][0]["name"]) == ("invalid_parameter", "deal")
+    assert result.content[0].text.startswith("deal: Several deals are named “Globex robots”: ")
+    assert refused["request_id"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from tests.support import conversations, people
+from tests.support import ai_clients, conversations, people
+from tests.support.ai_clients import AiClient
 from tests.trackers.mcp.test_tools import QUESTION, refusal, said, values
 from trackers import reuse
 
@@ -42,3 +43,28 @@ def test_the_server_says_its_version(program):
         return client.server_info.version
 
     assert program.run(version) == settings.VERSION
+
+
+def test_a_personal_client_that_reads_nothing_is_told_why(program, acme, globex):
+    made = ai_clients.connection(acme, person=people.vic(acme), name="Vic's assistant")
+    personal = AiClient(program.site, made.made.text, program.mode)
+    why = (
+        "This client reads only calls and e-mails in which its person, or somebody of their team, "
+        "took part."
+    )
+    of_old = {"period": "CUSTOM_RANGE", "since": "2001-01-01T00:00:00Z"}
+    of_old["until"] = "2001-02-01T00:00:00Z"
+
+    nothing = personal.call("ask_account", question=QUESTION, account="Globex")
+    shared = program.call("ask_account", question=QUESTION, account="Globex", **of_old)
+
+    asked_before = personal.call("estimate_cost", entity_type="ACCOUNT", entity="Globex")
+    by_all = program.call("estimate_cost", entity_type="ACCOUNT", entity="Globex", **of_old)
+
+    answer = values(nothing)
+    assert answer["credits"]["used"] == "0.0"
+    assert (values(asked_before)["credits"], values(asked_before)["note"]) == ("0.0", why)
+    assert said(asked_before).endswith(f". {why}")
+    assert values(by_all)["note"] is None
+    assert answer["answer"] == f"There is no call or e-mail to read in this period. {why}"
+    assert values(shared)["answer"] == "There is no call or e-mail to read in this period."

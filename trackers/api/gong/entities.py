@@ -125,7 +125,7 @@ class EntityView(GongView, charged.ChargedView):
 def refused() -> Iterator[None]:
     """Turn what a charged request raises into its problem."""
     try:
-        with charged.refused():
+        with charged.refused(entity="crmEntityId", wrong=problems.INVALID_PARAMETER):
             yield
     except (asking.EmptyQuestion, asking.LongQuestion) as error:
         raise _wrong("question", str(error)) from error

@@ -37,7 +37,7 @@ def page(
         def read(values: list[Any]) -> list[Any]:
             return [pages.sequence(values[0] if values else None), *order.read(values[1:])]
 
-        number, *key = pages.read_cursor(cursor, read, digest)
+        number, *key = pages.read_cursor(cursor, read, digest, given_as="records.cursor")
         rows = rows.filter(order.beyond(key, is_newest_first=False))
     found = list(rows.order_by(*order.names(is_newest_first=False))[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]

@@ -12,7 +12,16 @@ from credits.api.fields import instant_text
 from credits.models import AuditEvent
 from tests.support import api, conversations, people
 from trackers import scanning
-from trackers.models import Backfill
+from trackers.models import Backfill, Conversation, Tracker
+
+CALL = {
+    "id": "new",
+    "kind": "call",
+    "started_at": "2026-11-21T14:00:00Z",
+    "duration_seconds": 60,
+    "participants": [{"id": "c", "role": "external"}],
+    "utterances": [{"id": "u1", "speaker": "c", "text": "Too expensive."}],
+}
 
 
 @pytest.fixture
@@ -214,3 +223,31 @@ def test_a_backfill_says_which_limit_it_met_and_when_it_goes_on(program, tracker
     assert (met["credits"], met["goes_on_at"]) == ("1.0", instant_text(standing.ends_at))
     assert program.post(f"{address}/pause", {}).json()["met_limit"] is None
     assert program.post(f"{address}/resume", {}).json()["met_limit"]["id"] == str(limit.pk)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("backfills", {}),
+        ("trackers/{tracker}/publish", {}),
+        ("conversations", {"conversation": CALL}),
+        ("conversations/bulk", {"conversations": [CALL]}),
+    ],
+)
+def test_a_dry_run_may_be_asked_for_in_the_address(program, acme, tracker, path, body):
+    if path.endswith("publish"):
+        tracker = conversations.tracker(acme, "Delivery")
+    names = {"tracker": str(tracker.pk)}
+    said = names if path == "backfills" else body
+
+    answer = program.client.post(
+        f"/api/v1/{path.format(**names)}?dry_run=true",
+        said,
+        "application/json",
+        headers={"if-match": "*"},
+    )
+
+    assert (answer.status_code, answer.json()["dry_run"]) == (200, True)
+    assert not Backfill.objects.exists()
+    assert not Conversation.objects.filter(external_id="new").exists()
+    assert Tracker.objects.get(pk=tracker.pk).state == tracker.state

@@ -255,6 +255,13 @@ def test_a_cursor_is_of_its_query(acme):
         assert len(asking.errors(answer)) == 1
 
 
+def test_a_refused_cursor_is_called_what_it_is_called_there(acme, call):
+    answer = post(asking.of(acme), EXTENSIVE, {"cursor": "nonsense", "filter": {}})
+
+    (sentence,) = asking.errors(answer)
+    assert sentence.endswith("Take records.cursor of the page before as it is.")
+
+
 @pytest.mark.parametrize("path", [EXTENSIVE, TRANSCRIPT])
 def test_no_call_is_404_in_the_words_of_that_api(acme, path):
     answer = post(asking.of(acme), path, {"filter": {"callIds": [NUMBER]}})

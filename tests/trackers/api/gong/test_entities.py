@@ -252,3 +252,15 @@ def test_briefs_are_listed_with_their_state(rich, brief, beta):
         "status": "Published",
     }
     assert asking.of(beta).get("/v2/settings/briefs").json()["briefs"] == []
+
+
+def test_a_name_that_several_deals_have_is_refused_under_the_name_of_its_parameter(rich):
+    twice = {"name": "Globex robots", "stage": ""}
+    conversations.ingest(rich, record("12", account={"name": "Initech", "type": ""}, deal=twice))
+    asked = QUESTION | {"crmEntityType": "DEAL", "crmEntityId": "Globex robots"}
+
+    answer = asking.of(rich).get(ASK, asked)
+
+    assert answer.status_code == 400
+    (sentence,) = asking.errors(answer)
+    assert sentence.startswith("crmEntityId: Several deals are named “Globex robots”: ")
