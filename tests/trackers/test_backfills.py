@@ -15,7 +15,7 @@ from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfill_progress, backfills, claiming, scanning
-from trackers.models import Backfill, Scan
+from trackers.models import Backfill, Scan, TrackerVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +131,7 @@ def test_it_takes_over_what_failed_waits_or_was_skipped_and_never_what_is_done_o
     leased = {"lease_token": stopped.pk, "leased_until": now}
     unfinished = {"finished_at": None, "reason": ""}
     for name, state, changes in (
-        ("0", "FAILED", {}),
+        ("0", "FAILED", {"attempts": 5, "price": Decimal("9")}),
         ("1", "RUNNING", unfinished | leased),
         ("2", "WAITING", unfinished),
         ("3", "PENDING", unfinished),
@@ -144,6 +144,9 @@ def test_it_takes_over_what_failed_waits_or_was_skipped_and_never_what_is_done_o
     taken = second.scans.values_list("conversation__external_id", flat=True)
     assert sorted(taken) == ["0", "2", "s0", "s1"]
     assert second.estimate == Decimal("2.000")
+    # What failed is tried anew as often as anything, at the price of today.
+    again = second.scans.get(conversation__external_id="0")
+    assert (again.attempts, again.price, again.reason, again.finished_at) == (0, None, "", None)
 
 
 def test_a_ceiling_above_the_estimate_is_the_estimate(tracker, alice, now):
@@ -200,6 +203,27 @@ def test_the_ceiling_does_not_end_a_backfill_whose_batch_failed_just_then(
     backfill.refresh_from_db()
     assert (backfill.state, backfill.end_reason) == ("STOPPED", "The ceiling was reached.")
     assert sorted(states(backfill)) == ["DONE"] * 4 + ["SKIPPED"] * 2
+
+
+def test_what_just_fits_below_the_ceiling_does_not_end_it(tracker, alice, now, analyzer):
+    """Of 2.2 credits EMEA's four calls took 2.0."""
+    backfill = launch(tracker, alice, now, ceiling=Decimal("2.2"))
+    run(backfill)
+    assert states(backfill).count("DONE") == 4
+
+    backfills.end_at_ceiling(backfill_id=backfill.pk, needed=Decimal("0.2"), now=now)
+    fits = Backfill.objects.get().state
+    backfills.end_at_ceiling(backfill_id=backfill.pk, needed=Decimal("0.201"), now=now)
+
+    assert (fits, Backfill.objects.get().state) == ("RUNNING", "STOPPED")
+
+
+def test_the_analyzer_learns_the_history_that_a_backfill_brings(tracker, alice, now):
+    TrackerVersion.objects.update(calibration={"learned": "at publication"})
+
+    launch(tracker, alice, now)
+
+    assert TrackerVersion.objects.get().calibration is None
 
 
 def test_claims_within_the_ceiling_sum_up_no_scans(tracker, alice, now, analyzer):

@@ -78,6 +78,17 @@ def test_a_member_whom_nothing_names_any_more_goes_with_the_last_call(acme, now)
     assert not TeamMember.objects.filter(email="rep@acme.example").exists()
 
 
+def test_a_member_who_can_sign_in_stays_known_when_their_last_call_goes(acme, now):
+    conversations.ingest(acme, record("call-1"))
+    lou = people.member(acme, "VIEWER", "Lou")
+    TeamMember.objects.filter(email="rep@acme.example").update(user=lou)
+
+    counts = erase(one(acme, "call-1"), now)
+
+    assert counts.members == 0
+    assert TeamMember.objects.get(user=lou).email == "rep@acme.example"
+
+
 def test_what_only_mentions_an_address_is_counted_and_taken_on_request(acme, now):
     turns = [{"id": "u0", "speaker": "r", "start": 0.0, "text": "Write to dora@globex.example."}]
     conversations.ingest(acme, record("call-1"), record("call-2", utterances=turns))

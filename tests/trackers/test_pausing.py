@@ -14,7 +14,16 @@ from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfill_progress, backfills, claiming, scanning, sweeping
+from trackers import (
+    analyzers,
+    backfill_progress,
+    backfills,
+    claiming,
+    erasure,
+    erasure_requests,
+    scanning,
+    sweeping,
+)
 from trackers.models import Scan
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +139,24 @@ def test_a_resumed_backfill_reads_the_rest_once(acme, alice, backfill, analyzer)
     assert (backfill.state, states(backfill)) == ("DONE", ["DONE"] * 6)
     assert len(analyzer.read) == 6
     assert balances.now(company=acme).remaining == Decimal("7.000")
+
+
+def test_one_whose_rest_was_erased_while_it_was_paused_is_done_when_it_is_resumed(
+    acme, alice, backfill, analyzer
+):
+    """Nobody is woken who would find that nothing is left."""
+    run(backfill)
+    pause(backfill, alice)
+    for external_id in ("s0", "s1"):
+        request = erasure_requests.by_external_id(company=acme, external_id=external_id)
+        erasure.erase(request=request, by=alice, reason="Asked by letter", now=timezone.now())
+
+    backfills.resume(backfill_id=backfill.pk, by=alice, now=timezone.now())
+
+    backfill.refresh_from_db()
+    assert (backfill.state, backfill.paused_by) == ("DONE", None)
+    assert backfill.ended_at is not None
+    assert sorted(states(backfill)) == ["DONE"] * 4 + ["SKIPPED"] * 2
 
 
 def test_what_was_read_before_credits_ran_out_is_written_though_the_backfill_waits(

@@ -174,6 +174,33 @@ def test_of_all_only_what_can_be_paid_is_queued_the_oldest_first_and_trackers_in
         assert states(tracker) == {"a": "PENDING", "b": "PENDING", "c": "WAITING"}
 
 
+def test_a_worker_is_woken_for_what_was_decided_on(
+    acme, alice, prices, delivery, monkeypatch, django_capture_on_commit_callbacks
+):
+    arrive(acme, "a", "b")
+    work_off(prices, delivery)
+    people.credits_for(acme, "1")
+    woken = []
+    monkeypatch.setattr("trackers.wakes._send", lambda arguments, *_: woken.append(arguments))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        decide(acme, Decision(Choice.TRACKERS, tracker_ids=frozenset({prices.pk})), alice)
+
+    assert woken == [{"version_id": str(prices.current_version_id), "backfill_id": None}]
+
+
+def test_what_waits_without_a_price_can_always_be_decided_on(acme, alice, prices):
+    """As a text that came anew is left by an older worker: it is priced when it is charged."""
+    arrive(acme, "a", "b")
+    work_off(prices)
+    Scan.objects.filter(conversation__external_id="b").update(price=None)
+
+    chosen = decide(acme, ALL, alice)
+
+    assert (chosen.count, chosen.credits) == (1, Decimal(0))
+    assert states(prices) == {"a": "WAITING", "b": "PENDING"}
+
+
 def test_a_dear_one_does_not_keep_cheaper_ones_waiting(acme, alice, prices):
     conversations.ingest(
         acme,

@@ -198,6 +198,13 @@ def test_one_result_in_an_email_is_reason_to_read_them(acme, alice):
     assert kinds(acme) == set()
 
 
+def test_a_doubt_in_an_email_is_reason_to_read_them_too(acme, alice):
+    tracker(acme, alice, "price", include_emails=True)
+    arrive(acme, [*mixed(), *talks(1, "perhaps", "price", tag="doubt", kind="email")])
+
+    assert kinds(acme) == set()
+
+
 def test_few_emails_say_nothing(acme, alice):
     tracker(acme, alice, "price", include_emails=True)
     arrive(acme, mixed(mails=49))

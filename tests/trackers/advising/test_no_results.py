@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from tests.support import people
 from tests.support.histories import NOW, arrive, kinds, shown, suggested, talk, talks, tracker
-from trackers import advice, advising, publishing
+from trackers import advice, advising, narrowing, publishing
 from trackers.models import AdviceRun, Suggestion, SuggestionKind
 
 
@@ -97,6 +98,19 @@ def test_a_new_version_is_as_young_as_a_new_tracker(acme, alice):
     promo.versions.update(published_at=NOW - timedelta(days=13))
 
     assert kinds(acme) == set()
+
+
+@pytest.mark.parametrize(("days", "expected"), [(13, set()), (14, {("Promo talk", "NO_RESULTS")})])
+def test_what_a_person_changed_is_left_alone_for_two_weeks(acme, alice, days, expected):
+    promo = tracker(acme, alice, "promo")
+    arrive(acme, talks(40, "price"))
+    changed_at = NOW - timedelta(days=days)
+    reads = replace(narrowing.of(promo), emails=True)
+    narrowing.save(
+        tracker=promo, edit_number=promo.edit_number, reads=reads, by=alice, now=changed_at
+    )
+
+    assert kinds(acme) == expected
 
 
 def test_a_suggestion_made_again_keeps_its_id_and_one_that_is_over_goes(acme, alice):
