@@ -181,29 +181,45 @@ def test_after_unpublishing_the_credits_page_says_the_day_that_its_page_said(acm
     assert "Trackers changed since take ≈ 2.0 less a day." in after.text
 
 
-def test_a_new_version_moves_by_what_it_uses_beyond_the_one_it_replaces(acme, now):
-    tracker = acme.trackers.get()
-    asked = {"number": 2, "question": "Did anybody object to the price?", "side": "ANY"}
-    version = TrackerVersion.objects.create(company=acme, tracker=tracker, **asked)
+@pytest.fixture
+def small(now):
+    """A long call and ten e-mails in the month, 2.0 credits, and nothing read yet."""
+    small = people.company()
+    alice, at = people.alice(small), now - timedelta(days=3)
+    conversations.published(small, alice, include_emails=True, now=now - timedelta(days=31))
+    mail = {"kind": "email", "duration_seconds": 0}
+    conversations.ingest(
+        small,
+        record("call", started_at=at, duration_seconds=900),
+        *(record(f"mail-{n}", started_at=at, **mail) for n in range(10)),
+        now=now,
+    )
+    return small
 
-    publish(acme, tracker, now=now)
+
+def test_a_new_version_moves_by_what_it_uses_beyond_the_one_it_replaces(small, now):
+    tracker = small.trackers.get()
+    asked = {"number": 2, "question": "Did anybody object to the price?", "side": "ANY"}
+    version = TrackerVersion.objects.create(company=small, tracker=tracker, **asked)
+
+    publish(small, tracker, now=now)
 
     # The customer speaks in each of the conversations, so they cost what they did.
     assert tracker.current_version == version
     assert not Narrowing.objects.exists()
 
 
-def test_publishing_is_nothing_that_the_history_offers_to_undo(acme, now):
-    tracker = acme.trackers.get()
-    narrow(acme, emails=False, now=now)
+def test_publishing_is_nothing_that_the_history_offers_to_undo(small, now):
+    tracker = small.trackers.get()
+    narrow(small, emails=False, now=now)
     tracker.refresh_from_db()
-    by = acme.memberships.get().user
+    by = small.memberships.get().user
     publishing.unpublish(tracker_id=tracker.pk, edit_number=tracker.edit_number, by=by, now=now)
     tracker.refresh_from_db()
 
-    publish(acme, tracker, now=now)
+    publish(small, tracker, now=now)
 
-    assert sorted(row.more_a_month for row in Narrowing.objects.all()) == [-30, -30, 30]
-    assert outlooks.of(company=acme).planned_per_day == Decimal(-1)
-    history = signed_in(by, acme).get(reverse("admin:trackers_tracker_history", args=[tracker.pk]))
+    assert sorted(row.more_a_month for row in Narrowing.objects.all()) == [-1, -1, 1]
+    assert round(outlooks.of(company=small).planned_per_day, 4) == Decimal("-0.0333")
+    history = signed_in(by, small).get(reverse("admin:trackers_tracker_history", args=[tracker.pk]))
     assert "Undo" not in pages.read(history).text
