@@ -12,12 +12,24 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Q, QuerySet, Sum, TextChoices, UUIDField, Value
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    TextChoices,
+    UUIDField,
+    Value,
+)
 
 from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from trackers import estimates
-from trackers.models import Review, Scan, ScanState, Tracker, TrackerState, Verdict
+from trackers.models import Narrowing, Review, Scan, ScanState, Tracker, TrackerState, Verdict
 
 
 class By(TextChoices):
@@ -144,6 +156,12 @@ def first_months(
     later. Left out are trackers whose version is younger than a month, of which nothing was said
     or 0, or whose filters were changed since, because it was said of others.
     """
+    # Publishing itself left a row there, too, which changed no filter.
+    changed = Narrowing.objects.filter(
+        tracker=OuterRef("pk"),
+        made_at__gte=OuterRef("current_version__published_at"),
+        is_undoable=True,
+    )
     chosen = (
         Tracker.objects.filter(
             company=company,
@@ -152,7 +170,7 @@ def first_months(
             current_version__published_at__lte=now - estimates.MONTH,
             current_version__month_estimate__gt=ZERO,
         )
-        .exclude(narrowings__made_at__gte=F("current_version__published_at"))
+        .exclude(Exists(changed))
         .select_related("current_version")
     )
     found = list(chosen)
