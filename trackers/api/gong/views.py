@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from credits import origins
 from credits.api import problems, reading
 from credits.api.authentication import KeyAuthentication
+from credits.api.fields import FlagField
 from credits.api.problems import Problem
 from credits.api.views import ApiView
 from trackers.api.gong import answers, numbers
@@ -60,8 +61,10 @@ class GongView(ApiView):
     def read(self, declared: type[reading.Parameters], query: QueryDict) -> dict[str, Any]:
         """Return the declared parameters that say something; what else is sent asks for nothing."""
         kept = QueryDict(mutable=True)
-        for name in list(declared().fields):
-            values = [value for value in query.getlist(name) if value]
+        for name, field in declared().fields.items():
+            # A flag that is neither true nor false says something, and wrongly.
+            is_flag = isinstance(field, FlagField)
+            values = [value for value in query.getlist(name) if value or is_flag]
             if values:
                 kept.setlist(name, values)
         return super().read(declared, kept)

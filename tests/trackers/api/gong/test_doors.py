@@ -147,3 +147,5 @@ def test_what_a_client_sends_besides_asks_for_nothing(acme):
         assert asking.of(acme).get(path, {"limit": "5", "cursor": ""}).status_code == 200
     wrong = asking.of(acme).get("/v2/users", {"includeAvatars": "perhaps"})
     assert asking.errors(wrong) == ["includeAvatars: Write true or false."]
+    empty = asking.of(acme).get("/v2/users", {"includeAvatars": ""})
+    assert asking.errors(empty) == ["includeAvatars: Give it a value, or leave it out."]
