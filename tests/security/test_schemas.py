@@ -58,6 +58,10 @@ def fuzz(world, path: str, **how):
     return found
 
 
+def breaches() -> set[str]:
+    return {str(one) for one in reconciliation.check()}
+
+
 @pytest.mark.parametrize("path", SCHEMAS)
 def test_a_few_requests_of_every_operation_are_answered_as_documented(world, path):
     found = fuzz(world, path, examples=3, phases=("examples", "fuzzing"))
@@ -70,10 +74,12 @@ def test_a_few_requests_of_every_operation_are_answered_as_documented(world, pat
 def test_ten_thousand_requests_are_answered_as_documented(world):
     seed = time.time_ns() % 2**32
     print(f"seed {seed}")
+    # The rows that were made to be looked for do not all add up; what is asked adds nothing to it.
+    before = breaches()
 
     found = [fuzz(world, path, examples=EXAMPLES, seed=seed) for path in SCHEMAS]
 
     assert [one.wrong() for one in found if one.failures] == []
     assert sum(one.cases for one in found) >= CASES_MIN
     assert not any(HTTPStatus.INTERNAL_SERVER_ERROR in one.statuses for one in found)
-    assert list(reconciliation.check()) == []
+    assert breaches() == before
