@@ -93,7 +93,7 @@ def publish(
     """
     # Read before the transaction: settling holds the pool, and the list may be long.
     available = ZERO if history is None else _available(tracker_id)
-    month_estimate, moved = _month_estimate(tracker_id, now), _moved_by_publishing(tracker_id, now)
+    month_estimate, moved = _priced(tracker_id, now)
     with transaction.atomic():
         locks.keep_open(company_of(tracker_id))
         tracker = lock(tracker_id, edit_number)
@@ -235,33 +235,25 @@ def _available(tracker_id: UUID) -> Decimal:
     return balances.now(company=company).available
 
 
-def _month_estimate(tracker_id: UUID, now: datetime) -> Decimal | None:
-    """Return what a month of the next version costs at the pace of the last 30 days.
+def _priced(tracker_id: UUID, now: datetime) -> tuple[Decimal | None, Decimal]:
+    """Return what a month of the next version costs at the pace of the last 30 days, and by how
+    many credits a month that moves what the company uses: it takes the place of one in force.
 
     Read before the transaction too: of a tracker changed since nothing is published.
 
-    None where the company's conversations do not reach back so far, so that nothing is to be
-    expected of the figure; and where there is nothing to publish.
+    The first is None where the company's conversations do not reach back so far, so that nothing
+    is to be expected of the figure; and where there is nothing to publish.
     """
     tracker = _to_price(tracker_id)
     version = next_version(tracker)
+    month = _month_of(tracker, version, now)
+    moved = month - _used_a_month(tracker, now)
     earlier = Conversation.objects.filter(
         company=tracker.company_id, started_at__lte=now - estimates.MONTH
     )
     if version is None or not earlier.exists():
-        return None
-    return estimates.monthly(
-        tracker=tracker, version=version, now=now, rates=rating.rates_at(now)
-    ).credits
-
-
-def _moved_by_publishing(tracker_id: UUID, now: datetime) -> Decimal:
-    """Return by how many credits a month publishing moves what the company uses.
-
-    As the page that is confirmed puts it: a version in force gives its place to the next one.
-    """
-    tracker = _to_price(tracker_id)
-    return _month_of(tracker, next_version(tracker), now) - _used_a_month(tracker, now)
+        return None, moved
+    return month, moved
 
 
 def _used_a_month(tracker: Tracker, now: datetime) -> Decimal:
