@@ -3,7 +3,8 @@
 ``LEDGER_MACHINE_OPERATIONS=1000000`` makes it a million; CI does 20,000. Each block of operations
 has a database and a seed of its own: the first ``LEDGER_MACHINE_SEED``, the next 1,000 higher. With
 ``LEDGER_MACHINE_FILE`` each is one JSON line when it has held, so that a long run that was
-interrupted goes on with the next seed.
+interrupted goes on with the next seed. ``LEDGER_MACHINE_STEPS=120`` makes sequences longer and
+fewer, which does half as many operations again in the same time.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from tests.support import databases
 OPERATIONS = int(os.environ.get("LEDGER_MACHINE_OPERATIONS", "20000"))
 SEED = int(os.environ.get("LEDGER_MACHINE_SEED", "2026"))
 FILE = os.environ.get("LEDGER_MACHINE_FILE")
-EXAMPLES = 40
-STEPS = 50
+STEPS = int(os.environ.get("LEDGER_MACHINE_STEPS", "50"))
+EXAMPLES = 2000 // STEPS
 
 
 @pytest.fixture
