@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from trackers import calibrating, claiming, readers
+from django.db.models import QuerySet
+
+from trackers import claiming, readers
 from trackers.analyzers.base import (
     Analyzer,
     AnalyzerBusy,
@@ -30,6 +32,7 @@ from trackers.analyzers.llm import analyzer as llm
 from trackers.claiming import Batch, Item
 from trackers.models import Scan, ScanState, TrackerKind
 from trackers.readers import Asked
+from trackers.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -80,31 +83,12 @@ def size_max(calibration: Calibration | None) -> int:
 def claim_beside(batch: Batch, calibration: Calibration | None, *, now: datetime) -> list[Batch]:
     """Lease what other trackers have queued of the batch's conversations, and hold its price.
 
-    Only for an analyzer that is asked for several at once, and only what is read in the same
-    scope: the same side and part, live or by a backfill that runs, as the batch itself.
+    Only for an analyzer that is asked for several at once. See Note [Read together].
     """
     if not _is_slow(calibration):
         return []
-    version = batch.version
-    ids = [item.conversation_id for item in batch.items]
-    queued = (
-        Scan.objects.filter(
-            company=batch.company,
-            conversation__in=ids,
-            state=ScanState.PENDING,
-            due_at__lte=now,
-            backfill__isnull=batch.backfill_id is None,
-            version__kind=TrackerKind.QUESTION,
-            version__side=version.side,
-            version__part=version.part,
-            version__part_minutes=version.part_minutes,
-        )
-        .exclude(version=version)
-        .order_by("version", "backfill")
-        .values_list("version", "backfill")
-        .distinct()[: llm.QUESTIONS_MAX - 1]
-    )
     found = []
+    queued = _queued(batch, [TrackerKind.QUESTION], now=now)[: llm.QUESTIONS_MAX - 1]
     for version_id, backfill_id in queued:
         beside = claiming.claim(
             version_id=version_id,
@@ -112,7 +96,7 @@ def claim_beside(batch: Batch, calibration: Calibration | None, *, now: datetime
             rates=batch.rates,
             now=now,
             size_max=SLOW_BATCH_SIZE_MAX,
-            conversation_ids=ids,
+            conversation_ids=[item.conversation_id for item in batch.items],
         )
         if beside is not None:
             claiming.hold_credits(beside)
@@ -121,7 +105,47 @@ def claim_beside(batch: Batch, calibration: Calibration | None, *, now: datetime
     return found
 
 
-def read(batches: Sequence[Batch], calibration: Calibration | None, clock: Clock) -> list[Findings]:
+def queued_beside(
+    batch: Batch, calibration: Calibration | None, *, now: datetime
+) -> list[tuple[UUID, UUID | None]]:
+    """Return the versions, with their backfills, that can read the batch's texts after it.
+
+    Only where an analyzer reads one tracker after the other. See Note [Read beside].
+    """
+    if calibration is None or _is_slow(calibration):
+        return []
+    return list(_queued(batch, [TrackerKind.QUESTION, TrackerKind.PRETRAINED], now=now))
+
+
+def _queued(
+    batch: Batch, kinds: Sequence[TrackerKind], *, now: datetime
+) -> QuerySet[Scan, tuple[UUID, UUID | None]]:
+    """Find what other trackers have queued of the batch's conversations that is read in the same
+    scope: the same side and part, live or by a backfill that runs, as the batch itself.
+    """
+    version = batch.version
+    return (
+        Scan.objects.filter(
+            company=batch.company,
+            conversation__in=[item.conversation_id for item in batch.items],
+            state=ScanState.PENDING,
+            due_at__lte=now,
+            backfill__isnull=batch.backfill_id is None,
+            version__kind__in=kinds,
+            version__side=version.side,
+            version__part=version.part,
+            version__part_minutes=version.part_minutes,
+        )
+        .exclude(version=version)
+        .order_by("version", "backfill")
+        .values_list("version", "backfill")
+        .distinct()
+    )
+
+
+def read(
+    batches: Sequence[Batch], calibration: Calibration | None, clock: Clock, shelf: Shelf
+) -> list[Findings]:
     """Read the first batch's conversations, for those beside it; return each one's findings."""
     first = batches[0]
     analyzer = readers.analyzer_for(
@@ -133,7 +157,7 @@ def read(batches: Sequence[Batch], calibration: Calibration | None, clock: Clock
         analyzer, tracker=first.tracker, version=first.version, calibration=calibration
     )
     revisions = {item.conversation_id: item.revision for item in first.items}
-    texts = calibrating.texts_of(revisions, version=first.version)
+    texts = shelf.texts_of(revisions, version=first.version)
     all_findings = [Findings() for _ in batches]
     beat, began = _heart(batches, clock), clock()
     for item in first.items:

@@ -30,10 +30,12 @@ from trackers.models import (
     Tracker,
     TrackerState,
 )
+from trackers.shelf import Shelf
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS_MAX = 5
+TURN = timedelta(seconds=1)  # How long a worker goes on before others get their turn.
 RETRY_DELAY = timedelta(seconds=30)  # Times the number of attempts so far.
 SCORE_PLACES = Decimal("0.000001")
 
@@ -53,11 +55,34 @@ class Standing(Enum):
 def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> int:
     """Claim, pay for, read and write one batch; return how many scans were claimed.
 
-    Safe to run in any number of workers at once, and again after any of them died.
+    Then what other trackers have queued of the same conversations: see Note [Read beside]. Safe to
+    run in any number of workers at once, and again after any of them died.
+    """
+    began = clock()
+    if not claiming.has_work(version_id=version_id, backfill_id=backfill_id, now=began):
+        return 0
+    shelf = Shelf()
+    claimed, beside = _run(version_id, backfill_id, clock, shelf)
+    for others_version_id, others_backfill_id in beside:
+        if not shelf.conversation_ids or clock() - began > TURN:
+            break
+        try:
+            _run(others_version_id, others_backfill_id, clock, shelf)
+        except Exception:
+            # The boundary to other trackers: what one of them meets must not end this one's turn.
+            # What it has queued stays queued, and its own turn comes.
+            logger.exception("Version %s could not be read beside another", others_version_id)
+    return claimed
+
+
+def _run(
+    version_id: UUID, backfill_id: UUID | None, clock: Clock, shelf: Shelf
+) -> tuple[int, list[tuple[UUID, UUID | None]]]:
+    """Work off one batch: of what is on the shelf where something is.
+
+    Return how many scans were claimed, and which versions have the same conversations queued.
     """
     now = clock()
-    if not claiming.has_work(version_id=version_id, backfill_id=backfill_id, now=now):
-        return 0
     calibration = readers.prepare(version_id)
     batch = claiming.claim(
         version_id=version_id,
@@ -65,23 +90,28 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
         rates=rating.rates_at(now),
         now=now,
         size_max=batch_reading.size_max(calibration),
+        conversation_ids=shelf.conversation_ids or None,
     )
     if batch is None:
-        return 0
+        return 0, []
     claimed = len(batch.items)
     faults.reach(faults.Point.CLAIMED)
     claiming.hold_credits(batch)
     faults.reach(faults.Point.RESERVED)
+    beside = []
     if batch.items:
+        if not shelf.is_open:
+            beside = batch_reading.queued_beside(batch, calibration, now=now)
+            shelf.is_open = bool(beside)
         batches = [batch, *batch_reading.claim_beside(batch, calibration, now=now)]
-        found = batch_reading.read(batches, calibration, clock)
+        found = batch_reading.read(batches, calibration, clock, shelf)
         faults.reach(faults.Point.READ)
         for one, findings in zip(batches, found, strict=True):
             _write(one, findings, now=clock())
         faults.reach(faults.Point.WRITTEN)
     if backfill_id is not None:
         backfills.finish_if_done(backfill_id=backfill_id, now=clock())
-    return claimed
+    return claimed, beside
 
 
 def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:

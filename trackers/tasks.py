@@ -15,14 +15,13 @@ SWEEP_PERIOD = timedelta(seconds=30)
 RETAIN_PERIOD = timedelta(days=1)
 FORGET_PERIOD = timedelta(hours=1)
 ADVISE_PERIOD = timedelta(hours=1)
-TURN = timedelta(seconds=1)  # How long a task goes on claiming before others get their turn.
 
 
 @shared_task
 def scan(*, version_id: str, backfill_id: str | None) -> None:
     """Work off batches of a version for a moment, then queue up again: trackers take turns."""
     version, backfill = UUID(version_id), UUID(backfill_id) if backfill_id else None
-    until = timezone.now() + TURN
+    until = timezone.now() + scanning.TURN
     while scanning.run_batch(version_id=version, backfill_id=backfill, clock=timezone.now):
         if timezone.now() > until:
             wakes.scan(version_id=version, backfill_id=backfill)

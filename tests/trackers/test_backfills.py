@@ -260,8 +260,9 @@ def test_progress_is_counted_from_the_scans_of_each_backfill(
 ):
     other = conversations.published(acme, alice, "Delivery", now=now)
     analyzer.failing = {"2"}
-    first, second = launch(tracker, alice, now), launch(other, alice, now)
+    first = launch(tracker, alice, now)
     run(first)
+    second = launch(other, alice, now)
 
     with django_assert_num_queries(1):
         found = backfill_progress.of_each([first, second])

@@ -91,6 +91,9 @@ class ConversationText:
     ``vectors`` are what the analyzer itself made before, see ``StoresVectors``, of the
     utterances that ``vector_ids`` names in their order, or of all when it is empty: a part of a
     conversation comes with the vectors of the whole.
+    ``kept``, where there is one, lives as long as this text does: an analyzer puts there what it
+    works out of the text whatever is asked, under keys of its own, and takes it for the next
+    question. It is of this text alone, so whoever cuts a part of it gives that one its own.
     """
 
     id: str
@@ -99,6 +102,7 @@ class ConversationText:
     language: str = ""
     vectors: bytes | None = None
     vector_ids: tuple[str, ...] = ()
+    kept: dict[object, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

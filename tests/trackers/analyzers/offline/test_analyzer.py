@@ -102,6 +102,24 @@ def test_a_side_that_says_nothing_is_a_sure_no(analyzer, calibration, silence):
     )
 
 
+def test_a_text_that_keeps_what_was_worked_out_gives_the_same_findings(analyzer):
+    plain = calls(8)[7]
+    keeping = replace(plain, kept={})
+    asked = [
+        replace(question, side=side, id=f"{question.id} {side}")
+        for side in (Side.CUSTOMER, Side.REP, Side.ANY)
+        for question in (PRICE_QUESTION, BOSS_QUESTION)
+    ]
+    calibration = analyzer.calibrate(asked, [])
+
+    found = [analyzer.evaluate(keeping, [one], calibration) for one in asked]
+
+    assert keeping.kept
+    assert found == [analyzer.evaluate(plain, [one], calibration) for one in asked]
+    assert len({str(one) for one in found}) >= 4
+    assert plain.kept is None
+
+
 def test_findings_do_not_depend_on_batch_or_order(analyzer, calibration):
     items = calls(30)
     alone = {one.id: only(OfflineAnalyzer(), one, PRICE_QUESTION, calibration) for one in items[:5]}
