@@ -11,6 +11,7 @@ Note [Read together]
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from trackers.analyzers.base import (
     Finding,
 )
 from trackers.analyzers.llm import analyzer as llm
-from trackers.claiming import Batch, Item
+from trackers.claiming import Batch
 from trackers.models import Scan, ScanState, TrackerKind
 from trackers.readers import Asked
 from trackers.shelf import Shelf
@@ -159,14 +160,15 @@ def read(
     revisions = {item.conversation_id: item.revision for item in first.items}
     texts = shelf.texts_of(revisions, version=first.version)
     all_findings = [Findings() for _ in batches]
+    places = _places(batches, all_findings)
     beat, began = _heart(batches, clock), clock()
     for item in first.items:
         if clock() - began > READING_MAX:
             break
         beat()
-        places = _places(item, batches, all_findings)
+        queued = places[item.conversation_id, item.revision]
         try:
-            _read_one(analyzer, alone, texts[item.conversation_id], places, calibration)
+            _read_one(analyzer, alone, texts[item.conversation_id], queued, calibration)
         except AnalyzerBusy as error:
             _wait(batches, all_findings, error)
             break
@@ -215,14 +217,16 @@ def _read_one(
             one.findings.found[one.scan_id] = finding
 
 
-def _places(item: Item, batches: Sequence[Batch], all_findings: Sequence[Findings]) -> list[_Place]:
-    """Return where the same text is queued: in the first batch, and in those beside it."""
-    return [
-        _Place(batch, other.scan_id, findings)
-        for batch, findings in zip(batches, all_findings, strict=True)
-        for other in batch.items
-        if (other.conversation_id, other.revision) == (item.conversation_id, item.revision)
-    ]
+def _places(
+    batches: Sequence[Batch], all_findings: Sequence[Findings]
+) -> dict[tuple[UUID, int], list[_Place]]:
+    """Return where each text is queued: in the first batch, and then in those beside it."""
+    found = defaultdict(list)
+    for batch, findings in zip(batches, all_findings, strict=True):
+        for item in batch.items:
+            place = _Place(batch, item.scan_id, findings)
+            found[item.conversation_id, item.revision].append(place)
+    return found
 
 
 def _wait(batches: Sequence[Batch], all_findings: Sequence[Findings], error: AnalyzerBusy) -> None:

@@ -59,14 +59,16 @@ class Stored:
 _read: OrderedDict[UUID, tuple[str, Stored | None]] = OrderedDict()
 
 
-def of_version(version_id: UUID) -> Calibration:
+def of_version(version_id: UUID) -> Calibration | None:
     """Return the version's corpus statistics, learned by whoever needs them first.
 
     They are learned again when the corpus, all of which was sampled, has doubled since; and when
     the examples were changed or another analyzer came into use. A calibration that does not say
-    what it was learned from is kept.
+    what it was learned from is kept. None for keywords, which need nothing.
     """
     version = _load(version_id)
+    if version.kind == TrackerKind.KEYWORD:
+        return None
     analyzer = language_model.analyzer_of_version(version)
     if analyzer.generative:
         # It learns nothing. What is stored waits for the analyzer that learned it.

@@ -33,8 +33,7 @@ def prepare(version_id: UUID) -> Calibration | None:
 
     Returns None for keywords, which need nothing.
     """
-    kind = TrackerVersion.objects.values_list("kind", flat=True).get(pk=version_id)
-    return None if kind == TrackerKind.KEYWORD else calibrating.of_version(version_id)
+    return calibrating.of_version(version_id)
 
 
 def analyzer_for(

@@ -18,6 +18,7 @@ from django.db.models import F
 
 from credits import charging, faults, rating
 from credits.identifiers import new_id
+from credits.rating import Rates
 from trackers import backfills, batch_reading, bulk, claiming, locks, readers, requeuing
 from trackers.analyzers.base import Finding
 from trackers.batch_reading import Clock, Failure, Findings
@@ -61,13 +62,13 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
     began = clock()
     if not claiming.has_work(version_id=version_id, backfill_id=backfill_id, now=began):
         return 0
-    shelf = Shelf()
-    claimed, beside = _run(version_id, backfill_id, clock, shelf)
+    shelf, rates = Shelf(), rating.rates_at(began)
+    claimed, beside = _run(version_id, backfill_id, rates, clock, shelf)
     for others_version_id, others_backfill_id in beside:
         if not shelf.conversation_ids or clock() - began > TURN:
             break
         try:
-            _run(others_version_id, others_backfill_id, clock, shelf)
+            _run(others_version_id, others_backfill_id, rates, clock, shelf)
         except Exception:
             # The boundary to other trackers: what one of them meets must not end this one's turn.
             # What it has queued stays queued, and its own turn comes.
@@ -76,7 +77,7 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
 
 
 def _run(
-    version_id: UUID, backfill_id: UUID | None, clock: Clock, shelf: Shelf
+    version_id: UUID, backfill_id: UUID | None, rates: Rates, clock: Clock, shelf: Shelf
 ) -> tuple[int, list[tuple[UUID, UUID | None]]]:
     """Work off one batch: of what is on the shelf where something is.
 
@@ -87,7 +88,7 @@ def _run(
     batch = claiming.claim(
         version_id=version_id,
         backfill_id=backfill_id,
-        rates=rating.rates_at(now),
+        rates=rates,
         now=now,
         size_max=batch_reading.size_max(calibration),
         conversation_ids=shelf.conversation_ids or None,
