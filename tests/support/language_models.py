@@ -20,6 +20,11 @@ from trackers.analyzers.llm.endpoint import Endpoint
 
 MODEL = "scripted-1"
 KEY = "key-that-nobody-may-see"
+# What llama-cpp-python 0.3.36 answers, without the place in its code.
+LLAMA_REFUSES = (
+    "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
+    "'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}"
+)
 _LINE = re.compile(r"^\[(u\d+)\] (Rep|Customer): (.*)$", re.M)
 
 Act = Callable[["Request"], "Reply"]
@@ -236,9 +241,9 @@ def slow(seconds: float) -> Act:
 
 
 def like_llama(request: Request) -> Reply:
-    """Answer 500 to a strict schema, as llama-cpp-python's server does."""
+    """Answer 500 to a strict schema, and say why, as llama-cpp-python's server does."""
     if request.form == "json_schema":
-        return error(500, "Unsupported response format")
+        return error(500, LLAMA_REFUSES)
     return well(request)
 
 
