@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +14,8 @@ from config.environment import Environment
 from trackers.analyzers.llm.endpoint import Endpoint
 
 PREFIX = "TALLYSTICK_LLM_"
+CA_BYTES_MAX = 4_000_000  # Twenty times what a system trusts.
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.S)
 
 
 def read(env: Environment) -> Endpoint | None:
@@ -27,62 +32,71 @@ def read(env: Environment) -> Endpoint | None:
     )
     model = env.text(f"{PREFIX}MODEL", "", "The model's name at that address.")
     key = env.text(f"{PREFIX}KEY", "", "The key that the server asks for, if it asks for one.")
-    timeout_seconds = env.number(
-        f"{PREFIX}TIMEOUT_SECONDS",
-        60,
-        "Seconds that one answer may take.",
-        minimum=1,
-        maximum=120,
+    ca_file = env.text(
+        f"{PREFIX}CA_FILE",
+        "",
+        "A file of certificates (PEM) of who signed the server's, where that is a CA of your own: "
+        "for this connection they count in place of the system's. Read at the start.",
     )
-    concurrency = env.number(
-        f"{PREFIX}CONCURRENCY",
-        4,
-        "Requests to the model at once, of all processes together.",
-        minimum=1,
-        maximum=64,
-    )
-    chunk_tokens = env.number(
-        f"{PREFIX}CHUNK_TOKENS",
-        6_000,
-        "Tokens of a conversation that one request carries; a longer one is read in pieces.",
-        minimum=200,
-        maximum=100_000,
-    )
-    answer_tokens = env.number(
-        f"{PREFIX}ANSWER_TOKENS",
-        1_500,
-        "Tokens that one answer may have.",
-        minimum=100,
-        maximum=16_000,
-    )
-    run_tokens = env.number(
-        f"{PREFIX}RUN_TOKENS",
-        2_000_000,
-        "Tokens that one backfill, batch of new conversations, question or brief may use.",
-        minimum=1_000,
-        maximum=1_000_000_000,
-    )
-    day_tokens = env.number(
-        f"{PREFIX}DAY_TOKENS",
-        5_000_000,
-        "Tokens that one company may use in a day of UTC.",
-        minimum=1_000,
-        maximum=1_000_000_000,
-    )
-    if not base_url and not model and not key:
+    limits = _limits(env)
+    if not base_url and not model and not key and not ca_file:
         return None
     _refuse_unusable(base_url, model, key)
     return Endpoint(
         base_url=base_url,
         model=model,
         key=key,
-        timeout_seconds=timeout_seconds,
-        concurrency=concurrency,
-        chunk_tokens=chunk_tokens,
-        answer_tokens=answer_tokens,
-        run_tokens=run_tokens,
-        day_tokens=day_tokens,
+        certificates=_certificates(ca_file, base_url) if ca_file else "",
+        **limits,
     )
+
+
+def _limits(env: Environment) -> dict[str, int]:
+    """Return what a request, a run and a day may take, by the endpoint's names."""
+    return {
+        "timeout_seconds": env.number(
+            f"{PREFIX}TIMEOUT_SECONDS",
+            60,
+            "Seconds that one answer may take.",
+            minimum=1,
+            maximum=120,
+        ),
+        "concurrency": env.number(
+            f"{PREFIX}CONCURRENCY",
+            4,
+            "Requests to the model at once, of all processes together.",
+            minimum=1,
+            maximum=64,
+        ),
+        "chunk_tokens": env.number(
+            f"{PREFIX}CHUNK_TOKENS",
+            6_000,
+            "Tokens of a conversation that one request carries; a longer one is read in pieces.",
+            minimum=200,
+            maximum=100_000,
+        ),
+        "answer_tokens": env.number(
+            f"{PREFIX}ANSWER_TOKENS",
+            1_500,
+            "Tokens that one answer may have.",
+            minimum=100,
+            maximum=16_000,
+        ),
+        "run_tokens": env.number(
+            f"{PREFIX}RUN_TOKENS",
+            2_000_000,
+            "Tokens that one backfill, batch of new conversations, question or brief may use.",
+            minimum=1_000,
+            maximum=1_000_000_000,
+        ),
+        "day_tokens": env.number(
+            f"{PREFIX}DAY_TOKENS",
+            5_000_000,
+            "Tokens that one company may use in a day of UTC.",
+            minimum=1_000,
+            maximum=1_000_000_000,
+        ),
+    }
 
 
 def _refuse_unusable(base_url: str, model: str, key: str) -> None:
@@ -118,3 +132,32 @@ def _refuse_unusable(base_url: str, model: str, key: str) -> None:
             f"{PREFIX}BASE_URL needs the extra llm, which is not installed. Install it: "
             "pip install --require-hashes -r requirements-llm.lock"
         )
+
+
+def _certificates(file: str, base_url: str) -> str:
+    """Return the certificates of a file, without whatever else is in it.
+
+    :raises ImproperlyConfigured: it cannot be read, has none, or one that is broken.
+    """
+    mend = "write the path of a file of certificates in PEM, or leave it out for the system's."
+    if urlsplit(base_url).scheme != "https":
+        raise ImproperlyConfigured(
+            f"{PREFIX}CA_FILE is for a server that is asked by https://; write {PREFIX}BASE_URL "
+            "so, or leave it out."
+        )
+    try:
+        with Path(file).open("rb") as opened:
+            text = opened.read(CA_BYTES_MAX + 1).decode("ascii", "ignore")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{PREFIX}CA_FILE is “{file}”, which cannot be read ({error.strerror}); {mend}"
+        ) from error
+    try:
+        if len(text) > CA_BYTES_MAX:
+            raise ValueError("No bundle is so large.")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError) as error:
+        raise ImproperlyConfigured(
+            f"{PREFIX}CA_FILE is “{file}”, which is no file of whole certificates; {mend}"
+        ) from error
+    return "\n".join(_CERTIFICATE.findall(text))

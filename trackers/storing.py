@@ -19,8 +19,8 @@ FIRST_REVISION = 1
 
 _COLUMNS = ("id", "company_id", "external_id", "arrived_at", "text_revision")
 _PARTICIPANT_COLUMNS = (
-    *("id", "company_id", "conversation_id", "external_id", "name", "email", "affiliation"),
-    *("team_member_id", "contact_id"),
+    *("id", "company_id", "conversation_id", "external_id", "party_id", "name", "email"),
+    *("affiliation", "team_member_id", "contact_id"),
 )
 _UTTERANCE_COLUMNS = (
     *("company_id", "conversation_id", "revision", "position", "external_id", "speaker_id"),
@@ -78,7 +78,8 @@ def add_participants(directory: Directory, stored: Iterable[Stored]) -> Speakers
         _PARTICIPANT_COLUMNS,
         (
             (
-                *(pk, one.company_id, one.pk, person.id, person.name, person.email or ""),
+                *(pk, one.company_id, one.pk, person.id, person.party_id, person.name),
+                person.email or "",
                 _AFFILIATIONS[person.role].value,
                 *_known(directory, person),
             )
@@ -99,6 +100,7 @@ def change_participants(directory: Directory, stored: Iterable[Stored]) -> Speak
                 company_id=one.company_id,
                 conversation_id=one.pk,
                 external_id=person.id,
+                party_id=person.party_id,
                 name=person.name,
                 email=person.email or "",
                 affiliation=_AFFILIATIONS[person.role],
@@ -111,7 +113,7 @@ def change_participants(directory: Directory, stored: Iterable[Stored]) -> Speak
         ],
         update_conflicts=True,
         unique_fields=["conversation", "external_id"],
-        update_fields=["name", "email", "affiliation", "team_member", "contact"],
+        update_fields=["party_id", "name", "email", "affiliation", "team_member", "contact"],
     )
     return {
         (person.conversation_id, person.external_id): (person.pk, Affiliation(person.affiliation))

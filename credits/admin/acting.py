@@ -138,6 +138,10 @@ class Act:
         """Return the title of the second step."""
         return self.title()
 
+    def label(self) -> str:
+        """Return the words of the second step's button: what pressing it does."""
+        return self.button
+
     def fresh(self) -> ActForm:
         """Return the empty form, filled in with what is likely."""
         return self.form_class(company=self.company)

@@ -39,7 +39,7 @@ ERASED_ELSEWHERE = {
     "credits.AuditText": {"actor_name", "user_agent", "subject_label", "changes", "reason"},
     "trackers.TeamMember": {"email", "name"},
     "trackers.Contact": {"email", "name", "external_id"},
-    "trackers.Participant": {"external_id", "name", "email"},
+    "trackers.Participant": {"external_id", "party_id", "name", "email"},
     "trackers.Conversation": {"external_id", "source", "title"},
     "trackers.Utterance": {"external_id", "text"},
     "trackers.Tracker": {"name", "description", "examples", "counter_examples"},

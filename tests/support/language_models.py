@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +17,16 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.support import ports
 from trackers.analyzers.llm.endpoint import Endpoint
 
 MODEL = "scripted-1"
 KEY = "key-that-nobody-may-see"
+# What llama-cpp-python 0.3.36 answers, without the place in its code.
+LLAMA_REFUSES = (
+    "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'response_format', 'type'), "
+    "'msg': \"Input should be 'text' or 'json_object'\", 'input': 'json_schema'}"
+)
 _LINE = re.compile(r"^\[(u\d+)\] (Rep|Customer): (.*)$", re.M)
 
 Act = Callable[["Request"], "Reply"]
@@ -88,8 +95,8 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """Run a scripted server until the block ends."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """Run a scripted server until the block ends, by https:// where it has a certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -114,11 +121,13 @@ def serving() -> Iterator[Server]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = ThreadingHTTPServer(("127.0.0.1", ports.free()), Handler)
+    if tls is not None:
+        http.socket = tls.wrap_socket(http.socket, server_side=True)
     http.daemon_threads = True
     # A client that did not wait for its answer is what some tests are about.
     http.handle_error = lambda *_: None
-    server = Server(f"http://127.0.0.1:{http.server_port}")
+    server = Server(f"{'http' if tls is None else 'https'}://127.0.0.1:{http.server_port}")
     thread = threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -236,9 +245,9 @@ def slow(seconds: float) -> Act:
 
 
 def like_llama(request: Request) -> Reply:
-    """Answer 500 to a strict schema, as llama-cpp-python's server does."""
+    """Answer 500 to a strict schema, and say why, as llama-cpp-python's server does."""
     if request.form == "json_schema":
-        return error(500, "Unsupported response format")
+        return error(500, LLAMA_REFUSES)
     return well(request)
 
 

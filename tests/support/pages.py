@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -50,3 +51,24 @@ def read(answer) -> Page:
     page = Page()
     page.feed(answer.content.decode())
     return page
+
+
+def words_of_links(answer, href: str) -> list[str]:
+    """Return what each link to an address says."""
+    html = answer.content.decode()
+    return re.findall(rf'<a [^>]*href="{re.escape(href)}"[^>]*>([^<]*)</a>', html)
+
+
+def confirming_button(answer) -> str:
+    """Return what the button says that does what a page shows."""
+    (words,) = re.findall(
+        r'<button [^>]*name="step" value="confirm"[^>]*>([^<]*)</button>', answer.content.decode()
+    )
+    return words
+
+
+def confirmation_of(answer) -> dict[str, str]:
+    """Return what pressing that button sends."""
+    context = answer.context
+    key = str(context["form"]["key"].value())
+    return {"key": key, "seen": context["seen"], "step": "confirm"}

@@ -262,7 +262,6 @@ class SwitchReuse(acting.Act):
 
     needs = Act.SWITCH_REUSE
     heading = "Answer reuse"
-    button = "Switch it"
     verb = "changed"
     refusals = (CompanyClosed,)
     company: Company
@@ -270,6 +269,9 @@ class SwitchReuse(acting.Act):
     @property
     def back_url(self) -> str:
         return reverse("admin:trackers_askrequest_changelist")
+
+    def label(self) -> str:
+        return f"Turn reuse {_state(not reuse.is_on(self.company))}"
 
     def plan(self, form: ActForm) -> Plan:
         is_on = reuse.is_on(self.company)

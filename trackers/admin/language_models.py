@@ -154,7 +154,6 @@ class SwitchModel(acting.Act):
 
     needs = Act.SWITCH_LLM
     heading = "Language model"
-    button = "Switch it"
     verb = "changed"
     refusals = (CompanyClosed, NotSetUp)
     company: Company
@@ -162,6 +161,9 @@ class SwitchModel(acting.Act):
     @property
     def back_url(self) -> str:
         return reverse("admin:trackers_llmattempt_changelist")
+
+    def label(self) -> str:
+        return f"Turn the language model {_state(not language_model.is_on(self.company.pk))}"
 
     def question(self) -> str:
         # Short in front: on a phone the end is cut off.

@@ -52,7 +52,6 @@ class Apply(acting.Act):
         self.tracker = row.tracker
         self.is_unpublishing = self.reads is None
         if self.is_unpublishing:
-            self.button = "Unpublish"  # type: ignore[misc]
             self.is_danger = True  # type: ignore[misc]
 
     @property
@@ -69,6 +68,9 @@ class Apply(acting.Act):
 
     def title(self) -> str:
         return advice.sentence(self.row)
+
+    def label(self) -> str:
+        return "Unpublish" if self.is_unpublishing else self.button
 
     def check(self) -> None:
         if not advice.standing().filter(pk=self.row.pk).exists():

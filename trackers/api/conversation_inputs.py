@@ -61,6 +61,11 @@ class ParticipantInput(serializers.Serializer[Any]):
         required=False, allow_null=True, help_text="Links your own people; names never do."
     )
     crm_id = TextField(required=False, max_length=ID_LENGTH_MAX, help_text=CRM_ID)
+    party_id = TextField(
+        required=False,
+        max_length=ID_LENGTH_MAX,
+        help_text="The id as a party of the call, which `/v2/` answers, where `id` is another.",
+    )
     role = CodeField(choices=ROLES)
 
     class Meta:

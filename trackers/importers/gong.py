@@ -311,8 +311,11 @@ def _participant(key: str, party: dict[str, Any]) -> dict[str, Any]:
         # Unknown to Gong; whoever has a user there is of the company.
         side = "internal" if party.get("userId") else "external"
     email = party.get("emailAddress")
+    party_id = str(party.get("id") or "")
     return {
         "id": key,
+        # Those who speak are called otherwise in the transcript.
+        "party_id": "" if party_id == key else party_id,
         "name": party.get("name") or "",
         "email": email.strip() if isinstance(email, str) and email.strip() else None,
         "crm_id": next((key for kind, key, _ in _objects(party) if kind in _PEOPLE and key), ""),

@@ -71,8 +71,8 @@ Identifier = Annotated[
     str, StringConstraints(min_length=1, max_length=ID_LENGTH_MAX), AfterValidator(_without_nul)
 ]
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_without_nul)]
-# What a CRM calls an account, a deal, a contact or a lead; empty where the record does not say.
-CrmId = Annotated[
+# What another system calls an account, a deal or a person; empty where the record does not say.
+OtherId = Annotated[
     str,
     StringConstraints(max_length=ID_LENGTH_MAX, strip_whitespace=True),
     AfterValidator(_without_nul),
@@ -106,7 +106,8 @@ class ParticipantRecord(Record):
     id: Identifier
     name: Name = ""
     email: Email | None = None
-    crm_id: CrmId = ""
+    crm_id: OtherId = ""
+    party_id: OtherId = ""
     role: Literal["internal", "external"]
 
 
@@ -120,13 +121,13 @@ class UtteranceRecord(Record):
 class AccountRecord(Record):
     name: Annotated[Name, StringConstraints(min_length=1)]
     type: Label = ""
-    crm_id: CrmId = ""
+    crm_id: OtherId = ""
 
 
 class DealRecord(Record):
     name: Annotated[Name, StringConstraints(min_length=1)]
     stage: Label = ""
-    crm_id: CrmId = ""
+    crm_id: OtherId = ""
 
 
 class ConversationRecord(Record):
@@ -188,6 +189,7 @@ class ConversationRecord(Record):
             # Only where there is one: what came before languages did is the same as it was.
             *([self.language] if self.language else []),
             *([self._crm_ids] if any(self._crm_ids) else []),
+            *([self._party_ids] if self._party_ids else []),
         )
 
     @property
@@ -198,6 +200,12 @@ class ConversationRecord(Record):
             self.deal.crm_id if self.deal else "",
             sorted((person.id, person.crm_id) for person in self.participants if person.crm_id),
         ]
+
+    @property
+    def _party_ids(self) -> list[tuple[str, str]]:
+        """Return the other ids of people, by the id that the text calls them by."""
+        named = (person for person in self.participants if person.party_id)
+        return sorted((person.id, person.party_id) for person in named)
 
 
 def refuse_future(record: ConversationRecord, *, arrived_at: datetime) -> None:

@@ -159,11 +159,15 @@ class Participant(models.Model):
     """Somebody who took part in a conversation; linked by e-mail only.
 
     One of the company is linked to a team member, one of the customer's side to a contact.
+    ``external_id`` is what the text calls who speaks; ``party_id`` is another id that the system
+    which the call came from has for them, empty where there is none.
     """
 
     company = CompanyKey(related_name="+", db_constraint=False)
     conversation = TenantKey(Conversation, related_name="participants")
     external_id = models.CharField(max_length=200)
+    # In the database, too: what was started before the upgrade writes on without it.
+    party_id = models.CharField(max_length=200, blank=True, default="", db_default="")
     name = models.CharField(max_length=200, blank=True)
     email = models.EmailField(blank=True)
     affiliation = models.CharField(max_length=20, choices=Affiliation.choices)

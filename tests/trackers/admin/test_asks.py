@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from credits import balances
-from credits.models import UsageEvent
-from tests.support import asks, conversations, people
+from credits.models import Role, UsageEvent
+from tests.support import asks, conversations, pages, people
 from tests.support.browsing import signed_in
 from trackers import analyzers, reuse
 from trackers.analyzers.offline.analyzer import OfflineAnalyzer
@@ -156,6 +156,40 @@ def test_a_tech_admin_switches_reuse_and_a_business_admin_does_not(acme):
     assert "Answer reuse is on." in text(done)
     assert reuse.is_on(acme)
     assert bob.get(REUSE).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("is_on", "words", "said"),
+    [
+        (False, "Turn reuse on", "Answer reuse is on."),
+        (True, "Turn reuse off", "Answer reuse is off."),
+    ],
+)
+def test_what_switches_reuse_says_which_way(acme, is_on, words, said):
+    alice = people.alice(acme)
+    reuse.switch(company=acme, is_on=is_on, by=alice)
+    browser = signed_in(alice)
+
+    listed, asked = browser.get(LIST), browser.get(REUSE)
+    done = browser.post(REUSE, pages.confirmation_of(asked), follow=True)
+
+    assert pages.words_of_links(listed, REUSE) == [words]
+    assert pages.confirming_button(asked) == words
+    assert said in text(done)
+    assert reuse.is_on(acme) is not is_on
+
+
+def test_what_somebody_else_turned_on_meanwhile_is_not_turned_off_by_the_button_that_said_on(acme):
+    alice, lee = people.alice(acme), people.member(acme, Role.TECH_ADMIN, "Lee")
+    browser = signed_in(alice)
+    asked = browser.get(REUSE)
+    reuse.switch(company=acme, is_on=True, by=lee)
+
+    again = browser.post(REUSE, pages.confirmation_of(asked))
+
+    assert pages.confirming_button(asked) == "Turn reuse on"
+    assert pages.confirming_button(again) == "Turn reuse off"
+    assert reuse.is_on(acme)
 
 
 def test_the_list_says_what_reuse_saved(acme):

@@ -180,8 +180,10 @@ def test_the_page_says_in_numbers_what_a_suggestion_changes_and_changes_nothing(
 ):
     suggestion = suggest(tracker)
 
-    page = pages.read(signed_in(alice, acme).get(apply_url(suggestion)))
+    answer = signed_in(alice, acme).get(apply_url(suggestion))
 
+    page = pages.read(answer)
+    assert pages.confirming_button(answer) == "Apply"
     assert "Calls and e-mails → Calls" in page.text
     assert (page.figure("conversations-before"), page.figure("conversations-after")) == ("14", "4")
     assert (page.figure("credits-before"), page.figure("credits-after")) == ("5.0", "4.0")
@@ -227,10 +229,12 @@ def test_a_filter_is_added_beside_those_there_are(acme, alice, tracker):
 def test_unpublishing_a_tracker_without_results_leads_back_to_publishing(acme, alice, tracker):
     client = signed_in(alice, acme)
     suggestion = suggest(tracker, "NO_RESULTS")
-    page = pages.read(client.get(apply_url(suggestion)))
+    asked = client.get(apply_url(suggestion))
+    page = pages.read(asked)
 
     answer = seen(client, apply_url(suggestion))
 
+    assert pages.confirming_button(asked) == "Unpublish"
     assert "Published → Unpublished" in page.text
     assert (page.figure("credits-before"), page.figure("credits-after")) == ("5.0", "0.0")
     tracker.refresh_from_db()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from credits.models import AuditEvent
-from tests.support import conversations, language_models, people
+from tests.support import conversations, language_models, pages, people
 from tests.support.language_models import (
     failing,
 )
@@ -53,6 +53,27 @@ def test_switching_on_says_first_what_leaves_the_site_and_is_audited(acme, serve
     event = AuditEvent.objects.filter(company=acme, action="CHANGED").latest("pk")
     assert event.subject_type == "trackers.llmswitch"
     assert set(event.changed_fields) == {"on", "model"}
+
+
+@pytest.mark.parametrize(
+    ("is_on", "words", "said"),
+    [
+        (False, "Turn the language model on", "The language model is on."),
+        (True, "Turn the language model off", "The language model is off."),
+    ],
+)
+def test_what_switches_the_model_says_which_way(acme, server, is_on, words, said):
+    alice = people.alice(acme)
+    language_model.switch(company=acme, is_on=is_on, by=alice)
+    client, url = signed_in(alice), reverse("admin:trackers_llmattempt_switch")
+
+    listed, asked = client.get(reverse("admin:trackers_llmattempt_changelist")), client.get(url)
+    done = client.post(url, pages.confirmation_of(asked), follow=True)
+
+    assert pages.words_of_links(listed, url) == [words]
+    assert pages.confirming_button(asked) == words
+    assert said in done.content.decode()
+    assert language_model.is_on(acme.pk) is not is_on
 
 
 def test_what_is_not_there_cannot_be_switched_on(acme, settings):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from ssl import SSLContext
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
 import httpcore2 as httpcore
@@ -23,15 +23,18 @@ class TooMuch(Exception):
 
 
 class Bounded(httpx.BaseTransport):
-    """Ends an answer that is too large, or drips on after its time. Never unpacks one."""
+    """Ends an answer that is too large, or drips on after its time. Never unpacks one.
 
-    def __init__(self, seconds_max: float) -> None:
+    ``certificates`` as an endpoint has them.
+    """
+
+    def __init__(self, seconds_max: float, certificates: str = "") -> None:
         self._seconds_max = seconds_max
         self._network = _Network()
         self._inner = httpx.HTTPTransport(retries=0, trust_env=False)
         # The only way to a network of one's own; what it does is tested.
         self._inner._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=_trusting(certificates),
             retries=0,
             network_backend=self._network,
         )
@@ -47,6 +50,15 @@ class Bounded(httpx.BaseTransport):
 
     def close(self) -> None:
         self._inner.close()
+
+
+def _trusting(certificates: str) -> SSLContext:
+    """Return what asks a server to prove its name by these certificates, or by the system's."""
+    if not certificates:
+        return httpx.create_ssl_context(trust_env=False)
+    context = SSLContext(PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=certificates)
+    return context
 
 
 class _Deadline(threading.local):

@@ -56,7 +56,7 @@ class Client:
             follow_redirects=False,
             # Neither proxies nor credentials of this process's environment.
             trust_env=False,
-            transport=Bounded(endpoint.timeout_seconds),
+            transport=Bounded(endpoint.timeout_seconds, endpoint.certificates),
         )
         self._sdk = openai.OpenAI(
             base_url=endpoint.base_url,

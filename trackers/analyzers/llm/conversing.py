@@ -165,16 +165,16 @@ class Conversing:
 
 
 def _may_be_about_the_form(fault: Fault, dialect: Dialect) -> bool:
-    """Tell whether an error may mean that the server does not take this form of answer.
+    """Tell whether an answer may mean that the server does not take this form of answer.
 
-    Some say so clearly; llama-cpp-python's says 500.
+    A refusal may, whatever its words. An error of 500 says nothing of the form, unless its words
+    do, which the client has read by then: it comes of an outage just as well.
     """
     if dialect.mode.laxer is None:
         return False
     is_refused = fault.outcome is Outcome.REJECTED and fault.status in (400, 422)
-    # One that is overloaded or being restarted says 502 or more.
-    is_error = fault.outcome is Outcome.SERVER_ERROR and fault.status in (500, 501)
-    return is_refused or is_error
+    # Not implemented: that is no outage, though it counts among the errors.
+    return is_refused or fault.status == 501
 
 
 def _another(dialect: Dialect, fault: Fault) -> Dialect | None:

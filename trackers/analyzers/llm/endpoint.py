@@ -9,11 +9,15 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An OpenAI-compatible server and one of its models, as the operator set them."""
+    """An OpenAI-compatible server and one of its models, as the operator set them.
+
+    ``certificates`` in PEM are the only ones that may vouch for the server; empty for the system's.
+    """
 
     base_url: str
     model: str
     key: str = field(default="", repr=False)
+    certificates: str = field(default="", repr=False)
     timeout_seconds: int = 60
     concurrency: int = 4
     chunk_tokens: int = 6_000

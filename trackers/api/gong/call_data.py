@@ -171,7 +171,7 @@ class Calls:
             seconds[one.speaker_id] = seconds.get(one.speaker_id, 0.0) + spoken
         return [
             {
-                "id": numbers.participant(call.pk, one.external_id),
+                "id": numbers.party(one),
                 **_user(one),
                 "talkTime": seconds[one.pk],
             }
@@ -183,11 +183,11 @@ class Calls:
 def _party(
     call: Conversation, one: Participant, *, spoke: set[int], selected: Selected
 ) -> dict[str, Any]:
-    number = numbers.participant(call.pk, one.external_id)
     address = {"emailAddress": one.email} if one.email else {}
+    number = numbers.participant(call.pk, one.external_id)
     speaker = {"speakerId": number} if one.pk in spoke else {}
     return {
-        "id": number,
+        "id": numbers.party(one),
         **address,
         "name": one.name,
         **_user(one),

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from credits.models import Company
-from trackers.models import Conversation
+from trackers.models import Conversation, Participant
 from trackers.models.conversations import uuid_tail
 
 NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
@@ -45,10 +45,18 @@ def call(conversation: Conversation) -> str:
 
 
 def participant(conversation_id: UUID, external_id: str) -> str:
-    """Return the number of somebody who took part in a call; nobody else there has it."""
+    """Return the number of who speaks in a call; nobody else there has it."""
     if NUMBER.fullmatch(external_id):
         return external_id
     return of_text(f"{conversation_id} {external_id}")
+
+
+def party(one: Participant) -> str:
+    """Return the number of who took part as a party: that under which they came in, if it was one.
+
+    Who came without another id than the speaker's has the same number as one.
+    """
+    return participant(one.conversation_id, one.party_id or one.external_id)
 
 
 def calls_named(numbers: Iterable[str], *, company: Company) -> list[UUID]:

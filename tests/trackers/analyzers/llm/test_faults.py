@@ -151,7 +151,7 @@ def test_a_server_that_is_down_is_not_taken_for_one_that_knows_no_form(analyzer,
     assert gate.known is None
 
 
-@pytest.mark.parametrize("status", [502, 503, 529])
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
 def test_an_outage_at_the_first_request_is_not_taken_for_a_form_that_is_not_known(
     analyzer, server, gate, status
 ):
@@ -161,7 +161,58 @@ def test_an_outage_at_the_first_request_is_not_taken_for_a_form_that_is_not_know
     read(analyzer)
 
     assert gate.outcomes == ["SERVER_ERROR", "OK"]
+    assert [one.form for one in server.requests] == ["json_schema", "json_schema"]
     assert gate.known.mode == "JSON_SCHEMA"
+
+
+def test_after_an_outage_the_form_is_found_out_from_the_beginning(analyzer, server, gate):
+    server.script = [like_llama, failing(500)]
+    fails(analyzer)
+    assert gate.known is None
+    server.always = like_llama
+
+    read(analyzer)
+
+    forms = ["json_schema", "json_object", "json_schema", "json_object"]
+    assert [one.form for one in server.requests] == forms
+    assert gate.outcomes == ["MODE_REFUSED", "SERVER_ERROR", "MODE_REFUSED", "OK"]
+    assert gate.known.mode == "JSON_OBJECT"
+
+
+def test_where_somebody_waits_an_outage_at_the_first_request_is_waited_out_in_the_same_form(
+    analyzer_at, server, gate
+):
+    server.script = [failing(500), failing(500, "Internal Server Error")]
+
+    answer = analyzer_at(patience=(0.5, 1.5)).ask("What about the price?", [OBJECTION])
+
+    assert answer.citations
+    assert [one.form for one in server.requests] == ["json_schema"] * 3
+    assert gate.known.mode == "JSON_SCHEMA"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "Bad request."),
+        (422, "Unprocessable"),
+        (501, "Not implemented"),
+        (404, "response_format is not known here"),
+        (500, "json_schema is not supported"),
+        (500, "failed to parse grammar"),
+    ],
+)
+def test_an_answer_about_the_form_leads_to_the_next_form(analyzer, server, gate, status, said):
+    def strict_refused(request):
+        return error(status, said) if request.form == "json_schema" else well(request)
+
+    server.always = strict_refused
+
+    (finding,) = read(analyzer)
+
+    assert finding.verdict == "YES"
+    assert gate.outcomes == ["MODE_REFUSED", "OK"]
+    assert gate.known.mode == "JSON_OBJECT"
 
 
 def test_an_answer_that_does_not_come_in_time_is_sent_for_once(analyzer_at, server, gate):
@@ -334,7 +385,7 @@ def test_a_model_that_leaves_a_question_out_is_asked_each_alone_in_the_form_it_t
     def forgetful(request):
         first = request.questions[0]["tracker_id"]
         if request.form == "json_schema":
-            return error(500, "Internal Server Error")
+            return like_llama(request)
         if len(request.questions) > 1:
             return completion({"answers": [verdict(first, "no"), verdict(first, "no")]})
         return well(request)
