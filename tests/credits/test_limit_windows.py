@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.demo.clock import seeded_clock
-from credits import limit_windows, limits
+from credits import limit_windows, limits, reconciliation
 from credits.models import Company, LimitUse, LimitWindow, SpendingLimit
 from tests.credits.test_limits import charge, limit, refusal_of, used
 from tests.support import people, statement
@@ -186,3 +186,21 @@ def test_utc_is_a_zone_like_others(company_at):
     clock.set(datetime(2026, 3, 3, tzinfo=UTC))
 
     charge(acme, "10")
+
+
+def test_a_hold_taken_before_the_clock_stepped_back_over_midnight_counts_in_its_day(company_at):
+    acme, clock = company_at("Europe/Berlin", "2026-05-28T21:55")
+    limit(acme, "10")
+    clock.set(at("2026-05-28T22:02"))
+    held = statement.reserve(acme, "4", minutes=60)
+    clock.set(at("2026-05-28T21:56"))
+
+    event = statement.capture(held, "3")
+
+    assert event.occurred_at == at("2026-05-28T21:56")
+    counted = LimitUse.objects.filter(used__gt=0)
+    assert [(row.starts_at, row.used) for row in counted] == [(at("2026-05-28T22:00"), 3)]
+    assert reconciliation.check(company_id=acme.pk) == []
+    clock.set(at("2026-05-28T22:03"))
+    limit(acme, "20", about=limits.of_feature("TRACKER"))
+    assert used(acme) == ["Acme: 3.0 of 10.0 a day", "AI Tracker: 3.0 of 20.0 a day"]

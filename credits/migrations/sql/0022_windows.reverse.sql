@@ -1,0 +1,1 @@
+-- What the function was before is in the file that the migration names.
