@@ -202,5 +202,5 @@ def test_a_hold_taken_before_the_clock_stepped_back_over_midnight_counts_in_its_
     assert [(row.starts_at, row.used) for row in counted] == [(at("2026-05-28T22:00"), 3)]
     assert reconciliation.check(company_id=acme.pk) == []
     clock.set(at("2026-05-28T22:03"))
-    limit(acme, "20", about=limits.of_feature("TRACKER"))
-    assert used(acme) == ["Acme: 3.0 of 10.0 a day", "AI Tracker: 3.0 of 20.0 a day"]
+    limit(acme, "20", about=limits.of_feature("ASK"))
+    assert used(acme) == ["Acme: 3.0 of 10.0 a day", "AI Ask Anything: 3.0 of 20.0 a day"]
