@@ -117,7 +117,7 @@ def forget_person(*, user: User) -> dict[str, int]:
     counts.trail += copies.blank_trail(
         company=None, needles=person.addresses, names=person.addresses
     )
-    took_part.update(name="", email="")
+    took_part.update(name="", email="", party_id="")
     _remove_members(ids, counts)
     return {
         "team members made unknown": counts.members,

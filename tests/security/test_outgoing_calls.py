@@ -28,6 +28,7 @@ CALLING = {"open_connection", "create_connection", "connect_tcp", "connect_tls",
 KNOWN = {
     "credits/outbound.py": "the guard itself: judges every address, connects to the judged one",
     "config/demo/supervisor.py": "the demo asks its own web process on 127.0.0.1",
+    "config/llm.py": "reads the certificates of the operator's own model; asks nobody",
     "config/printed_mail.py": "prints e-mails instead of sending them",
     "credits/mails.py": "the operator's own mail server, of the environment; no user names it",
     "credits/alert_mails.py": "the same",

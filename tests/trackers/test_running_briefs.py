@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone
@@ -361,7 +362,7 @@ def test_the_facts_are_counted_and_not_invented(acme, alice):
 
     run = support.run(support.program(acme), brief)
 
-    started = timezone.localtime(timezone.now() - people.days(30))
+    started = timezone.localtime(timezone.now() - people.days(30), ZoneInfo(acme.time_zone))
     assert run.facts[0] == "Read: 3 calls and 0 e-mails."
     assert run.facts[1] == f"Last contact: {started.day} {started:%b %Y}, by call."
     assert run.facts[2:] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.urls import reverse
@@ -99,7 +100,7 @@ def test_the_list_says_how_far_each_is(client, acme, alice):
 
     page = pages.read(client.get(reverse("admin:credits_exportjob_changelist")))
 
-    end = ready.expires_at.date()
+    end = ready.expires_at.astimezone(ZoneInfo(acme.time_zone))
     assert "Preparing 12,000 of 80,000 rows" in page.text
     assert f"Ready until {end.day} {end:%b} Download" in page.text
     assert page_of(ready, "download") in page.links()
