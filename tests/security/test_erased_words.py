@@ -214,7 +214,13 @@ def test_a_person_who_is_removed_is_in_no_dump(committed):
         record(
             "call-1",
             participants=[
-                {"id": "r", "name": person.name, "email": person.email, "role": "internal"},
+                {
+                    "id": "r",
+                    "party_id": "zqparty@acme.example",
+                    "name": person.name,
+                    "email": person.email,
+                    "role": "internal",
+                },
             ],
             utterances=[{"id": "u0", "speaker": "r", "start": 0.0, "text": "Hello."}],
             owner=person.email,
@@ -224,7 +230,7 @@ def test_a_person_who_is_removed_is_in_no_dump(committed):
     filter_by(acme, person)
     skip_what_waits(acme, person)
     leave_old_words_of(acme, person)
-    words = [person.email, "zqwanda", "surnamezq"]
+    words = [person.email, "zqwanda", "surnamezq", "zqparty"]
     assert dumping.found_in(dumping.dump(committed).lower(), words) == words
 
     call_command("erase_personal_data", person=person.email)
