@@ -30,7 +30,7 @@ RUN_BY_CI = (PROJECT / ".ci" / "run").read_text()
 # Run by hand: they take long, or need a model from elsewhere. What they run has tests of its own.
 BY_HAND = re.compile(
     r"-m tests\.faults\.long |-m fuzz |llamavenv |_LLM_BASE_URL=|requirements-rivals"
-    r"|^(?:ALLOCATION_PERIODS|EVERY_REPLY_RACES|EXPIRY_RACES)=|test_charge_costs"
+    r"|^(?:ALLOCATION_PERIODS|EVERY_REPLY_RACES|EXPIRY_RACES|LEDGER_MACHINE_OPERATIONS)=|test_charge_costs"
 )
 KEPT = re.compile(r"([A-Z]+)=\$\(")
 TESTS = re.compile(r"-m pytest -m (\w+)(?: -s)?(?: tests/\S+)?$")
