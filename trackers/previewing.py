@@ -201,7 +201,7 @@ def _read(begun: _Begun) -> dict[UUID, Finding]:
     :raises PreviewRefused: it could read none of them.
     """
     preview = begun.preview
-    calibration = readers.prepare(preview.version_id)
+    calibration = calibrating.of_version(preview.version_id)
     version = TrackerVersion.objects.select_related("tracker").get(pk=preview.version_id)
     analyzer = readers.analyzer_for(version, run_ref=preview.pk, purpose=LlmPurpose.PREVIEW)
     read = readers.reader(

@@ -28,14 +28,6 @@ class Asked:
     version: TrackerVersion
 
 
-def prepare(version_id: UUID) -> Calibration | None:
-    """Get ready to read for a version; slow only where an analyzer has to learn the corpus.
-
-    Returns None for keywords, which need nothing.
-    """
-    return calibrating.of_version(version_id)
-
-
 def analyzer_for(
     version: TrackerVersion,
     *,
@@ -62,7 +54,7 @@ def reader(
 ) -> Reader:
     """Return what reads one conversation for a version, with the settings the tracker has.
 
-    ``calibration`` is what ``prepare`` returned. Not to be shared between threads.
+    ``calibration`` is what ``calibrating.of_version`` returned. Not to be shared between threads.
     """
     if analyzer is None:
         matcher = Matcher(tuple(version.terms), version.related_forms, Side(version.side))

@@ -19,7 +19,7 @@ from django.db.models import F
 from credits import charging, faults, rating
 from credits.identifiers import new_id
 from credits.rating import Rates
-from trackers import backfills, batch_reading, bulk, claiming, locks, readers, requeuing
+from trackers import backfills, batch_reading, bulk, calibrating, claiming, locks, requeuing
 from trackers.analyzers.base import Finding
 from trackers.batch_reading import Clock, Failure, Findings
 from trackers.claiming import Batch
@@ -71,7 +71,7 @@ def run_batch(*, version_id: UUID, backfill_id: UUID | None, clock: Clock) -> in
             _run(others_version_id, others_backfill_id, rates, clock, shelf)
         except Exception:
             # The boundary to other trackers: what one of them meets must not end this one's turn.
-            # What it has queued stays queued, and its own turn comes.
+            # What it has queued stays queued, what it leased comes back, and its own turn comes.
             logger.exception("Version %s could not be read beside another", others_version_id)
     return claimed
 
@@ -84,7 +84,7 @@ def _run(
     Return how many scans were claimed, and which versions have the same conversations queued.
     """
     now = clock()
-    calibration = readers.prepare(version_id)
+    calibration = calibrating.of_version(version_id)
     batch = claiming.claim(
         version_id=version_id,
         backfill_id=backfill_id,

@@ -6,16 +6,11 @@ import pytest
 from django.utils import timezone
 
 from credits.identifiers import new_id
-from tests.support import conversations, people
+from tests.support import conversations
 from tests.support.breaking import copy_refused_by, update_refused_by
 from trackers.models import AdviceRun, Narrowing, Suggestion
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def acme():
-    return people.company()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from credits import balances, reconciliation
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import analyzers, backfill_progress, backfills, claiming, scanning
 from trackers.models import Backfill, Scan, TrackerVersion
@@ -21,20 +20,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
 def acme():
     company = people.company()
     people.credits_for(company, "10")
     return company
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
 
 
 @pytest.fixture
@@ -46,13 +35,6 @@ def tracker(acme, alice, now):
         *(record(f"s{n}", started_at=now - timedelta(days=5), team="Support") for n in range(2)),
     )
     return conversations.published(acme, alice, now=now)
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def launch(tracker, by, now, **changes) -> Backfill:

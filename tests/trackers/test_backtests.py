@@ -28,11 +28,6 @@ def acme():
     return acme
 
 
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
 def month(one: Tracker, now=NOW) -> backtests.Month:
     return backtests.read(trackers=[one], now=now)[one.pk]
 

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def run(acme, monkeypatch, settings):
     """A charged run of two sections: a page of the web, and a quoted question."""
     settings.WEB_SEARCH = "tests.support.briefs.ScriptedSearch"

@@ -20,11 +20,6 @@ def acme():
     return people.company("Acme")
 
 
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
 def save(brief, template, by):
     return briefs.save(
         company=brief.company,

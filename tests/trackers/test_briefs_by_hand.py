@@ -18,11 +18,6 @@ def acme():
     return people.company("Acme")
 
 
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
 def test_a_person_runs_20_briefs_a_day_by_hand(acme, alice):
     conversations.ingest(acme, conversations.record("one"))
     brief = support.brief(acme, alice)

@@ -13,17 +13,9 @@ from django.utils import timezone
 from credits import balances
 from credits.models import UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, calibrating, scanning
+from trackers import calibrating, scanning
 from trackers.models import Scan, Tracker, TrackerVersion
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def published(acme):

@@ -14,23 +14,12 @@ from credits import balances, reconciliation
 from credits.companies import CompanyClosed
 from credits.models import Company, LedgerEntry, UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.browsing import signed_in, text_of
 from tests.support.conversations import record
-from trackers import analyzers, backfills, batch_reading, claiming, publishing, scanning, sweeping
+from trackers import backfills, batch_reading, claiming, publishing, scanning, sweeping
 from trackers.models import Backfill, Conversation, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
-def acme():
-    return people.company()
 
 
 @pytest.fixture
@@ -46,13 +35,6 @@ def vera():
 @pytest.fixture
 def tracker(acme, admin, now):
     return conversations.published(acme, admin, now=now - timedelta(days=60))
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def close(company, by) -> Company:

@@ -33,21 +33,6 @@ SETTINGS = Settings(name="Pricing objection")
 QUESTION = Question(question="Did the customer object to the price?", side="CUSTOMER")
 
 
-@pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
 def save(
     company, by, *, tracker=None, settings=SETTINGS, question=QUESTION, edit_number=None, at=None
 ):

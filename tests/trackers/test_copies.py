@@ -20,11 +20,6 @@ NOW = timezone.now()
 ADDRESS = "petra.removeme@acme.example"
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def erase(company, external_id: str = "call-1"):
     return erasure.erase(
         request=erasure_requests.by_external_id(company=company, external_id=external_id),

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
 from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
@@ -25,20 +24,10 @@ def _quick_analyzer(monkeypatch):
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
 def acme(now):
     company = people.company()
     conversations.ingest(company, record("call", started_at=now - timedelta(days=1)))
     return company
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
 
 
 def discard(tracker, by, now, *, edit_number=None):

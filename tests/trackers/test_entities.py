@@ -20,11 +20,6 @@ from trackers.periods import Period, Span
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def selected(company, *, entity=None, period=ALL, **changes) -> entities.Selection:
     return entities.selection(
         entity=entity or asks.account(company),

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def run(capsys):
     def erasing(**options):
         call_command("erase_personal_data", **options)

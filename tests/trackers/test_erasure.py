@@ -29,16 +29,6 @@ from trackers.models import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
-
-
 def erase(request, now):
     return erasure.erase(request=request, by=None, reason="Asked for by letter", now=now)
 

@@ -56,11 +56,6 @@ def analyzer(monkeypatch):
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def version(acme, analyzer):
     """A tracker tested on two calls; somebody confirmed one and let it learn from that."""
     said = [{"id": "u0", "speaker": "c", "start": 0.0, "text": SAID}]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.utils import timezone
 
 from tests.support import conversations, people
 from tests.support.conversations import record
@@ -12,16 +11,6 @@ from trackers.erasure_requests import NothingToErase
 from trackers.models import Conversation, TeamMember
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
 
 
 def erase(request, now):

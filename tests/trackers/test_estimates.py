@@ -23,11 +23,6 @@ ONLY_REP = [{"id": "u0", "speaker": "r", "start": 0.0, "text": "Here is our prop
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
 def acme(now):
     """Two long calls, three short ones, one of nobody's words, seven e-mails, two older calls."""
     company = people.company()
@@ -43,11 +38,6 @@ def acme(now):
         now=now,
     )
     return company
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
 
 
 def test_a_month_is_priced_from_the_matching_conversations_of_the_last_30_days(acme, now):

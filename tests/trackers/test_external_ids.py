@@ -29,11 +29,6 @@ CARL = {
 }
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def known(company, **changes):
     facts = {"account": GLOBEX, "deal": ROBOTS, "participants": [CARL]} | changes
     conversations.ingest(company, call("c1", "Yes.", **facts))

@@ -19,11 +19,6 @@ ROWS = b"Account,Account type,Deal,Stage\nGlobex,customer,Robots,won\nInitech,pr
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def run(tmp_path, acme, capsys):
     def importing(content: bytes, company: str = acme.slug, **options):
         file = tmp_path / "crm.csv"

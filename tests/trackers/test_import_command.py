@@ -19,11 +19,6 @@ from trackers.models import Conversation, Scan
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def line(external_id: str, **changes) -> str:
     return json.dumps(content(external_id) | changes)
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 
 from credits import rating
 from tests.support import conversations, people
@@ -23,16 +22,6 @@ from trackers.models import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
 
 
 def test_a_conversation_keeps_who_said_what_on_which_side(acme):

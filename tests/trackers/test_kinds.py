@@ -12,11 +12,9 @@ from credits import balances, reconciliation
 from credits.identifiers import new_id
 from credits.models import LedgerEntry, UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.breaking import copy_refused_by, update_refused_by
 from tests.support.conversations import record
 from trackers import (
-    analyzers,
     backfills,
     calibrating,
     configuring,
@@ -34,28 +32,6 @@ pytestmark = pytest.mark.django_db
 KEYWORDS = Question(kind="KEYWORD", terms=("too expensive", "discount"), side="CUSTOMER")
 SHIPPED = Question(kind="PRETRAINED", pretrained="price-objection")
 ASKED = Question(question="Did the customer object to the price?", side="CUSTOMER")
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def save(company, by, question, *, tracker=None, **settings):

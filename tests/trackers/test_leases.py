@@ -21,11 +21,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def tracker(acme):
     people.credits_for(acme, "10")
     now = timezone.now()

@@ -27,11 +27,6 @@ def acme():
     return company
 
 
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
 def used(tracker) -> None:
     use = Use("TRACKER", tracker.name, tracker.pk, "CONTINUOUS")
     charging.charge(company=tracker.company, use=use, work=Work(long_calls=1), rates=people.rates())

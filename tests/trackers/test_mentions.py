@@ -26,11 +26,6 @@ ADDRESS = "carl@globex.example"
 PERSON = Person((ADDRESS,), ("Carl Customer", "Carl"))
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def save(company, name, question, **settings) -> Tracker:
     return configuring.save(
         company=company,

@@ -18,11 +18,6 @@ migration = import_module("trackers.migrations.0015_mends")
 NOW = timezone.now()
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def execute(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)

@@ -20,11 +20,6 @@ TIMES = st.one_of(
 TURN = st.tuples(st.sampled_from("rc"), TIMES, st.sampled_from(["Yes.", "7", "–– !", ""]))
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def said(*turns) -> list[dict]:
     return [
         {"id": f"u{at}", "speaker": who, "start": start, "text": text}

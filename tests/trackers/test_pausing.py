@@ -12,10 +12,8 @@ from credits import balances, reconciliation
 from credits.audit import Action
 from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import (
-    analyzers,
     backfill_progress,
     backfills,
     claiming,
@@ -30,27 +28,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
 def acme():
     company = people.company()
     people.credits_for(company, "10")
     return company
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 @pytest.fixture

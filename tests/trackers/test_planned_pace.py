@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
 def acme(now):
     """A long call and ten e-mails, 2.0 credits, on each of 30 days; 100 credits are left."""
     acme = people.company()

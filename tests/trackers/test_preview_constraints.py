@@ -24,11 +24,6 @@ NOW = timezone.now()
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def call(acme):
     return conversations.conversation(acme, "call-1")
 

@@ -26,16 +26,6 @@ NOW = datetime(2026, 1, 14, 22, 30, tzinfo=UTC)
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def tracker(acme):
     return conversations.tracker(acme)
 

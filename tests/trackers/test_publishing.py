@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.utils import timezone
 
 from tests.support import conversations, people
 from tests.support.conversations import record
@@ -18,20 +17,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
 def acme():
     company = people.company()
     conversations.ingest(company, *(record(f"{n}") for n in range(4)))
     return company
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
 
 
 def plan(now, **changes) -> Plan:

@@ -11,37 +11,19 @@ from django.utils import timezone
 from credits import balances, reconciliation
 from credits.models import UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
 from trackers import (
-    analyzers,
     backfills,
     calibrating,
     erasure,
     erasure_requests,
     publishing,
-    readers,
     scanning,
     shelf,
 )
 from trackers.models import Scan, Utterance
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
 
 
 @pytest.fixture
@@ -57,13 +39,6 @@ def published(acme, alice, now):
         )
 
     return publish
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def run_batch(tracker, *, backfill=None, clock=timezone.now) -> int:
@@ -282,7 +257,7 @@ def test_what_one_tracker_meets_does_not_end_the_turn_of_another(
             raise MemoryError
         return learned(version_id)
 
-    monkeypatch.setattr(readers.calibrating, "of_version", learn)
+    monkeypatch.setattr(calibrating, "of_version", learn)
 
     assert run_batch(price) == 1
 

@@ -11,9 +11,8 @@ from django.utils import timezone
 from credits import balances, reconciliation
 from credits.models import UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, claiming, demand, publishing, scanning, sweeping
+from trackers import backfills, claiming, demand, publishing, scanning, sweeping
 from trackers.backfills import Plan
 from trackers.models import Backfill, Scan, Tracker, TrackerFilter, TrackerVersion
 
@@ -26,26 +25,9 @@ ONLY_CUSTOMER = [{"id": "u0", "speaker": "c", "start": 0.0, "text": "That is too
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def tracker(acme, alice):
     """A published tracker on the customer's words."""
     return conversations.published(acme, alice, now=NOW - timedelta(days=60))
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def arrive(acme, *external_ids, **changes):

@@ -10,9 +10,8 @@ from django.utils import timezone
 
 from credits import balances, reconciliation
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, claiming, demand, scanning, sweeping
+from trackers import backfills, claiming, demand, scanning, sweeping
 from trackers.models import Scan, Tracker
 
 pytestmark = pytest.mark.django_db
@@ -21,26 +20,9 @@ NOW = timezone.now()
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def tracker(acme, alice):
     """A published tracker on the customer's words."""
     return conversations.published(acme, alice, now=NOW - timedelta(days=60))
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def arrive(acme, *external_ids, **changes):

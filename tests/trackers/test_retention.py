@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from credits.identifiers import new_id
 from credits.models import AuditEvent, JobRun
@@ -15,11 +14,6 @@ from trackers import retention, tasks
 from trackers.models import Conversation, ImportFile, LlmAttempt, Retention
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
 
 
 def left() -> list[str]:

@@ -12,9 +12,8 @@ from credits import reconciliation
 from credits.companies import CompanyClosed
 from credits.models import AuditEvent, UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, estimates, reviewing, scanning
+from trackers import estimates, reviewing, scanning
 from trackers.models import Review, Scan, Tracker, TrackerVersion
 
 pytestmark = pytest.mark.django_db
@@ -27,18 +26,6 @@ def acme():
     company = people.company()
     people.credits_for(company, "10")
     return company
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ def acme():
 
 
 @pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def calls(acme):
     """Two short calls and a long one of Globex: 0.5, 0.5 and 1 credit to read."""
     conversations.ingest(

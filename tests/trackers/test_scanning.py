@@ -11,22 +11,11 @@ from django.utils import timezone
 from credits import balances, charging, reconciliation
 from credits.models import Reservation, UsageEvent
 from tests.support import conversations, people
-from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, backfills, claiming, publishing, scanning, sweeping
+from trackers import backfills, claiming, publishing, scanning, sweeping
 from trackers.models import Backfill, Quote, Scan, Tracker
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
-
-
-@pytest.fixture
-def acme():
-    return people.company()
 
 
 @pytest.fixture
@@ -37,14 +26,6 @@ def admin(acme):
 @pytest.fixture
 def tracker(acme, admin, now):
     return conversations.published(acme, admin, now=now - timedelta(days=60))
-
-
-@pytest.fixture
-def analyzer(monkeypatch):
-    """An analyzer that says yes to everything, unless told otherwise."""
-    scripted = ScriptedAnalyzer()
-    monkeypatch.setattr(analyzers, "in_use", lambda: scripted)
-    return scripted
 
 
 def work_off(tracker, backfill=None, clock=timezone.now) -> int:

@@ -22,11 +22,6 @@ NOW = timezone.now()
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def tracker(acme):
     """A published tracker that can pay for what it reads."""
     people.credits_for(acme, "10")

@@ -18,11 +18,6 @@ NOW = timezone.now()
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
 def tracker(acme):
     """A published tracker with two calls queued."""
     found = conversations.published(acme, people.alice(acme), now=NOW - timedelta(days=60))

@@ -83,11 +83,6 @@ def acme():
 
 
 @pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def tracker(acme, alice):
     """A published tracker that reads too eagerly: only what scores 90 or more is there."""
     return conversations.published(acme, alice, now=NOW - timedelta(days=60))

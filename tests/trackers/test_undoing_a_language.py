@@ -25,11 +25,6 @@ def acme():
     return company
 
 
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
 def in_language(tracker, by, language="de"):
     version = publishing.next_version(tracker)
     return configuring.save(

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from credits.companies import CompanyClosed
 from credits.models import Company
@@ -33,21 +32,6 @@ from trackers.uploads import (
 )
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
-def now():
-    return timezone.now()
 
 
 def line(external_id: str, **changes) -> str:

@@ -34,16 +34,6 @@ def _analyzer(monkeypatch):
 
 
 @pytest.fixture
-def acme():
-    return people.company()
-
-
-@pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def prices(acme, alice):
     """A tracker of calls; nothing can be paid yet."""
     return conversations.published(acme, alice, "Prices", now=NOW - timedelta(days=60))

@@ -41,11 +41,6 @@ def acme(clock):
 
 
 @pytest.fixture
-def alice(acme):
-    return people.alice(acme)
-
-
-@pytest.fixture
 def prices(acme, alice):
     return conversations.published(acme, alice, "Prices", now=NOON - timedelta(days=60))
 

@@ -32,11 +32,6 @@ def clock(monkeypatch):
         yield clock
 
 
-@pytest.fixture
-def acme():
-    return people.company()
-
-
 def tracker(company, name="Prices", **settings) -> Tracker:
     by = people.member(company, "TECH_ADMIN", f"Alice {name}")
     asked = {"catch_up": True} | settings

@@ -106,12 +106,13 @@ class OfflineAnalyzer:
         """
         decoded = self._decode(calibration)
         embedder = self._embedder_for(decoded.mode)
-        readings: dict[Side, Reading] = {}
+        readings = {} if conversation.kept is None else conversation.kept
         findings = []
         for question in questions:
-            if question.side not in readings:
-                readings[question.side] = _read_once(conversation, question.side, embedder)
-            reading = readings[question.side]
+            key = (Reading, question.side, embedder is not None)
+            if key not in readings:
+                readings[key] = read(conversation, question.side, embedder)
+            reading = readings[key]
             findings.append(
                 self._finding(question, conversation.kind, reading, decoded)
                 if len(reading)
@@ -203,17 +204,6 @@ class OfflineAnalyzer:
                 logger.warning("The offline analyser compares words alone: %s", error)
             self._is_loaded = True
         return self._embedder
-
-
-def _read_once(conversation: ConversationText, side: Side, embedder: Embedder | None) -> Reading:
-    """Read a side of a conversation, or take what was read of it for an earlier question."""
-    if conversation.kept is None:
-        return read(conversation, side, embedder)
-    key = (Reading, side, embedder is not None)
-    if key not in conversation.kept:
-        conversation.kept[key] = read(conversation, side, embedder)
-    kept: Reading = conversation.kept[key]
-    return kept
 
 
 def _category(
