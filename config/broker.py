@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kombu.transport import pgmq
 
-# How soon an acknowledgement is noticed; between them nobody is asked anything.
+# How soon a busy worker notices that it has room; nobody is asked anything for that.
 SLICE_SECONDS = 0.05
 
 
@@ -67,21 +68,23 @@ class Channel(pgmq.Channel):
 class _Waiter(pgmq._NotifyWaiter):
     """Waits for a message, or until there is room for one that came before."""
 
-    def __init__(self, dsn: str, has_room: threading.Event) -> None:
+    def __init__(self, dsn: str, has_room: threading.Event, can_take: Callable[[], bool]) -> None:
         super().__init__(dsn)
         self._has_room = has_room
+        self._can_take = can_take
 
     def wait(self, timeout: float | None) -> bool:
         end = time.monotonic() + (timeout or 0)
-        while (left := end - time.monotonic()) > 0:
+        while (now := time.monotonic()) < end:
             if self._has_room.is_set():
                 self._has_room.clear()
                 return True
-            began, part = time.monotonic(), min(left, SLICE_SECONDS)
-            if super().wait(part):
+            # Who can take a message has looked for one, and only news can bring another.
+            until = end if self._can_take() else min(end, now + SLICE_SECONDS)
+            if super().wait(until - now):
                 return True
-            # A connection that is gone is told at once.
-            time.sleep(max(0.0, began + part - time.monotonic()))
+            if time.monotonic() < until:
+                return False  # The connection is gone.
         return False
 
 
@@ -96,5 +99,9 @@ class Transport(pgmq.Transport):
 
     def _get_notify_waiter(self) -> pgmq._NotifyWaiter:
         if self._notify_waiter is None:
-            self._notify_waiter = _Waiter(self._get_pgmq_client().config.dsn, self.has_room)
+            dsn = self._get_pgmq_client().config.dsn
+            self._notify_waiter = _Waiter(dsn, self.has_room, self._can_take)
         return self._notify_waiter
+
+    def _can_take(self) -> bool:
+        return all(channel.qos.can_consume() for channel in list(self.channels or ()))
