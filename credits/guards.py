@@ -38,13 +38,27 @@ def gaps() -> Iterator[Gap]:
 
 
 def composite_keys() -> list[CompositeKey]:
-    """Return the key of every ``TenantKey`` there is (I16), in the order of the tables."""
+    """Return the key of every ``TenantKey`` there is (I16), in the order of the tables.
+
+    One that another is ``within`` has none: that one holds it.
+    """
     return [
-        CompositeKey(model._meta.db_table, field.column, field.remote_field.model._meta.db_table)
+        CompositeKey(
+            model._meta.db_table,
+            field.column,
+            field.remote_field.model._meta.db_table,
+            within=f"{within}_id" if (within := _within(field)) else "",
+        )
         for model in _models()
-        for field in model._meta.concrete_fields
+        for fields in [model._meta.concrete_fields]
+        for field in fields
         if isinstance(field, (TenantKey, TenantOneToOne))
+        and field.name not in map(_within, fields)
     ]
+
+
+def _within(field: models.Field[Any, Any]) -> str:
+    return field.within if isinstance(field, TenantKey) else ""
 
 
 def _functions() -> Iterator[Gap]:

@@ -14,24 +14,27 @@ from django.db import migrations, models
 
 
 class CompositeKey(NamedTuple):
-    """One composite foreign key; both tables have a ``company_id``."""
+    """One composite foreign key; both tables have a ``company_id``, and a ``within`` if given."""
 
     table: str
     column: str
     target: str
     deferred: bool = False
+    within: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.table}_{self.column}_same_company"
+        same = self.within.removesuffix("_id") or "company"
+        return f"{self.table}_{self.column}_same_{same}"
 
     @property
     def sql(self) -> str:
         defer = " DEFERRABLE INITIALLY DEFERRED" if self.deferred else ""
+        within = f"{self.within}, " if self.within else ""
         return (
             f'ALTER TABLE {self.table} ADD CONSTRAINT "{self.name}" '
-            f"FOREIGN KEY (company_id, {self.column}) "
-            f"REFERENCES {self.target} (company_id, id){defer}"
+            f"FOREIGN KEY (company_id, {within}{self.column}) "
+            f"REFERENCES {self.target} (company_id, {within}id){defer}"
         )
 
     @property
@@ -51,10 +54,13 @@ class CompanyKey(models.ForeignKey[Any, Any]):
 class TenantKey(models.ForeignKey[Any, Any]):
     """A foreign key between two rows of one company, PROTECT unless said otherwise.
 
-    Without an index of its own: each lookup that needs one says so in ``Meta.indexes``.
+    Without an index of its own: each lookup that needs one says so in ``Meta.indexes``. With
+    ``within`` the two rows also have that other key in common. Then the row pointed to vouches for
+    what the other key points to, and one check for each row written does for both.
     """
 
-    def __init__(self, to: Any, **kwargs: Any) -> None:
+    def __init__(self, to: Any, *, within: str = "", **kwargs: Any) -> None:
+        self.within = within
         kwargs.setdefault("on_delete", models.PROTECT)
         kwargs.setdefault("db_index", False)
         kwargs["db_constraint"] = False
@@ -77,6 +83,8 @@ def add_composite_keys(keys: tuple[CompositeKey, ...]) -> migrations.RunSQL:
     )
 
 
-def target_of_composite_keys(table: str) -> models.UniqueConstraint:
+def target_of_composite_keys(table: str, *, within: str = "") -> models.UniqueConstraint:
     """Return the constraint a row needs so that composite keys can point to it."""
-    return models.UniqueConstraint(fields=["company", "id"], name=f"{table}_company_and_id")
+    fields = ["company", within, "id"] if within else ["company", "id"]
+    name = f"{table}_{within or 'company'}_and_id"
+    return models.UniqueConstraint(fields=fields, name=name)

@@ -139,7 +139,8 @@ def _paths() -> dict[type[Model], list[str]]:
                 if field.remote_field.model is not target or model is target:
                     continue
                 path = "__".join(filter(None, (field.name, reached[target])))
-                if model not in KEPT:
+                # A key within another leads to the same conversation as that one does.
+                if model not in KEPT and not getattr(field, "within", ""):
                     found.setdefault(model, []).append(path)
                 if model not in reached:
                     reached[model] = path

@@ -198,10 +198,10 @@ def test_no_row_names_a_row_of_another_company(done):
         cursor.execute(
             "SELECT conname, conrelid::regclass::text,"
             " (SELECT attname FROM pg_attribute WHERE attrelid = conrelid AND attnum = conkey[2])"
-            " FROM pg_constraint WHERE contype = 'f' AND conname LIKE 'trackers%%same_company'"
+            " FROM pg_constraint WHERE contype = 'f' AND conname LIKE 'trackers%%same_c%%'"
         )
         keys = cursor.fetchall()
-        assert len(keys) == 61
+        assert len(keys) == 60
         filled = []
         for name, table, column in keys:
             cursor.execute(f"SELECT id FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
@@ -212,4 +212,15 @@ def test_no_row_names_a_row_of_another_company(done):
     for _name, table, pk in filled:
         # Whichever key of the row is looked at first, one that carries the company refuses.
         statement = f"UPDATE {table} SET company_id = %s WHERE id = %s"
-        assert refused_by(statement, [stranger.pk, pk]).endswith("_same_company")
+        refused = refused_by(statement, [stranger.pk, pk])
+        assert refused.endswith(("_same_company", "_same_conversation"))
+
+
+def test_who_speaks_took_part_in_the_conversation(acme, call):
+    other = conversations.conversation(acme, "another")
+    turn = Utterance.objects.filter(conversation=call).first()
+    key = "trackers_utterance_speaker_id_same_conversation"
+
+    assert update_refused_by(turn, speaker_id=other.participants.first().pk) == key
+    assert update_refused_by(turn, conversation_id=other.pk, position=99) == key
+    assert update_refused_by(turn, conversation_id=new_id()) == key

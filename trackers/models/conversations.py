@@ -176,7 +176,7 @@ class Participant(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            target_of_composite_keys("trackers_participant"),
+            target_of_composite_keys("trackers_participant", within="conversation"),
             models.UniqueConstraint(
                 fields=["conversation", "external_id"],
                 name="participant_is_unique_in_a_conversation",
@@ -206,14 +206,17 @@ class Participant(models.Model):
 
 
 class Utterance(models.Model):
-    """One turn of speech or one paragraph of an e-mail, at one text revision."""
+    """One turn of speech or one paragraph of an e-mail, at one text revision.
+
+    Who speaks took part in this conversation.
+    """
 
     company = CompanyKey(related_name="+", db_constraint=False)
     conversation = TenantKey(Conversation, related_name="utterances")
     revision = models.PositiveSmallIntegerField()
     position = models.PositiveIntegerField()
     external_id = models.CharField(max_length=200)
-    speaker = TenantKey(Participant, related_name="+")
+    speaker = TenantKey(Participant, within="conversation", related_name="+")
     affiliation = models.CharField(max_length=20, choices=Affiliation.choices)
     start_seconds = models.DecimalField(max_digits=10, decimal_places=3, null=True)
     text = models.TextField()
@@ -229,10 +232,6 @@ class Utterance(models.Model):
                 condition=Q(affiliation__in=Affiliation.values),
                 name="utterance_affiliation_is_known",
             ),
-        ]
-        indexes: ClassVar = [
-            # Erasing a participant: the database looks for what they said.
-            models.Index("speaker", name="utterance_by_speaker"),
         ]
 
     def __str__(self) -> str:
