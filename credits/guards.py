@@ -52,8 +52,7 @@ def composite_keys() -> list[CompositeKey]:
         for model in _models()
         for fields in [model._meta.concrete_fields]
         for field in fields
-        if isinstance(field, (TenantKey, TenantOneToOne))
-        and field.name not in map(_within, fields)
+        if isinstance(field, (TenantKey, TenantOneToOne)) and field.name not in map(_within, fields)
     ]
 
 

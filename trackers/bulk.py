@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from django.db import connection, models
 from psycopg import sql
@@ -54,3 +56,18 @@ def count_rows(tables: Iterable[type[models.Model]], *, least: int) -> None:
             if cursor.fetchone() == (True,):
                 # Where somebody else is at it, or may and we may not, it is done by them.
                 cursor.execute(sql.SQL("ANALYZE (SKIP_LOCKED) {}").format(sql.Identifier(table)))
+
+
+@contextmanager
+def older_objects_aside() -> Iterator[None]:
+    """Let Python's collector look only at what is made in here, not at all there is each time.
+
+    Many rows are many new objects, after every few of which it would go through those of the whole
+    process, a tenth of a second each time (measured: an eighth of an import).
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -7,6 +7,7 @@ and a scan for each published tracker for which they are new.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -72,19 +73,21 @@ def ingest(
     """
     report = Report()
     directory = Directory(company)
-    is_counted = False
-    for chunk in _chunks(records):
-        with transaction.atomic():
-            take_turns(company)
-            locks.keep_open(company.pk)
-            written = _write(company, directory, chunk, now, report)
-            report.scans += _fan_out(company, written, now)
-            faults.reach(faults.Point.INGESTED)
-        faults.reach(faults.Point.TAKEN_IN)
-        if len(chunk) == CHUNK_SIZE and not is_counted:
-            bulk.count_rows(_FILLED, least=CHUNK_SIZE)
-            is_counted = True
-        yield report
+    with ExitStack() as while_many:
+        is_first = True
+        for chunk in _chunks(records):
+            with transaction.atomic():
+                take_turns(company)
+                locks.keep_open(company.pk)
+                written = _write(company, directory, chunk, now, report)
+                report.scans += _fan_out(company, written, now)
+                faults.reach(faults.Point.INGESTED)
+            faults.reach(faults.Point.TAKEN_IN)
+            if is_first and len(chunk) == CHUNK_SIZE:
+                bulk.count_rows(_FILLED, least=CHUNK_SIZE)
+                while_many.enter_context(bulk.older_objects_aside())
+            is_first = False
+            yield report
 
 
 def preview(

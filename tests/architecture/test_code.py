@@ -144,8 +144,10 @@ def test_every_tenant_key_is_held_by_the_database():
 
     assert {row[:3] for row in rows} == expected
     assert keys_of("trackers_utterance") == [
-        "FOREIGN KEY (company_id, conversation_id, speaker_id)"
-        " REFERENCES trackers_participant(company_id, conversation_id, id)"
+        (
+            "FOREIGN KEY (company_id, conversation_id, speaker_id)"
+            " REFERENCES trackers_participant(company_id, conversation_id, id)"
+        )
     ]
     assert [row[:2] for row in rows if row[3]] == [("trackers_scan", "usage_event_id")]
 

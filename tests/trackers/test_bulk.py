@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from django.db import IntegrityError, connection
+from django.utils import timezone
 
 from tests.support import conversations, people
 from trackers import bulk, ingestion
@@ -83,3 +86,32 @@ def test_ids_that_were_taken_are_given_to_nobody_else(acme):
     assert len(set(taken)) == 3
     assert not Participant.objects.filter(pk__in=taken).exists()
     assert Conversation.objects.get().participants.count() == 2
+
+
+def test_a_long_import_sets_older_objects_aside_until_it_ends(acme, monkeypatch):
+    monkeypatch.setattr(ingestion, "CHUNK_SIZE", 2)
+    aside = [
+        gc.get_freeze_count() > 0
+        for _ in ingestion.ingest(company=acme, records=calls(5), now=timezone.now())
+    ]
+
+    assert aside == [True, True, True]
+    assert gc.get_freeze_count() == 0
+
+
+def test_an_import_that_is_left_early_gives_older_objects_back(acme, monkeypatch):
+    monkeypatch.setattr(ingestion, "CHUNK_SIZE", 2)
+    running = ingestion.ingest(company=acme, records=calls(5), now=timezone.now())
+    next(running)
+    running.close()
+
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_short_import_sets_nothing_aside(acme):
+    aside = [
+        gc.get_freeze_count()
+        for _ in ingestion.ingest(company=acme, records=calls(5), now=timezone.now())
+    ]
+
+    assert aside == [0]
