@@ -1,7 +1,8 @@
 """The balance at an instant, and a year of days, do not pay for the length of the ledger (issue 7).
 
 ``python -m pytest -m benchmark tests/benchmarks/test_balances_at.py -s`` prints each figure, and
-what ``check_ledger`` takes on the same books. ``BENCHMARK_ENTRIES`` is 5,000,000.
+what ``check_ledger`` takes on the same books, and a charge beside one in a database of a thousand
+entries. ``BENCHMARK_ENTRIES`` is 5,000,000.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import statistics
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
 from config import databases as config_databases
 from credits import balances
+from credits.identifiers import new_id
 from tests.benchmarks import books
+from tests.benchmarks.test_charge_costs import CHARGE
 from tests.support import databases
 from tests.support.measuring import backend, cpu_seconds, load
 
@@ -27,6 +31,7 @@ ENTRIES = int(os.environ.get("BENCHMARK_ENTRIES", "5000000"))
 FEW = 1000
 ROUNDS = 200
 CHECK_SECONDS_MAX = 60
+SLICES, CHARGES, GROWTH_MAX = 9, 300, 1.2
 NOW = timezone.now()
 INSTANTS = {
     "long ago": NOW - timedelta(days=books.DAYS - 2),
@@ -37,21 +42,38 @@ INSTANTS = {
 
 
 @pytest.fixture(scope="module")
-def companies(django_db_setup, django_db_blocker):
-    """Of five million entries a tenth is one company's, the rest in companies of 10,000."""
-    with django_db_blocker.unblock(), databases.own_server({"shared_buffers": "512MB"}) as server:
-        dsn = databases.address(server)
-        with (
-            config_databases.pointed_at(dsn),
-            config_databases.scratch(dsn, "benchmark") as scratch,
-            config_databases.pointed_at(scratch),
-        ):
-            small = books.company_with(FEW, "Small")
-            large = books.company_with(ENTRIES // 5, "Large")
-            for number in range((ENTRIES - ENTRIES // 5) // 10_000):
-                books.company_with(10_000, f"Middle {number}")
+def server(django_db_setup, django_db_blocker):
+    with (
+        django_db_blocker.unblock(),
+        databases.own_server({"shared_buffers": "512MB"}) as server,
+        config_databases.pointed_at(databases.address(server)),
+    ):
+        yield databases.address(server)
+
+
+@pytest.fixture(scope="module")
+def little(server):
+    """Another database of the server, with a thousand entries: its address and the company."""
+    with config_databases.scratch(server, "little") as scratch:
+        with config_databases.pointed_at(scratch):
+            company = books.company_with(FEW, "Little")
             books.analyze()
-            yield small, large
+        yield scratch, company
+
+
+@pytest.fixture(scope="module")
+def companies(server, little):
+    """Of five million entries a fifth is one company's, the rest in companies of 10,000."""
+    with (
+        config_databases.scratch(server, "benchmark") as scratch,
+        config_databases.pointed_at(scratch),
+    ):
+        small = books.company_with(FEW, "Small")
+        large = books.company_with(ENTRIES // 5, "Large")
+        for number in range((ENTRIES - ENTRIES // 5) // 10_000):
+            books.company_with(10_000, f"Middle {number}")
+        books.analyze()
+        yield small, large
 
 
 def milliseconds(work) -> float:
@@ -61,18 +83,29 @@ def milliseconds(work) -> float:
 
 
 @pytest.mark.parametrize("name", INSTANTS)
-def test_the_balance_at_an_instant_does_not_pay_for_the_ledger(companies, name):
-    times = {company: [] for company in companies}
-    for _ in range(ROUNDS):
-        for company in companies:
-            instant = INSTANTS[name]
-            times[company].append(
-                milliseconds(lambda: balances.at(company=company, instant=instant))  # noqa: B023
-            )
+def test_the_balance_at_an_instant_does_not_pay_for_the_ledger(companies, little, name):
+    """Neither for its company's entries nor for all companies' in the database."""
+    small, large = companies
+    here, instant = config_databases.dsn(), INSTANTS[name]
+    places = {"alone": little, "small": (here, small), "large": (here, large)}
+    times: dict[str, list[float]] = {place: [] for place in places}
+    for _ in range(SLICES):
+        for place, (dsn, company) in places.items():
+            with config_databases.pointed_at(dsn):
+                found = [
+                    milliseconds(lambda: balances.at(company=company, instant=instant))  # noqa: B023
+                    for _ in range(ROUNDS // SLICES)
+                ]
+            times[place].extend(found[5:])  # The first few on a new connection make its plans.
 
-    small, large = (statistics.median(times[company][20:]) for company in companies)
-    print(f"\nat {name}: {large:.2f} ms ÷ {small:.2f} ms = {large / small:.2f}, {load()}")
-    assert large / small <= 1.5
+    alone, small_one, large_one = (statistics.median(found) for found in times.values())
+    print(
+        f"\nat {name}: {large_one:.2f} ms for {ENTRIES // 5:,} of {ENTRIES:,} entries,"
+        f" {small_one:.2f} for {FEW:,} of them, {alone:.2f} where there are {FEW:,} in all:"
+        f" {large_one / small_one:.2f} and {large_one / alone:.2f}, {load()}"
+    )
+    assert large_one / small_one <= 1.5
+    assert large_one / alone <= 1.5
 
 
 def test_a_year_of_days_takes_at_most_twenty_milliseconds(companies):
@@ -100,3 +133,30 @@ def test_check_ledger_takes_at_most_a_minute(companies):
 
     print(f"check_ledger: {took:.0f} s for {ENTRIES:,} entries, {load()}")
     assert took <= CHECK_SECONDS_MAX
+
+
+def test_a_charge_takes_as_long_after_five_million_entries(companies, little):
+    """By turns in two databases of one server; without waiting for the disk, which hides much."""
+    _, large = companies
+    places = {
+        f"{FEW:,} entries": little,
+        f"{ENTRIES:,} entries": (config_databases.dsn(), large),
+    }
+    times: dict[str, list[float]] = {name: [] for name in places}
+    for slice_number in range(SLICES + 1):
+        for name, (dsn, company) in places.items():
+            with psycopg.connect(dsn, autocommit=True) as client:
+                client.execute("SET synchronous_commit = off")
+                client.execute(CHARGE, [company.pk, new_id()])
+                took = milliseconds(lambda: charge(client, company.pk))  # noqa: B023
+            if slice_number:  # The first warms both up.
+                times[name].append(took / CHARGES)
+
+    few, many = (statistics.median(found) for found in times.values())
+    print(f"\na charge: {many:.2f} ms ÷ {few:.2f} ms = {many / few:.2f}, {load()}")
+    assert many / few <= GROWTH_MAX
+
+
+def charge(client: psycopg.Connection, company_id: int) -> None:
+    for _ in range(CHARGES):
+        client.execute(CHARGE, [company_id, new_id()])
