@@ -141,7 +141,7 @@ class Decide(acting.Act):
     needs = Allowed.EDIT_TRACKERS
     form_class = DecisionForm
     heading = "Decide what waits for credits"
-    button = "Do this"
+    button = "Read them now"
     intro = (
         "New conversations are read as they arrive. What is listed here waited because it could "
         "not be paid; it is charged only if you choose so."
@@ -149,10 +149,14 @@ class Decide(acting.Act):
     verb = "charged or skipped"
     refusals = (NothingWaits, QueueMoved, CompanyClosed)
     company: Company
+    is_skip = False
 
     @property
     def back_url(self) -> str:
         return reverse("admin:trackers_waiting")
+
+    def label(self) -> str:
+        return str(Choice.SKIP.label) if self.is_skip else self.button
 
     def check(self) -> None:
         if not waiting.queues(company=self.company):
@@ -168,6 +172,7 @@ class Decide(acting.Act):
     def plan(self, form: Any) -> Plan:
         waiting.reprice(company=self.company, now=self.now)
         decision, available = form.decision, balances.now(company=self.company).available
+        self.is_skip = decision.choice == Choice.SKIP
         picked = waiting.preview(company=self.company, decision=decision, available=available)
         queues = waiting.queues(company=self.company)
         meant = [

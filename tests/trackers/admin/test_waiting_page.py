@@ -186,6 +186,18 @@ def test_a_confirmation_sent_twice_does_not_queue_the_next_ones(page, acme):
     assert Scan.objects.filter(state="PENDING").count() == 2
 
 
+def test_the_button_of_the_confirmation_says_what_becomes_of_them(page, acme):
+    people.credits_for(acme, "10")
+
+    assert buttons(asked(page, choice="NEWEST", limit="1")[0]) == ["Read them now", "Change"]
+    assert buttons(asked(page, choice="SKIP")[0]) == ["Skip for good", "Change"]
+
+
+def buttons(answer) -> list[str]:
+    written = answer.content.decode()
+    return [found.strip() for found in re.findall(r'name="step"[^>]*>([^<]+)</button>', written)]
+
+
 def test_only_the_ticked_trackers_are_skipped(page):
     prices = Tracker.objects.get(name="Prices")
     answer, confirmation = asked(page, choice="SKIP", trackers=[str(prices.pk)])
