@@ -75,12 +75,15 @@ class _Waiter(pgmq._NotifyWaiter):
 
     def wait(self, timeout: float | None) -> bool:
         end = time.monotonic() + (timeout or 0)
+        could_take = False
         while (now := time.monotonic()) < end:
             if self._has_room.is_set():
                 self._has_room.clear()
                 return True
-            # Who can take a message has looked for one, and only news can bring another.
-            until = end if self._can_take() else min(end, now + SLICE_SECONDS)
+            # Who can take a message has looked for one, and only news can bring another. Once more
+            # where there is room only now: it may have come after we looked for word of it.
+            could_take, before = self._can_take(), could_take
+            until = end if could_take and before else min(end, now + SLICE_SECONDS)
             if super().wait(until - now):
                 return True
             if time.monotonic() < until:

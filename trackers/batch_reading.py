@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from trackers import claiming, readers
 from trackers.analyzers.base import (
@@ -31,7 +31,7 @@ from trackers.analyzers.base import (
 )
 from trackers.analyzers.llm import analyzer as llm
 from trackers.claiming import Batch
-from trackers.models import Scan, ScanState, TrackerKind
+from trackers.models import BackfillState, Scan, ScanState, TrackerKind
 from trackers.readers import Asked
 from trackers.shelf import Shelf
 
@@ -124,19 +124,19 @@ def _queued(
     """Find what other trackers have queued of the batch's conversations that is read in the same
     scope: the same side and part, live or by a backfill that runs, as the batch itself.
     """
-    version = batch.version
+    version, is_live = batch.version, batch.backfill_id is None
     return (
         Scan.objects.filter(
             company=batch.company,
             conversation__in=[item.conversation_id for item in batch.items],
             state=ScanState.PENDING,
             due_at__lte=now,
-            backfill__isnull=batch.backfill_id is None,
             version__kind__in=kinds,
             version__side=version.side,
             version__part=version.part,
             version__part_minutes=version.part_minutes,
         )
+        .filter(Q(backfill=None) if is_live else Q(backfill__state=BackfillState.RUNNING))
         .exclude(version=version)
         .order_by("version", "backfill")
         .values_list("version", "backfill")

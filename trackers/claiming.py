@@ -44,12 +44,16 @@ BATCH_SIZE_MAX = 100  # One usage event covers at most this many conversations.
 LEASE = timedelta(minutes=5)
 RESERVE_TRIES_MAX = 4
 
-# What is due of a version: of one backfill, or its live scans. Served by scan_next_to_claim.
+# What is due of a version: of one backfill, or its live scans. Each has an index, by age.
 _DUE = "version_id = %(version)s AND state = 'PENDING' AND due_at <= %(now)s AND backfill_id "
 _OLDEST_FIRST = "ORDER BY conversation_started_at, id"
-# The oldest that is due, and those due with it of the same team that nobody else has locked.
+# The oldest that is due, and those due with it of the same team that nobody else has locked. With
+# OFFSET 0 those that are due are found first: among the few conversations that are named, and not
+# by their age among all there are.
 _LOCK_DUE = (
-    "WITH head AS (SELECT team_id FROM trackers_scan WHERE {due} {oldest_first} LIMIT 1)"
+    "WITH head AS ("
+    "   SELECT team_id FROM (SELECT * FROM trackers_scan WHERE {due} {fence}) AS due"
+    "   {oldest_first} LIMIT 1)"
     " SELECT scan.id, scan.conversation_id, scan.revision, scan.team_id"
     " FROM trackers_scan AS scan, head"
     " WHERE {due} AND scan.team_id IS NOT DISTINCT FROM head.team_id"
@@ -254,12 +258,12 @@ def _lock_due(
     conversation_ids: Collection[UUID] | None,
 ) -> list[_Row]:
     """Lock the oldest work that is due, at most a batch, all of the oldest one's team."""
-    due = _due(backfill_id)
+    due, fence = _due(backfill_id), ""
     names: dict[str, Any] = {"version": version_id, "backfill": backfill_id, "now": now}
     if conversation_ids is not None:
-        due += " AND conversation_id = ANY (%(among)s)"
+        due, fence = due + " AND conversation_id = ANY (%(among)s)", "OFFSET 0"
         names["among"] = list(conversation_ids)
-    statement = _LOCK_DUE.format(due=due, oldest_first=_OLDEST_FIRST)
+    statement = _LOCK_DUE.format(due=due, fence=fence, oldest_first=_OLDEST_FIRST)
     with connection.cursor() as cursor:
         cursor.execute(statement, names | {"limit": size_max})
         return [_Row(*row) for row in cursor.fetchall()]

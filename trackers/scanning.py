@@ -83,8 +83,8 @@ def _run(
 
     Return how many scans were claimed, and which versions have the same conversations queued.
     """
-    now = clock()
     calibration = calibrating.of_version(version_id)
+    now = clock()  # Learning may have taken long, or waited for another worker that learns it.
     batch = claiming.claim(
         version_id=version_id,
         backfill_id=backfill_id,

@@ -95,6 +95,25 @@ def test_duration_and_sides_belong_to_the_text(acme, now, changes):
     assert report.revised == 1
 
 
+def test_who_changes_sides_is_on_the_new_one_with_what_they_say(acme, now):
+    conversations.ingest(acme, record("call-1", started_at=now))
+    sides = [{"id": "r", "role": "external"}, {"id": "c", "role": "internal"}]
+
+    conversations.ingest(acme, record("call-1", started_at=now, participants=sides))
+
+    call = Conversation.objects.get()
+    people_now = call.participants.order_by("external_id")
+    assert list(people_now.values_list("external_id", "affiliation")) == [
+        ("c", "COMPANY"),
+        ("r", "NON_COMPANY"),
+    ]
+    said = call.utterances.filter(revision=2).order_by("position")
+    assert list(said.values_list("speaker__external_id", "affiliation")) == [
+        ("r", "NON_COMPANY"),
+        ("c", "COMPANY"),
+    ]
+
+
 def test_changed_details_update_the_conversation_and_keep_its_text(acme, now):
     conversations.ingest(acme, record("call-1", started_at=now))
 

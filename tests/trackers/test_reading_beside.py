@@ -145,6 +145,42 @@ def test_a_tracker_that_reads_something_else_waits_for_its_own_turn(
     assert read_for(other) == ["call-1"]
 
 
+def test_two_parts_of_different_length_are_two_parts(acme, published, now, analyzer):
+    people.credits_for(acme, "50")
+    five = published("Five", part="FIRST", part_minutes=5)
+    ten = published("Ten", part="FIRST", part_minutes=10)
+    conversations.ingest(acme, record("call-1", started_at=now), now=now)
+
+    run_batch(five)
+
+    assert (read_for(five), read_for(ten)) == (["call-1"], [])
+
+
+def test_a_backfill_brings_no_paused_one_with_it(acme, alice, published, now, analyzer):
+    people.credits_for(acme, "50")
+    conversations.ingest(acme, record("call-1", started_at=now - timedelta(days=3)), now=now)
+    price, delivery = published("Price", at=now), published("Delivery", at=now)
+    running, paused = (
+        backfills.launch(
+            tracker_id=tracker.pk,
+            from_at=now - timedelta(days=90),
+            to_at=now + timedelta(seconds=1),
+            ceiling=None,
+            rates=people.rates(),
+            by=alice,
+            now=now,
+        )
+        for tracker in (price, delivery)
+    )
+    backfills.pause(backfill_id=paused.pk, by=alice, now=now)
+
+    run_batch(price, backfill=running)
+
+    assert (read_for(price), read_for(delivery)) == (["call-1"], [])
+    # Nor is the analyser got ready for it.
+    assert len(analyzer.samples) == 1
+
+
 def test_live_work_does_not_bring_a_backfill_with_it(acme, alice, published, now, analyzer):
     people.credits_for(acme, "50")
     price = published("Price")
@@ -248,9 +284,11 @@ def test_what_one_tracker_meets_does_not_end_the_turn_of_another(
     acme, published, now, analyzer, monkeypatch
 ):
     people.credits_for(acme, "50")
-    price, delivery = published("Price"), published("Delivery")
+    price, *others = (published(name) for name in ("Price", "Delivery", "Rivals"))
     conversations.ingest(acme, record("call-1", started_at=now), now=now)
     learned = calibrating.of_version
+    # The first of the others to be read.
+    delivery, rivals = sorted(others, key=lambda tracker: tracker.current_version_id)
 
     def learn(version_id):
         if version_id == delivery.current_version_id:
@@ -261,7 +299,7 @@ def test_what_one_tracker_meets_does_not_end_the_turn_of_another(
 
     assert run_batch(price) == 1
 
-    assert read_for(price) == ["call-1"]
+    assert (read_for(price), read_for(rivals)) == (["call-1"], ["call-1"])
     waiting = Scan.objects.get(tracker=delivery)
     assert (waiting.state, waiting.attempts) == ("PENDING", 0)
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from credits.identifiers import new_id
 from tests.support import conversations, people
 from tests.support.conversations import record
 from trackers import demand, sweeping
@@ -74,6 +75,29 @@ def test_a_lost_lease_of_a_version_that_was_replaced_is_taken_back_and_replaced(
     assert (swept.recovered, swept.skipped) == (2, 2)
     assert {scan.state for scan in Scan.objects.exclude(version=newer)} == {"SKIPPED"}
     assert [scan.state for scan in newer.scans.all()] == ["PENDING", "PENDING"]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "state", "reason"),
+    [
+        (4, "PENDING", ""),
+        (5, "FAILED", "Its worker stopped before it was done, five times."),
+    ],
+)
+def test_what_its_worker_did_not_survive_five_times_is_put_away(tracker, attempts, state, reason):
+    lost = Scan.objects.filter(conversation__external_id="a")
+    lost.update(
+        state="RUNNING",
+        attempts=attempts,
+        lease_token=new_id(),
+        leased_until=NOW - timedelta(microseconds=1),
+    )
+
+    sweeping.sweep(now=NOW)
+
+    found = lost.get()
+    assert (found.state, found.reason, found.lease_token) == (state, reason, None)
+    assert found.usage_event is None
 
 
 def test_work_of_the_version_in_force_stays_queued_and_is_woken(tracker):

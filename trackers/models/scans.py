@@ -134,13 +134,21 @@ class Scan(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # Claiming: the oldest conversations of one version that are due.
+            # Claiming: the oldest live conversations of one version, and the oldest of a backfill.
+            # Each apart, or what is new would be looked for behind all of its tracker's past.
             models.Index(
                 "version",
                 "conversation_started_at",
                 "id",
-                condition=Q(state=ScanState.PENDING),
-                name="scan_next_to_claim",
+                condition=Q(state=ScanState.PENDING, backfill=None),
+                name="scan_next_to_claim_live",
+            ),
+            models.Index(
+                "backfill",
+                "conversation_started_at",
+                "id",
+                condition=Q(state=ScanState.PENDING, backfill__isnull=False),
+                name="scan_next_to_claim_of_backfill",
             ),
             # The sweep: leases that ran out.
             models.Index(
