@@ -16,7 +16,7 @@ from trackers.models import Scan
 
 pytestmark = pytest.mark.django_db
 
-QUEUED = 2000
+QUEUED = 10_000
 
 
 def queue(scan: Scan) -> None:
@@ -118,10 +118,11 @@ def test_a_backfill_is_not_looked_for_behind_what_is_new(acme, backfill, now):
 
 def test_what_another_tracker_has_queued_of_named_calls_is_found_by_their_names(acme, alice, now):
     tracker = conversations.published(acme, alice, "Price", now=now - timedelta(days=1))
-    conversations.ingest(acme, record("new", started_at=now), now=now)
-    new = Scan.objects.get()
-    queue(new)
+    names = [f"new {number}" for number in range(100)]
+    conversations.ingest(acme, *(record(name, started_at=now) for name in names), now=now)
+    new = list(Scan.objects.order_by("pk"))
+    queue(new[0])
 
-    looked = due(now, tracker.current_version_id, among=[new.conversation_id])
+    looked = due(now, tracker.current_version_id, among=[one.conversation_id for one in new])
 
     assert passed_over(looked) < 10
