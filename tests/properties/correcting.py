@@ -76,7 +76,7 @@ class CorrectingActs:
     def adjust_down(self, data):
         """Of one lot or in spending order; all of it, a part, or a thousandth too much."""
         grant = None
-        if self.model.lots and data.draw(st.booleans()):
+        if self._plain_lots and data.draw(st.booleans()):
             wants_held = data.draw(st.booleans())
             grant = self._some_grant(
                 data,
