@@ -245,6 +245,22 @@ LOT_RULES = (
     ),
     (
         "I7",
+        """SELECT company_id, 'grant ' || id, format(
+               'usable from %s until %s, began at %s and ended at %s', effective_at,
+               coalesce(expires_at::text, 'for ever'), granted_at, expired_at)
+          FROM credits_creditgrant
+         WHERE granted_at < effective_at OR expired_at < coalesce(expires_at, 'infinity')""",
+    ),
+    (
+        "I7",
+        """SELECT e.company_id, 'entry #' || e.sequence, format(
+               'expires grant %s at %s, which is usable until %s', g.id, e.occurred_at,
+               coalesce(g.expires_at::text, 'for ever'))
+          FROM credits_ledgerentry e JOIN credits_creditgrant g ON g.id = e.grant_id
+         WHERE e.kind = 'EXPIRED' AND e.occurred_at < coalesce(g.expires_at, 'infinity')""",
+    ),
+    (
+        "I7",
         """SELECT company_id, 'grant ' || id, 'is open though it cannot be spent, or the reverse'
           FROM credits_creditgrant
          WHERE is_open <> (granted_at IS NOT NULL AND remaining > 0 AND expired_at IS NULL

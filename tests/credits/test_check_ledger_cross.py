@@ -12,7 +12,7 @@ from credits.ledger import Key
 from credits.models import CreditGrant
 from tests.credits.conftest import NOON
 from tests.support import people, statement
-from tests.support.corrupting import corrupt, lasting, without
+from tests.support.corrupting import corrupt, entry, lasting, without
 from tests.support.people import days
 
 WHY = "Recorded by mistake"
@@ -84,6 +84,27 @@ CORRUPTIONS = {
             lasting("granted_at = NULL"),
         ],
         "I1 grant {lasting}: is granted without its entry, or the reverse",
+    ),
+    "a grant without end was ended": (
+        [lasting("expired_at = '2026-03-02 15:00Z', is_open = false")],
+        (
+            "I7 grant {lasting}: usable from 2026-03-02 12:00:00+00 until for ever, began at"
+            " 2026-03-02 12:00:00+00 and ended at 2026-03-02 15:00:00+00"
+        ),
+    ),
+    "a grant began before it was usable": (
+        [lasting("granted_at = granted_at - interval '1 day'")],
+        (
+            "I7 grant {lasting}: usable from 2026-03-02 12:00:00+00 until for ever, began at"
+            " 2026-03-01 12:00:00+00 and ended at "
+        ),
+    ),
+    "credits without end were expired": (
+        [entry(4, "kind = 'EXPIRED'")],
+        (
+            "I7 entry #4: expires grant {lasting} at 2026-03-02 12:00:00+00, which is usable until"
+            " for ever"
+        ),
     ),
     "a purchase was given to another person": (
         [lasting("created_by_id = (SELECT max(id) FROM credits_user WHERE id <> created_by_id)")],
