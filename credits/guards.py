@@ -1,8 +1,8 @@
 """The database's own guards, compared with what the project says they are.
 
-Functions and triggers are held against the SQL files beside the migrations, word for word;
-composite keys and constraints against the models, which they are made from. A test and
-``check_ledger`` both look here.
+Functions and triggers are held against the SQL files beside the migrations; keys, constraints and
+columns against the models, which they are made from. A name alone says nothing: what each one says
+is compared.
 """
 
 from __future__ import annotations
@@ -11,15 +11,26 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db import connection, models
+from django.db import DatabaseError, connection, models
 
-from credits import sql_files
+from credits import definitions, sql_files
+from credits.definitions import Definitions
 from credits.tenancy import CompanyKey, CompositeKey, TenantKey, TenantOneToOne
 
 # Keys of the ledger's chain that RunSQL adds: no field stands for them.
-CHAIN_KEYS = ("entry_continues_the_previous_one", "entry_corrects_one_of_its_company")
+CHAIN_KEYS = {
+    ("credits_ledgerentry", "entry_continues_the_previous_one"): (
+        "FOREIGN KEY (company_id, prev_sequence, balance_before)"
+        " REFERENCES credits_ledgerentry(company_id, sequence, balance_after)"
+    ),
+    ("credits_ledgerentry", "entry_corrects_one_of_its_company"): (
+        "FOREIGN KEY (company_id, corrects_sequence)"
+        " REFERENCES credits_ledgerentry(company_id, sequence)"
+    ),
+}
 # Tests, and the demo while it seeds, replace the clock; the command looks at it by itself.
 CLOCK = "ledger_clock"
+_DEFERRED = " DEFERRABLE INITIALLY DEFERRED"
 _TRIGGER_BITS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 
@@ -28,13 +39,34 @@ class Gap(NamedTuple):
 
     subject: str
     detail: str
+    invariant: str = "GUARD"
 
 
-def gaps() -> Iterator[Gap]:
-    """Yield every guard that is missing, switched off or changed."""
-    yield from _functions()
-    yield from _triggers()
-    yield from _constraints()
+def gaps() -> list[Gap]:
+    """Return every guard that is missing, switched off or changed.
+
+    To compare constraints and functions, this session must be allowed to make temporary tables,
+    which are taken back. Where it is not, the rest is compared, and that is a gap as well.
+    """
+    said = definitions.here()
+    tables = _names()
+    ours = None
+    try:
+        ours = definitions.ours(said.constraints, _tables())
+    except DatabaseError as error:
+        refusal = str(error).partition("\n")[0]
+        not_compared = [
+            Gap("constraints and functions", f"cannot be compared with ours: {refusal}")
+        ]
+    return [
+        *_functions(said, ours),
+        *_triggers(tables),
+        *_rules(tables),
+        *_settings(),
+        *_keys(said, tables),
+        *(_constraints(said, ours) if ours else not_compared),
+        *_columns(),
+    ]
 
 
 def composite_keys() -> list[CompositeKey]:
@@ -60,59 +92,172 @@ def _within(field: models.Field[Any, Any]) -> str:
     return field.within if isinstance(field, TenantKey) else ""
 
 
-def _functions() -> Iterator[Gap]:
-    installed: dict[str, list[str]] = {}
-    for name, body in _rows(
-        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
-    ):
-        installed.setdefault(name, []).append(body.strip())
+def _functions(said: Definitions, ours: Definitions | None) -> Iterator[Gap]:
+    """Hold each function against its file: all it says, or without ``ours`` the body alone."""
     written = sql_files.written().functions
     for name, function in sorted(written.items()):
-        found = installed.get(name, [])
-        if name != CLOCK and found != [function.body]:
+        found = said.functions.get(name, [])
+        if ours:
+            is_as_written = found == ours.functions[name]
+        else:
+            is_as_written = len(found) == 1 and function.body in found[0]
+        if name != CLOCK and not is_as_written:
             yield Gap(f"function {name}", "is not what its file says" if found else "is missing")
-    for name in sorted(installed):
+    for name in sorted(said.functions):
         if name.startswith("ledger_") and name not in written:
             yield Gap(f"function {name}", "is in no file of ours")
 
 
-def _triggers() -> Iterator[Gap]:
+def _triggers(tables: set[str]) -> Iterator[Gap]:
     rows = _rows(
-        "SELECT t.tgname, c.relname, p.proname, t.tgtype, t.tgenabled IN ('O', 'A')"
+        "SELECT c.relname, t.tgname, p.proname, t.tgtype, t.tgenabled IN ('O', 'A')"
         " AND t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0"
+        " AND p.pronamespace = c.relnamespace"
         " FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " JOIN pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal"
+        " JOIN pg_proc p ON p.oid = t.tgfoid"
+        " WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace"
     )
-    installed = {row[0]: row[1:] for row in rows}
+    installed = {row[:2]: row[2:] for row in rows}
+    known = set()
     for name, trigger in sorted(sql_files.written().triggers.items()):
         bits = sum(_TRIGGER_BITS[event] for event in trigger.events)
         bits += trigger.is_for_each_row + 2 * trigger.is_before
-        expected = (trigger.table, trigger.function, bits, True)
-        if name not in installed:
+        place = (trigger.table, name)
+        known.add(place)
+        if place not in installed:
             yield Gap(f"trigger {name}", "is missing")
-        elif installed[name] != expected:
+        elif installed[place] != (trigger.function, bits, True):
             yield Gap(f"trigger {name}", "is switched off or is not what its file says")
+    for table, name in sorted(installed.keys() - known):
+        if table in tables:
+            yield Gap(f"trigger {name}", f"is in no file of ours, and on {table}")
 
 
-def _constraints() -> Iterator[Gap]:
-    held = {name for (name,) in _rows("SELECT conname FROM pg_constraint WHERE convalidated")}
-    held |= {
-        name
-        for (name,) in _rows(
-            "SELECT relname FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid"
-            " WHERE i.indisunique AND i.indisvalid"
-        )
-    }
-    for key in composite_keys():
-        if key.name not in held:
-            yield Gap(f"key {key.name}", "is missing")
-    for name in CHAIN_KEYS:
-        if name not in held:
+def _rules(tables: set[str]) -> Iterator[Gap]:
+    """Find what PostgreSQL does in the place of what it is told, or does not show."""
+    for table, name in _rows(
+        "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class"
+        " WHERE c.relnamespace = current_schema()::regnamespace AND r.rulename <> '_RETURN'"
+        " ORDER BY 1, 2"
+    ):
+        if table in tables:
+            yield Gap(f"rule {name}", f"is in no file of ours, and on {table}")
+    for (table,) in _rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+        " AND relrowsecurity ORDER BY 1"
+    ):
+        if table in tables:
+            yield Gap(f"table {table}", "may hide rows: its row level security is on")
+
+
+def _settings() -> Iterator[Gap]:
+    """Find settings of the whole database, or of a role, that let every session past the guards."""
+    for (setting,) in _rows(
+        "SELECT DISTINCT setting FROM pg_db_role_setting s, unnest(s.setconfig) setting"
+        " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database"
+        "                              WHERE datname = current_database()))"
+        " AND (setting LIKE 'ledger.%' OR setting LIKE 'session_replication_role=%') ORDER BY 1"
+    ):
+        name = setting.partition("=")[0]
+        yield Gap(f"setting {name}", "is set for every session of the database or of a role")
+
+
+def _columns() -> Iterator[Gap]:
+    """Hold the type of every column against its field (I17), and whether it may be empty."""
+    rows = _rows(
+        "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
+        " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
+        " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
+        " AND a.attnum > 0 AND NOT a.attisdropped"
+    )
+    installed = {row[:2]: row[2:] for row in rows}
+    for model in _tables():
+        for field in model._meta.concrete_fields:
+            subject = f"{model._meta.db_table}.{field.column}"
+            written = field.db_type(connection) or ""
+            if (model._meta.db_table, field.column) not in installed:
+                yield Gap(subject, "is missing")
+                continue
+            found, is_never_null = installed[model._meta.db_table, field.column]
+            if found != written.replace("varchar", "character varying").replace(", ", ","):
+                invariant = "I17" if isinstance(field, models.DecimalField) else "GUARD"
+                yield Gap(subject, f"is not {written}", invariant)
+            if not (field.null or field.generated or is_never_null):
+                yield Gap(subject, "may be null, and its model says it may not")
+
+
+def _keys(said: Definitions, tables: set[str]) -> Iterator[Gap]:
+    """Hold every foreign key against its field, by what it says; one that waits holds as well.
+
+    Those of Django have names that say nothing: one of their words must be on the table.
+    """
+    named = {(key.table, key.name): (key.text, "model") for key in composite_keys()}
+    named |= {place: (text, "file") for place, text in CHAIN_KEYS.items()}
+    for (table, name), (text, source) in named.items():
+        found = said.constraints.get((table, name))
+        if found is None:
             yield Gap(f"key {name}", "is missing")
-    for model in _models():
-        for constraint in model._meta.constraints:
-            if constraint.name not in held:
-                yield Gap(f"constraint {constraint.name}", "is missing")
+        elif found.removesuffix(_DEFERRED) != text:
+            yield Gap(f"key {name}", f"is not what its {source} says")
+    texts = {(table, text) for (table, _), text in said.constraints.items()}
+    for model in _tables():
+        table = model._meta.db_table
+        for field in model._meta.concrete_fields:
+            if isinstance(field, models.ForeignKey) and field.db_constraint:  # type: ignore[attr-defined]
+                target = field.target_field
+                text = f"FOREIGN KEY ({field.column}) REFERENCES "
+                text += f"{target.model._meta.db_table}({target.column})"
+                if not {(table, text), (table, text + _DEFERRED)} & texts:
+                    yield Gap(
+                        f"key {table}.{field.column}", "is missing or not what its model says"
+                    )
+    for name, table in _rows(
+        "SELECT DISTINCT k.conname, c.relname FROM pg_trigger t"
+        " JOIN pg_constraint k ON k.oid = t.tgconstraint JOIN pg_class c ON c.oid = k.conrelid"
+        " WHERE t.tgisinternal AND t.tgenabled <> 'O'"
+        " AND c.relnamespace = current_schema()::regnamespace ORDER BY 1"
+    ):
+        if table in tables:
+            yield Gap(f"key {name}", "is switched off")
+
+
+def _constraints(said: Definitions, ours: Definitions) -> Iterator[Gap]:
+    """Hold checks, what may come once and what is computed against the models.
+
+    What a field makes by itself has a name of the database's: one such must be on the table.
+    """
+    named = {
+        (model._meta.db_table, constraint.name)
+        for model in _models()
+        for constraint in model._meta.constraints
+    }
+    for place in sorted(named):
+        if place not in said.constraints:
+            yield Gap(f"constraint {place[1]}", "is missing")
+        elif said.constraints[place] != ours.constraints[place]:
+            yield Gap(f"constraint {place[1]}", "is not what its model says")
+    texts = {(table, text) for (table, _), text in said.constraints.items()}
+    for table, name in sorted(ours.constraints.keys() - named):
+        if (table, ours.constraints[table, name]) not in texts:
+            yield Gap(f"constraint {name}", "is missing or not what its model says")
+    for (table, name), text in sorted(ours.computed.items()):
+        if said.computed.get((table, name)) != text:
+            yield Gap(f"{table}.{name}", "is not computed as its model says")
+
+
+def _tables() -> list[type[models.Model]]:
+    """Return a model of every table of our apps: histories and many-to-many ones, too."""
+    ours = {model._meta.app_label for model in _models()}
+    found = [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.app_label in ours and model._meta.managed and not model._meta.proxy
+    ]
+    return sorted(found, key=lambda model: model._meta.db_table)
+
+
+def _names() -> set[str]:
+    return {model._meta.db_table for model in _tables()}
 
 
 def _models() -> list[type[models.Model]]:

@@ -46,18 +46,20 @@ def check(*, company_id: int | None = None, sessions: int = 1) -> list[Breach]:
     """Return every breach found, at most 100 for each rule; an empty list means all is well.
 
     Includes what other apps contribute by the setting ``CREDIT_CHECKS``, and without a company
-    the database's own guards: functions, triggers, constraints. Several ``sessions`` share the
-    ledger's rules, in one snapshot; inside a caller's transaction only that one can see it all.
+    the database's own guards: functions, triggers, constraints, columns. Several ``sessions``
+    share the ledger's rules, in one snapshot; inside a caller's transaction only that one can see
+    it all.
     """
     rules = [Rule(*rule) for rule in (*invariants.RULES, *_same_company_rules())]
     is_alone = sessions == 1 or connection.in_atomic_block
+    # Before the snapshot, which is for reading alone: the comparison makes tables for a moment.
+    gaps = guards.gaps() if company_id is None else []
     with _one_snapshot():
         if is_alone:
             found = [breach for rule in rules for breach in _breaches(rule, company_id)]
         else:
             found = _shared(rules, company_id, sessions)
-        if company_id is None:
-            found += [Breach("GUARD", None, *gap) for gap in guards.gaps()]
+        found += [Breach(gap.invariant, None, gap.subject, gap.detail) for gap in gaps]
         for path in settings.CREDIT_CHECKS:
             contributed: Callable[..., Iterable[Breach]] = import_string(path)
             found += contributed(company_id=company_id)

@@ -7,7 +7,7 @@ names, so that the newest text of a function or trigger wins.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ _STATEMENT = re.compile(
     r"^CREATE (?:OR REPLACE )?FUNCTION (?P<function>\w+)\((?:.*?)\$\$(?P<body>.*?)\$\$;"
     r"|^CREATE TRIGGER (?P<trigger>\w+)\s+(?P<time>BEFORE|AFTER) (?P<events>[A-Z ]+?)\s+"
     r"ON (?P<table>\w+)\s+(?P<row>FOR EACH ROW )?EXECUTE FUNCTION (?P<calls>\w+)\(\);"
+    r"|^ALTER FUNCTION (?P<altered>\w+)(?:\([^)]*\))? (?P<change>[^;]+);"
     r"|^DROP (?P<what>FUNCTION|TRIGGER) (?P<dropped>\w+)",
     re.DOTALL | re.MULTILINE,
 )
@@ -25,10 +26,15 @@ _STATEMENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as its newest file has it: the text between the ``$$``, and the statement."""
+    """A function as its newest file has it: the text between the ``$$``, and the statement.
+
+    ``changes`` are what files said of it since, in order: ``SET enable_sort = off``. A file that
+    makes the function anew undoes them, as the database does.
+    """
 
     body: str
     statement: str
+    changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ def _read(texts: list[str]) -> Written:
                     is_for_each_row=bool(part["row"]),
                     events=frozenset(part["events"].split(" OR ")),
                 )
+            elif part["altered"]:
+                # A file read alone may alter what an earlier one makes.
+                if function := found.functions.get(part["altered"]):
+                    changes = (*function.changes, part["change"])
+                    found.functions[part["altered"]] = replace(function, changes=changes)
             elif part["what"] == "FUNCTION":
                 found.functions.pop(part["dropped"], None)
             else:

@@ -30,11 +30,15 @@ class CompositeKey(NamedTuple):
     @property
     def sql(self) -> str:
         defer = " DEFERRABLE INITIALLY DEFERRED" if self.deferred else ""
+        return f'ALTER TABLE {self.table} ADD CONSTRAINT "{self.name}" {self.text}{defer}'
+
+    @property
+    def text(self) -> str:
+        """What the key says, as PostgreSQL words it; whether it waits for the end is left out."""
         within = f"{self.within}, " if self.within else ""
         return (
-            f'ALTER TABLE {self.table} ADD CONSTRAINT "{self.name}" '
             f"FOREIGN KEY (company_id, {within}{self.column}) "
-            f"REFERENCES {self.target} (company_id, {within}id){defer}"
+            f"REFERENCES {self.target}(company_id, {within}id)"
         )
 
     @property

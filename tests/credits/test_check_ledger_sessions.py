@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from django.db import connection, transaction
 
-from credits import reconciliation
+from credits import guards, reconciliation
 from tests.support import people
 from tests.support.corrupting import corrupt, pool
 
@@ -53,3 +53,14 @@ def test_what_is_written_meanwhile_is_no_breach(committed, monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         assert cursor.fetchone()[0] == 1
+
+
+def test_the_comparison_of_guards_leaves_nothing_behind(committed):
+    found = guards.gaps()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT relname FROM pg_class WHERE relpersistence = 't'")
+        tables = cursor.fetchall()
+        cursor.execute("SHOW search_path")
+        path = cursor.fetchone()
+    assert (found, tables, path) == ([], [], ('"$user", public',))
