@@ -9,7 +9,7 @@ import pytest
 
 from credits import balances, charging, corrections, grants
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key
-from credits.models import CreditGrant, CreditPool, LedgerEntry, Source
+from credits.models import CreditGrant, CreditPool, LedgerEntry, Source, UsageEvent
 from tests.credits.conftest import NOON
 from tests.support import people, statement
 from tests.support.people import days
@@ -326,3 +326,49 @@ def test_the_same_key_corrects_once_and_another_body_is_a_conflict(acme, vera, a
     assert len(statement.corrections(acme)) == 1
     CreditGrant.objects.filter(reference="").update(reference="Goodwill")
     assert len(statement.of(acme)) in (1, 2)
+
+
+def _charge(acme, vera, key):
+    terms = {"use": statement.use(), "work": statement.work_of("4"), "rates": statement.MILLS}
+    return charging.charge(company=acme, key=key, **terms)
+
+
+def _reserve(acme, vera, key):
+    terms = {"use": statement.use(), "amount": Decimal(3), "rates": statement.MILLS}
+    return charging.reserve(company=acme, key=key, **terms)
+
+
+def _refund(acme, vera, key):
+    event = UsageEvent.objects.get(company=acme)
+    return charging.refund(usage_event=event, by=vera, reason=WHY, key=key)
+
+
+def _issue(acme, vera, key):
+    terms = {"source": Source.INTRODUCTORY, "amount": Decimal(2), "reference": "Pilot"}
+    return grants.issue(company=acme, by=vera, key=key, **terms)
+
+
+@pytest.mark.parametrize("bodies", ["one body", "a body each"])
+def test_one_text_is_another_key_for_each_kind_of_act(acme, vera, bodies):
+    """Of the ledger, too: an order and a refund may both be number 7."""
+    statement.lot(acme, "April", "10", effective_at=TOMORROW)
+    statement.lot(acme, "Order 7", "10", priority=1)
+    statement.lot(acme, "Lasting", "10")
+    acts = [_charge, _reserve, _refund, _issue, _adjust_down, _cancel, _void]
+    keys = {
+        act: Key.of("7", body=act.__name__ if bodies == "a body each" else "one") for act in acts
+    }
+
+    first = {act: act(acme, vera, keys[act]) for act in acts}
+    again = {act: act(acme, vera, keys[act]) for act in acts}
+
+    assert again == first
+    assert statement.held(acme) == {"Order 7": "3.0"}
+    assert refreshed(first[_cancel]).cancelled_at == NOON
+    assert statement.of(acme)[2:] == [
+        "02 Mar 12:00 Used -4.0 = 16.0 (Order 7 -4.0)",
+        "02 Mar 12:00 Refunded +4.0 = 20.0 (Order 7 +4.0)",
+        "02 Mar 12:00 Added +2.0 = 22.0 (Pilot +2.0)",
+        "02 Mar 12:00 Adjusted -1.0 = 21.0 (Order 7 -1.0)",
+        "02 Mar 12:00 Voided -6.0 = 15.0 (Order 7 -6.0)",
+    ]

@@ -137,6 +137,36 @@ def test_what_lapses_on_an_expired_lot_expires_at_the_lapse(acme, march, clock):
     ]
 
 
+@pytest.mark.parametrize(
+    ("end", "closed_at"),
+    [
+        (lambda held: charging.release(reservation=held), "12:10"),
+        (lambda held: statement.capture(held, "0"), "12:10"),
+        (lambda held: None, "12:14"),
+    ],
+    ids=["released", "captured for nothing", "lapsed"],
+)
+def test_what_comes_back_to_lots_that_have_expired_expires_in_the_spending_order(
+    acme, clock, end, closed_at
+):
+    statement.lot(acme, "A minute later", "4", expires_at=TOMORROW + MINUTE)
+    statement.lot(acme, "Order 7", "3", expires_at=TOMORROW)
+    statement.lot(acme, "Seats", "2", source=Source.ALLOCATION, expires_at=TOMORROW)
+    clock.set(TOMORROW - MINUTE)
+    held = statement.reserve(acme, "9", minutes=15)
+
+    clock.set(TOMORROW + 10 * MINUTE)
+    end(held)
+    clock.set(TOMORROW + 20 * MINUTE)
+    expirations.settle(company=acme)
+
+    assert statement.of(acme)[3:] == [
+        f"03 Mar {closed_at} Expired -2.0 = 7.0 (Seats -2.0)",
+        f"03 Mar {closed_at} Expired -3.0 = 4.0 (Order 7 -3.0)",
+        f"03 Mar {closed_at} Expired -4.0 = 0.0 (A minute later -4.0)",
+    ]
+
+
 def test_starts_lapses_and_expiries_of_one_instant_come_in_that_order(acme, march, clock):
     statement.lot(acme, "April", "5", effective_at=TOMORROW)
     clock.set(TOMORROW - 15 * MINUTE)

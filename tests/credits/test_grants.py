@@ -193,6 +193,20 @@ def test_the_spending_order(acme, rule):
     assert statement.of(acme)[-1] == "02 Mar 12:00 Used -6.0 = 4.0 (first -5.0, second -1.0)"
 
 
+@pytest.mark.parametrize("rule", ORDER)
+def test_a_part_of_what_was_held_is_captured_in_the_spending_order(acme, rule):
+    first, second = ORDER[rule]
+    statement.lot(acme, "second", "5", **second)
+    statement.lot(acme, "first", "5", **first)
+    reservation = statement.reserve(acme, "8")
+
+    statement.capture(reservation, "6")
+
+    assert statement.of(acme)[-1] == "02 Mar 12:00 Used -6.0 = 4.0 (first -5.0, second -1.0)"
+    assert statement.left(acme) == {"second": "4.0"}
+    assert statement.held(acme) == {}
+
+
 def test_of_equal_lots_the_older_is_spent_first(acme, clock):
     statement.lot(acme, "future", "5", effective_at=NOON + days(2))
     clock.set(NOON + days(1))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from config.demo.clock import seeded_clock
-from credits import limit_windows, limits, reconciliation
+from credits import amounts, limit_windows, limits, reconciliation
 from credits.models import Company, LimitUse, LimitWindow, SpendingLimit
 from tests.credits.test_limits import charge, limit, refusal_of, used
 from tests.support import people, statement
@@ -39,6 +39,15 @@ def company_at(db):
 def spans(window="DAY") -> list[tuple[str, str]]:
     rows = LimitUse.objects.filter(limit__window=window).order_by("starts_at")
     return [(f"{row.starts_at:%d %b %H:%M}", f"{row.ends_at:%d %b %H:%M}") for row in rows[:3]]
+
+
+def counted() -> list[tuple[str, str, str]]:
+    """Return the windows in which anything counts: from, until, and how many credits."""
+    rows = LimitUse.objects.filter(used__gt=0).order_by("starts_at")
+    return [
+        (f"{row.starts_at:%d %b %H:%M}", f"{row.ends_at:%d %b %H:%M}", amounts.text(row.used))
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +134,58 @@ def test_windows_run_on_when_nobody_asked_for_months(company_at):
     (day, month) = limits.standing(company=acme)
     assert (day.starts_at, day.ends_at) == (at("2027-01-14T23:00"), at("2027-01-15T23:00"))
     assert (month.starts_at, month.ends_at) == (at("2026-12-31T23:00"), at("2027-01-31T23:00"))
+
+
+def test_a_use_at_the_instant_a_day_ends_counts_in_the_new_day_alone(company_at):
+    acme, clock = company_at("Europe/Berlin", "2026-03-02T12:00")
+    limit(acme, "10")
+    clock.set(at("2026-03-02T22:59:59.999999"))
+    charge(acme, "10")
+    refusal_of(acme, "0.001")
+
+    clock.set(at("2026-03-02T23:00"))
+    charge(acme, "9")
+    refusal_of(acme, "1.001")
+
+    assert used(acme) == ["Acme: 9.0 of 10.0 a day"]
+    assert counted() == [
+        ("01 Mar 23:00", "02 Mar 23:00", "10.0"),
+        ("02 Mar 23:00", "03 Mar 23:00", "9.0"),
+    ]
+
+
+def test_a_use_at_the_instant_the_last_day_laid_out_ends_counts_in_the_new_day_alone(company_at):
+    """Of 35 days the last is 5 April, in summer time; nobody has asked for the 6th yet."""
+    acme, clock = company_at("Europe/Berlin", "2026-03-02T12:00")
+    limit(acme, "10")
+    assert LimitUse.objects.latest("ends_at").ends_at == at("2026-04-05T22:00")
+    clock.set(at("2026-04-05T21:59:59.999999"))
+    charge(acme, "10")
+    refusal_of(acme, "0.001")
+
+    clock.set(at("2026-04-05T22:00"))
+    charge(acme, "9")
+    refusal_of(acme, "1.001")
+
+    assert used(acme) == ["Acme: 9.0 of 10.0 a day"]
+    assert counted() == [
+        ("04 Apr 22:00", "05 Apr 22:00", "10.0"),
+        ("05 Apr 22:00", "06 Apr 22:00", "9.0"),
+    ]
+
+
+def test_a_limit_set_later_counts_from_the_instant_its_day_begins(company_at):
+    acme, clock = company_at("Europe/Berlin", "2026-03-02T22:59:59.999999")
+    charge(acme, "4")
+    statement.reserve(acme, "2")
+    clock.set(at("2026-03-02T23:00"))
+    charge(acme, "5")
+    statement.reserve(acme, "1")
+
+    limit(acme, "10")
+
+    assert used(acme) == ["Acme: 6.0 of 10.0 a day"]
+    assert counted() == [("02 Mar 23:00", "03 Mar 23:00", "6.0")]
 
 
 def test_reading_lays_out_the_windows_that_are_missing(company_at):

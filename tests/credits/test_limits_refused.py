@@ -1,8 +1,9 @@
-"""Limits that cannot be set, and those of keys that are replaced."""
+"""Limits that cannot be set, that only alert beside others, and of keys that are replaced."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -71,6 +72,26 @@ def test_a_closed_company_sets_no_limit(acme):
 
     with pytest.raises(companies.CompanyClosed):
         limit(acme, "1")
+
+
+@pytest.mark.parametrize("alerts_at", ["2", "9", "30"])
+def test_a_limit_that_only_alerts_never_stands_before_one_that_refuses(acme, alerts_at):
+    limit(acme, alerts_at, is_hard=False)
+    hard = limit(acme, "10", about=limits.of_feature("ASK"))
+    charge(acme, "8")
+
+    refused = refusal_of(acme, "3")
+
+    assert (refused.limit, refused.available) == (hard, Decimal("2.000"))
+    assert str(refused) == (
+        "This needs 3.0 credits, and the limit of 10.0 credits a day for AI Ask Anything leaves "
+        "2.0."
+    )
+    charge(acme, "2")
+    assert used(acme) == [
+        f"Acme: 10.0 of {alerts_at}.0 a day",
+        "AI Ask Anything: 10.0 of 10.0 a day",
+    ]
 
 
 def test_a_replaced_key_and_its_successor_have_one_limit_together(acme, alice):

@@ -12,7 +12,7 @@ from django.db import connection
 from config.demo.clock import seeded_clock
 from config.embedded_postgres import PROJECT
 from credits import amounts, balances, charging, grants, ledger
-from credits.models import UsageEvent
+from credits.models import LedgerEntry, UsageEvent
 from tests.support import people, statement
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +20,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 APRIL = datetime(2026, 4, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 WHY = "As the example has it"
+SPELT = {2: "two", 10: "ten"}
 
 
 @pytest.fixture
@@ -36,36 +37,87 @@ def _unordered(settings):
 
 @pytest.fixture
 def lived():
-    """Acme at noon of 2 April, and what was said on the way."""
-    said = {}
+    """Acme at noon of 2 April, and the sentences of its story, told as they happened."""
     with seeded_clock(NOON) as clock:
-        acme, vera = statement.company(), people.vera()
-        statement.lot(acme, "March", "10", expires_at=APRIL)
-        statement.lot(acme, "Spare", "5")
-        clock.advance(timedelta(days=1))
-        statement.charge(acme, "4")
-        clock.set(APRIL - timedelta(minutes=10))
-        held = statement.reserve(acme, "5")
-        now = balances.now(company=acme)
-        said["held"] = (now.remaining, now.reserved, now.available)
-        said["foreseen"] = balances.at(company=acme, instant=APRIL).remaining
-        clock.set(APRIL + timedelta(minutes=2))
-        captured = statement.capture(held, "3")
-        clock.set(APRIL + timedelta(days=1, hours=12))
-        refund_of(captured, vera)
-        key = ledger.Key.of("adjustment", number=1)
-        for _ in range(2):
-            grants.adjust(company=acme, amount=Decimal("-0.5"), by=vera, reason=WHY, key=key)
-        said["past"] = [
-            balances.at(company=acme, instant=instant).remaining
-            for instant in (APRIL - MICROSECOND, APRIL)
-        ]
-        said["left"] = statement.left(acme)
-        yield acme, said
+        acme, story = statement.company(), []
+        story += beginning(acme, clock)
+        story += midnight(acme, clock)
+        story += day_after(acme, clock)
+        yield acme, " ".join(story)
 
 
-def refund_of(event: UsageEvent, vera) -> None:
-    charging.refund(usage_event=event, amount=Decimal(1), by=vera, reason=WHY, replace_expired=True)
+def beginning(acme, clock):
+    march = statement.lot(acme, "March", "10", expires_at=APRIL)
+    spare = statement.lot(acme, "Spare", "5")
+    yield f"{acme.name}'s days are {acme.time_zone}."
+    yield (
+        f"On {day(march.granted_at)} at noon it gets {SPELT[acme.grants.count()]} lots:"
+        f" March, {credits_of(march)} until {day(march.expires_at)},"
+        f" and Spare, {credits_of(spare)} without end."
+    )
+    assert (march.granted_at, spare.granted_at, spare.expires_at) == (NOON, NOON, None)
+    clock.advance(timedelta(days=1))
+    yield f"A day later an answer costs {credits_of(statement.charge(acme, '4'))}."
+
+
+def midnight(acme, clock):
+    clock.set(APRIL - timedelta(minutes=10))
+    held = statement.reserve(acme, "5")
+    now = balances.now(company=acme)
+    foreseen = balances.at(company=acme, instant=APRIL).remaining
+    assert statement.held(acme) == {"March": credits_of(held)}
+    yield (
+        f"{minutes(APRIL - held.opened_at).capitalize()} before April {credits_of(held)} are"
+        f" reserved, of March, because it expires first: remaining is"
+        f" {amounts.text(now.remaining)}, of which {amounts.text(now.reserved)} are held and"
+        f" {amounts.text(now.available)} available, and `balances.at` foresees"
+        f" {amounts.text(foreseen)} for midnight."
+    )
+    clock.set(APRIL + timedelta(minutes=2))
+    captured = statement.capture(held, "3")
+    free, rest = LedgerEntry.objects.filter(company=acme, kind="EXPIRED").order_by("sequence")
+    assert (free.occurred_at, rest.occurred_at) == (APRIL, captured.occurred_at)
+    yield f"At midnight the {amounts.text(-free.amount)} of March that nobody holds expires."
+    yield (
+        f"{minutes(captured.occurred_at - APRIL).capitalize()} later {credits_of(captured)} are"
+        f" captured; the other {amounts.text(-rest.amount)} go back to March, which has expired,"
+        " and so they expire too."
+    )
+
+
+def day_after(acme, clock):
+    vera, captured = people.vera(), UsageEvent.objects.latest("occurred_at")
+    clock.set(APRIL + timedelta(days=1, hours=12))
+    back = charging.refund(
+        usage_event=captured, amount=Decimal(1), by=vera, reason=WHY, replace_expired=True
+    )
+    lot = acme.grants.get(source="ADJUSTMENT")
+    yield (
+        f"The next day at noon Vera refunds {credits_of(back)} and replaces what expires of it by"
+        f" a lot of {(lot.expires_at - lot.granted_at).days} days."
+    )
+    key = ledger.Key.of("adjustment", number=1)
+    taken = [
+        grants.adjust(company=acme, amount=Decimal("-0.5"), by=vera, reason=WHY, key=key)
+        for _ in range(2)
+    ]
+    assert len({one.pk for one in taken}) == 1
+    yield (
+        f"Then she takes {amounts.text(-taken[0].amount)} away, twice with the same key, which is"
+        " once: from the replacement, since Spare never expires."
+    )
+
+
+def day(instant: datetime) -> str:
+    return f"{instant.day} {instant:%B}"
+
+
+def minutes(span: timedelta) -> str:
+    return f"{SPELT[span // timedelta(minutes=1)]} minutes"
+
+
+def credits_of(row) -> str:
+    return amounts.text(row.amount)
 
 
 def test_the_statement_on_the_page_is_what_the_acts_write(page, lived):
@@ -93,18 +145,24 @@ def test_each_guard_that_the_page_names_is_in_the_database(page):
     assert named - installed == set()
 
 
-def test_the_figures_in_its_sentences_are_these(page, lived):
-    _, said = lived
-    words = " ".join(page.split())
+def test_the_story_on_the_page_is_told_by_what_happened_word_for_word(page, lived):
+    _, story = lived
 
-    held = "/".join(amounts.text(one) for one in said["held"])
-    before, after = (amounts.text(one) for one in said["past"])
+    assert f"## A worked example {story} ```text" in " ".join(page.split())
 
-    assert held == "11.0/5.0/6.0"
-    assert "remaining is 11.0, of which 5.0 are held and 6.0 available" in words
-    assert amounts.text(said["foreseen"]) == "10.0"
-    assert "foresees 10.0 for midnight" in words
-    assert (before, after) == ("11.0", "10.0")
-    assert "a microsecond before midnight 11.0 remained, at midnight 10.0" in words
-    assert said["left"] == {"Spare": "5.0", "": "0.5"}
-    assert "In the end 5.0 are left of Spare and 0.5 of the replacement" in words
+
+def test_what_is_left_and_what_remained_are_on_the_page_word_for_word(page, lived):
+    acme, _ = lived
+    before, after = (
+        amounts.text(balances.at(company=acme, instant=instant).remaining)
+        for instant in (APRIL - MICROSECOND, APRIL)
+    )
+    left = statement.left(acme)
+
+    assert (
+        "Each line begins with what the one above left."
+        f" In the end {left.pop('Spare')} are left of Spare and {left.pop('')} of the replacement."
+        f" Asked later, a microsecond before midnight {before} remained, at midnight {after}."
+        " ## What always holds"
+    ) in " ".join(page.split())
+    assert left == {}

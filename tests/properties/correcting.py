@@ -33,7 +33,9 @@ class CorrectingActs:
             return
         grant = self._some_grant(data, lambda lot: lot.is_to_come)
         outcome = self._outcome(
-            lambda: self._sent(data, lambda key: grants.cancel(grant=grant, key=key, **signed))
+            lambda: self._sent(
+                data, lambda key: grants.cancel(grant=grant, key=key, **signed), of="CANCEL"
+            )
         )
         self._agree(outcome, lambda: self.model.cancel(id=grant.pk))
 
@@ -51,7 +53,9 @@ class CorrectingActs:
         assert outcome != "OK" or (seen[0].taken, seen[0].held) == foreseen, "PREVIEW differs"
         signed = self._signed
         assert outcome == self._outcome(
-            lambda: self._sent(data, lambda key: grants.void(grant=grant, key=key, **signed))
+            lambda: self._sent(
+                data, lambda key: grants.void(grant=grant, key=key, **signed), of="VOID"
+            )
         )
         self._agree(outcome, lambda: self.model.void(id=grant.pk))
 
@@ -67,6 +71,7 @@ class CorrectingActs:
                     lambda key: grants.adjust(
                         company=company, amount=amount, expires_at=expires_at, key=key, **signed
                     ),
+                    of="ADJUST",
                 )
             )
         )
@@ -97,6 +102,7 @@ class CorrectingActs:
                 lambda key: grants.adjust(
                     company=company, amount=-amount, grant=grant, key=key, **signed
                 ),
+                of="ADJUST",
             )
         )
         grant_id = None if grant is None else grant.pk
@@ -119,6 +125,7 @@ class CorrectingActs:
                     lambda key: charging.refund(
                         usage_event=event, replace_expired=wants_more, key=key, **terms, **signed
                     ),
+                    of="REFUND",
                 )
             )
         )

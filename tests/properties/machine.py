@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import uuid
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import zip_longest
@@ -32,7 +33,7 @@ from credits.reports.usage import CreditUsageReport
 from tests.properties import comparing, reporting
 from tests.properties.contracting import OFFSETS, ZONE, ContractActs
 from tests.properties.correcting import LIVES, LOT_AMOUNTS, CorrectingActs, credits_of
-from tests.properties.reference import ReferenceLedger, Refused
+from tests.properties.reference import RANKS, ReferenceLedger, Refused
 from tests.properties.reporting import What
 from tests.properties.retrying import RetryingActs
 from tests.support import people
@@ -43,6 +44,8 @@ START = datetime(2026, 3, 28, 21, tzinfo=UTC)
 WORK_MILLS = st.integers(1, 3000)
 SOURCES = st.sampled_from([Source.ALLOCATION, Source.PURCHASE, Source.ADJUSTMENT])
 MINUTES = st.integers(1, 60).map(lambda count: timedelta(minutes=count))
+# A little lot, of the priority and end of an older one, so that where they come from decides.
+IS_ALIKE = st.sampled_from([True, False])
 STARTS = st.sampled_from([0, 0, 0, -30, 5, 45, 120])  # Minutes from now; most start now.
 
 # How often each act is tried, out of their sum. One rule draws from this list, because
@@ -121,7 +124,7 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
         self.clock.set(START)
         slug = f"machine-{uuid.uuid4().hex[:12]}"
         self.company = companies.open_company(name="Machine", slug=slug, time_zone=ZONE.key)
-        self.key_count = 0
+        self.key_counts = Counter()
         self.sent = []
         self.seen_count = 0
         # Far too high to refuse anything: what they count is checked in the end.
@@ -180,15 +183,27 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
             "effective_at": effective_at,
             "expires_at": None if life is None else effective_at + timedelta(minutes=life),
         }
+        if (alike := self._spent_after(terms["source"])) and data.draw(IS_ALIKE):
+            lot = data.draw(st.sampled_from(alike[-4:]))
+            terms |= {"priority": lot.priority, "expires_at": lot.expires_at}
+            terms["amount"] = data.draw(WORK_MILLS.map(credits_of))
         by = self.vera if terms["source"] == Source.PURCHASE else None
         made, company = [], self.company
         outcome = self._outcome(
             lambda: made.append(
-                self._sent(data, lambda key: grants.issue(company=company, by=by, key=key, **terms))
+                self._sent(
+                    data,
+                    lambda key: grants.issue(company=company, by=by, key=key, **terms),
+                    of="ISSUE",
+                )
             )
         )
         grant_id = made[0].pk if made else None
         self._agree(outcome, lambda: self.model.issue(id=grant_id, **terms))
+
+    def _spent_after(self, source):
+        lots = self.model.lots.values()
+        return [lot for lot in lots if lot.free > 0 and RANKS[lot.source] > RANKS[source]]
 
     def charge(self, data):
         self._charge(data, data.draw(WORK_MILLS), data.draw(st.sampled_from(list(USES))))
@@ -204,7 +219,9 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
         outcome = self._outcome(
             lambda: made.append(
                 self._sent(
-                    data, lambda key: charging.charge(key=key, is_free=what.is_free, **terms)
+                    data,
+                    lambda key: charging.charge(key=key, is_free=what.is_free, **terms),
+                    of="CHARGE",
                 )
             )
         )
@@ -223,7 +240,9 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
         made = []
         outcome = self._outcome(
             lambda: made.append(
-                self._sent(data, lambda key: charging.reserve(key=key, **known, **terms))
+                self._sent(
+                    data, lambda key: charging.reserve(key=key, **known, **terms), of="RESERVE"
+                )
             )
         )
         self.reservations += made
@@ -291,9 +310,7 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
             fresh = Reservation.objects.get(pk=reservation.pk)
             return charging.capture(reservation=fresh, **terms)
 
-        outcome = self._outcome(
-            lambda: made.append(self._sent(data, capture, has_body=False)),
-        )
+        outcome = self._outcome(lambda: made.append(self._sent(data, capture)))
         self.uses += made
         usage_id = made[0].pk if made else None
         self._agree(

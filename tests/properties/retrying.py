@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import OperationalError, connection
 from hypothesis import strategies as st
 
@@ -78,13 +79,24 @@ class RetryingActs:
             sent.call(Key(sent.key.text, hashlib.sha256(b"another").digest()))
         self._compare()
 
-    def _sent(self, data, call, *, has_body=True):
-        """Make a request as a client does, sometimes with a key, at times through a crash."""
+    def _sent(self, data, call, *, of=None):
+        """Make a request as a client does, sometimes with a key, at times through a crash.
+
+        ``of`` is the kind of act: None where an id is its key. Each kind numbers its own requests,
+        so that most texts, and half of the bodies, are those of another kind's key, too.
+        """
         way = data.draw(WAYS)
         if way == "plain":
             return call(None)
-        self.key_count += 1
-        key = Key.of(f"request {self.key_count}", number=self.key_count)
+        self.key_counts[of] += 1
+        number = self.key_counts[of]
+        key = Key.of(f"request {number}", number=number, of=number % 2 and of)
+        try:
+            return self._keyed(data, way, call, key, has_body=of is not None)
+        except (IdempotencyConflict, ObjectDoesNotExist) as error:
+            raise AssertionError(f"KEY differs: {key.text} is that of another act") from error
+
+    def _keyed(self, data, way, call, key, *, has_body):
         if way == "crash" and not self._survives(data.draw(st.sampled_from(ALL_POINTS)), call, key):
             # Nothing of it is left; now it is done.
             self._compare()

@@ -32,6 +32,12 @@ BUGS = {
         "IF true THEN",
         "idempotency_key_has_one_effect|KEY differs",
     ),
+    "a key of one kind of act is that of all": (
+        "ledger_replay",
+        "AND operation = p_operation AND key = p_key;",
+        "AND key = p_key;",
+        "KEY differs",
+    ),
     "a charge forgets its key": (
         "ledger_charge",
         "PERFORM ledger_remember(context, 'CHARGE', p_key, p_body, p_usage);",
