@@ -192,6 +192,6 @@ def finding_of(machine, seeded):  # noqa: F811
     """
     try:
         run(machine, seeded=seeded)
-    except (AssertionError, DatabaseError) as failure:
+    except (AssertionError, DatabaseError, pytest.fail.Exception) as failure:
         return seeded, str(failure)
     return None
