@@ -121,13 +121,17 @@ def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
 
 
 def _same_company_rules() -> list[Rule]:
-    """One rule for each composite key: no row names a row of another company."""
+    """One rule for each composite key: no row names a row of another company.
+
+    Nor of another row than it is ``within``, as an utterance's speaker is of a conversation.
+    """
     return [
         Rule(
             "I16",
             f"SELECT r.company_id, '{key.table} ' || r.id, '{key.column} is not a row of its"
-            f" company' FROM {key.table} r LEFT JOIN {key.target} t"
+            f" {key.same}' FROM {key.table} r LEFT JOIN {key.target} t"
             f" ON t.id = r.{key.column} AND t.company_id = r.company_id"
+            f"{f' AND t.{key.within} = r.{key.within}' if key.within else ''}"
             f" WHERE r.{key.column} IS NOT NULL AND t.id IS NULL",
         )
         for key in guards.composite_keys()

@@ -23,9 +23,13 @@ class CompositeKey(NamedTuple):
     within: str = ""
 
     @property
+    def same(self) -> str:
+        """What both rows have in common, by its name: the narrower of the two."""
+        return self.within.removesuffix("_id") or "company"
+
+    @property
     def name(self) -> str:
-        same = self.within.removesuffix("_id") or "company"
-        return f"{self.table}_{self.column}_same_{same}"
+        return f"{self.table}_{self.column}_same_{self.same}"
 
     @property
     def sql(self) -> str:

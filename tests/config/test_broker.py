@@ -7,6 +7,8 @@ import time
 
 from kombu import Connection, Consumer, Exchange, Producer, Queue
 
+from config import databases
+from config.broker import _Waiter
 from config.celery import app
 
 # Nobody would wait so long; what is not taken at once is not taken in this test.
@@ -39,3 +41,21 @@ def test_what_came_while_there_was_no_room_is_taken_when_one_is_acknowledged(com
 
     assert waited < FOREVER_SECONDS
     assert [message.payload["number"] for message in taken] == [1, 2]
+
+
+def test_room_that_comes_while_a_worker_looks_for_it_is_noticed(committed):
+    has_room = threading.Event()
+
+    def can_take() -> bool:
+        # Just now, after the worker has looked for word of it, another thread ended its work.
+        has_room.set()
+        return True
+
+    waiter = _Waiter(databases.dsn(), has_room, can_take)
+    waiter.register("work")
+    began = time.monotonic()
+
+    assert waiter.wait(FOREVER_SECONDS)
+
+    waiter.close()
+    assert time.monotonic() - began < FOREVER_SECONDS

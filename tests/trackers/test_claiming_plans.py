@@ -74,9 +74,7 @@ def backfill(acme, alice, now):
 
 def passed_over(work) -> int:
     """Return how many queued scans the statements of some work read in vain."""
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
+    with CaptureQueriesContext(connection) as captured:
         work()
     found = 0
     for one in captured.captured_queries:

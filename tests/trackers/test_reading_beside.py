@@ -49,6 +49,19 @@ def run_batch(tracker, *, backfill=None, clock=timezone.now) -> int:
     )
 
 
+def launch(tracker, alice, now):
+    """Start a backfill of everything there is."""
+    return backfills.launch(
+        tracker_id=tracker.pk,
+        from_at=now - timedelta(days=90),
+        to_at=now + timedelta(seconds=1),
+        ceiling=None,
+        rates=people.rates(),
+        by=alice,
+        now=now,
+    )
+
+
 def read_for(tracker) -> list[str]:
     done = Scan.objects.filter(tracker=tracker, state="DONE")
     return sorted(done.values_list("conversation__external_id", flat=True))
@@ -160,18 +173,7 @@ def test_a_backfill_brings_no_paused_one_with_it(acme, alice, published, now, an
     people.credits_for(acme, "50")
     conversations.ingest(acme, record("call-1", started_at=now - timedelta(days=3)), now=now)
     price, delivery = published("Price", at=now), published("Delivery", at=now)
-    running, paused = (
-        backfills.launch(
-            tracker_id=tracker.pk,
-            from_at=now - timedelta(days=90),
-            to_at=now + timedelta(seconds=1),
-            ceiling=None,
-            rates=people.rates(),
-            by=alice,
-            now=now,
-        )
-        for tracker in (price, delivery)
-    )
+    running, paused = (launch(tracker, alice, now) for tracker in (price, delivery))
     backfills.pause(backfill_id=paused.pk, by=alice, now=now)
 
     run_batch(price, backfill=running)
@@ -186,15 +188,7 @@ def test_live_work_does_not_bring_a_backfill_with_it(acme, alice, published, now
     price = published("Price")
     conversations.ingest(acme, record("call-1", started_at=now), now=now)
     delivery = published("Delivery", at=now + timedelta(minutes=1))
-    backfill = backfills.launch(
-        tracker_id=delivery.pk,
-        from_at=now - timedelta(days=90),
-        to_at=now + timedelta(seconds=1),
-        ceiling=None,
-        rates=people.rates(),
-        by=alice,
-        now=now,
-    )
+    backfill = launch(delivery, alice, now)
 
     run_batch(price)
 
