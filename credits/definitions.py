@@ -38,8 +38,8 @@ class Definitions(NamedTuple):
     computed: Texts
 
 
-# By the version of the server, whose words they are, and the tables.
-_told: dict[tuple[tuple[int, ...], tuple[type[models.Model], ...]], Definitions] = {}
+# By the version of the server, whose words they are, the schema they name, and the tables.
+_told: dict[tuple[tuple[int, ...], str, tuple[type[models.Model], ...]], Definitions] = {}
 
 
 def here() -> Definitions:
@@ -59,7 +59,8 @@ def ours(found: Mapping[tuple[str, str], str], tables: Iterable[type[models.Mode
     :raises django.db.DatabaseError: if this session may not make temporary tables.
     """
     asked = tuple(tables)
-    known = _told.get((_version(), asked))
+    schema = sql_files.schema()
+    known = _told.get((_version(), schema, asked))
     if known is not None and not _differing(known.constraints, found):
         return known
     with transaction.atomic():
@@ -69,7 +70,7 @@ def ours(found: Mapping[tuple[str, str], str], tables: Iterable[type[models.Mode
                 "SELECT set_config('search_path', 'pg_temp, ' || current_setting('search_path'),"
                 " true), set_config('check_function_bodies', 'off', true)"
             )
-            cursor.execute(_statements(asked))
+            cursor.execute(sql_files.placed(_statements(asked), schema))
             first = _constraints(_TEMPORARY)
             again = _differing(first, found)
             for (table, name), text in again.items():
@@ -78,7 +79,7 @@ def ours(found: Mapping[tuple[str, str], str], tables: Iterable[type[models.Mode
         restored = {key: second[key] for key in again if second[key] == found[key]}
         told = Definitions(first, _functions(_TEMPORARY), _computed(_TEMPORARY))
         transaction.set_rollback(True)
-    _told[_version(), asked] = told
+    _told[_version(), schema, asked] = told
     return told._replace(constraints=first | restored)
 
 

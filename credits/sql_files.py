@@ -1,7 +1,8 @@
 """SQL beside its migration: ``sql/<name>.sql`` and, to go back, ``sql/<name>.reverse.sql``.
 
 Also what these files say is in the database: ``written()`` reads them in the order of their
-names, so that the newest text of a function or trigger wins.
+names, so that the newest text of a function or trigger wins. ``{schema}`` in a file stands for the
+schema that the tables are in.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django.apps import apps
-from django.db import migrations
+from django.db import connection, migrations
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.state import ProjectState
 
 _STATEMENT = re.compile(
     r"^CREATE (?:OR REPLACE )?FUNCTION (?P<function>\w+)\((?:.*?)\$\$(?P<body>.*?)\$\$;"
@@ -72,7 +76,30 @@ def run_sql_file(migration: str, name: str, *, restores: tuple[str, ...] = ()) -
         for name, function in before.items()
         if name in replaced
     ]
-    return migrations.RunSQL(sql=sql, reverse_sql="\n\n".join([reverse, *restored]))
+    return _RunInSchema(sql=sql, reverse_sql="\n\n".join([reverse, *restored]))
+
+
+def placed(text: str, schema: str) -> str:
+    """Return a file's text for a schema, whose name is quoted where it must be."""
+    return text.replace("{schema}", schema)
+
+
+def schema(using: BaseDatabaseWrapper = connection) -> str:
+    """Return the schema that tables are made in, quoted where its name must be."""
+    with using.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_schema())")
+        name: str = cursor.fetchone()[0]
+        return name
+
+
+class _RunInSchema(migrations.RunSQL):
+    """Runs a file's text with the name of the schema in it, forwards and backwards."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        sql = placed(str(self.sql), schema(schema_editor.connection))
+        migrations.RunSQL(sql).database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 @cache

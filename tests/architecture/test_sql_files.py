@@ -8,7 +8,7 @@ from django.db import connection
 
 from credits import sql_files
 
-FUNCTION_COUNT = 69
+FUNCTION_COUNT = 71
 
 
 def installed() -> dict[str, str]:

@@ -277,7 +277,8 @@ def test_what_was_done_is_named_with_company_row_and_invariant(books, run, corru
     ]
     assert sorted(found) == sorted(named)
     count = LedgerEntry.objects.count()
-    assert lines[-1] == f"Checked {count} ledger entries: {len(named)} breaches."
+    breaches = "1 breach" if len(named) == 1 else f"{len(named)} breaches"
+    assert lines[-1] == f"Checked {count} ledger entries: {breaches}."
     assert code == 1
     assert run(company=acme.slug)[0] == 1
     assert run(company=globex.slug) == (

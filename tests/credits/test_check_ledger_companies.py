@@ -38,6 +38,6 @@ def test_what_is_said_to_be_said_in_another_conversation_is_named(run):
                 f"I16 company {acme.slug}, trackers_utterance {said.pk}: speaker_id is not a row of"
                 " its conversation"
             ),
-            "Checked 0 ledger entries: 1 breaches.",
+            "Checked 0 ledger entries: 1 breach.",
         ],
     )

@@ -64,6 +64,10 @@ DEEDS = {
         ["ALTER TABLE credits_drawdown DISABLE TRIGGER USER"],
         [
             (
+                "trigger credits_drawdown_is_added_in_an_act: is switched off or is not what its "
+                "file says"
+            ),
+            (
                 "trigger credits_drawdown_is_append_only: is switched off or is not what its "
                 "file says"
             ),

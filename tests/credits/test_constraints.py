@@ -83,6 +83,7 @@ def following(entry, **changes):
 def test_a_sound_entry_after_the_last_would_be_accepted(entry):
     names = "company_id, kind, occurred_at, recorded_at, cause, hash"
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ledger.act = 'on'")
         cursor.execute(
             f"INSERT INTO credits_ledgerentry ({names}, sequence, balance_before, amount,"
             f" balance_after, cause_ref) SELECT {names}, 3, 9, -1, 8, %s"

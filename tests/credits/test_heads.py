@@ -106,7 +106,7 @@ def test_one_changed_byte_of_an_entry_names_that_entry(books, run):
         1,
         [
             f"I10 company {acme.slug}, entry #2: {CHANGED}",
-            "Checked 6 ledger entries: 1 breaches.",
+            "Checked 6 ledger entries: 1 breach.",
         ],
     )
 

@@ -70,9 +70,8 @@ ACTS = "adjust_down adjust_up cancel capture charge extend issue read refund rel
 def test_each_act_plans_with_indexes(db, act):
     with connection.cursor() as cursor:
         cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = %s", [f"ledger_{act}"])
-        assert cursor.fetchall() == [
-            (["enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off"],)
-        ]
+        [(settings,)] = cursor.fetchall()
+    assert settings[:3] == ["enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off"]
 
 
 def test_a_charge_that_reads_tables_from_end_to_end_is_seen(acme):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import DataError, connection, transaction
 
-from credits import grants
+from credits import charging, grants, sql_files
 from credits.identifiers import new_id
 from credits.ledger import InsufficientCredits, Key
 from credits.models import (
     Correction,
     CreditGrant,
     CreditPool,
+    Drawdown,
     Hold,
+    IdempotencyRecord,
+    LedgerEntry,
     Reservation,
     Source,
+    UsageEvent,
     WrittenByTheLedger,
 )
 from tests.credits.conftest import NOON
@@ -111,6 +116,89 @@ def test_a_pool_is_opened_by_the_ledger_only(acme):
     refused = copy_refused_by(CreditPool.objects.get(company=acme), in_an_act=False)
 
     assert refused == "pool_is_written_by_the_ledger"
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_what_is_in_the_books_is_added_in_an_act_only(acme, march, free):
+    event = charging.charge(
+        company=acme,
+        use=statement.use(),
+        work=statement.work_of("1"),
+        rates=statement.MILLS,
+        is_free=free,
+        key=Key.of("order-118"),
+    )
+    rows = [event, IdempotencyRecord.objects.get(), *LedgerEntry.objects.all()]
+    rows += Drawdown.objects.all()
+
+    refused = {
+        (type(row).__name__, copy_refused_by(row, in_an_act=False, **_anew(row))) for row in rows
+    }
+
+    assert refused == {
+        ("UsageEvent", "credits_usageevent_is_written_by_the_ledger"),
+        ("IdempotencyRecord", "credits_idempotencyrecord_is_written_by_the_ledger"),
+        ("LedgerEntry", "credits_ledgerentry_is_written_by_the_ledger"),
+        ("Drawdown", "credits_drawdown_is_written_by_the_ledger"),
+    }
+
+
+def _anew(row) -> dict:
+    """Columns that a second row of the kind needs, so that no constraint refuses it."""
+    match row:
+        case UsageEvent():
+            return {"id": new_id()}
+        case LedgerEntry():
+            return {"cause_ref": new_id(), "sequence": row.sequence + 9}
+        case IdempotencyRecord():
+            return {"key": "order-119"}
+    return {}
+
+
+def test_every_kind_of_key_that_the_acts_remember_is_theirs_alone():
+    functions = sql_files.written().functions
+    kept = {
+        kind
+        for function in functions.values()
+        for kind in re.findall(r"ledger_remember\(\s*context, '(\w+)'", function.body)
+    }
+    guarded = re.findall(r"'([A-Z]+)'", functions["ledger_guard_key"].body)
+
+    assert set(guarded) - {"on"} == kept
+    assert kept == {"ISSUE", "CHARGE", "RESERVE", "CANCEL", "VOID", "ADJUST", "REFUND"}
+
+
+@pytest.mark.django_db
+def test_every_act_looks_for_tables_in_the_schema_it_was_installed_in():
+    acts = {
+        name
+        for name, function in sql_files.written().functions.items()
+        if "ledger_begin(" in function.body or "ledger_read(" in function.body
+    } | {"ledger_read", "ledger_keep_rate"}
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT proname FROM pg_proc WHERE 'search_path=public, pg_temp' = ANY (proconfig)"
+        )
+        assert {name for (name,) in cursor.fetchall()} == acts
+    assert len(acts) == 19
+
+
+def test_a_temporary_table_does_not_stand_before_the_ledger_s(acme, march):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE credits_creditpool AS TABLE credits_creditpool")
+        cursor.execute("CREATE TEMPORARY TABLE credits_creditgrant AS TABLE credits_creditgrant")
+        cursor.execute("UPDATE pg_temp.credits_creditpool SET balance = 1000")
+        cursor.execute("UPDATE pg_temp.credits_creditgrant SET amount = 1000, remaining = 1000")
+
+    with pytest.raises(InsufficientCredits):
+        statement.charge(acme, "11")
+
+    event = statement.charge(acme, "4")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE pg_temp.credits_creditpool, pg_temp.credits_creditgrant")
+    assert event.available == 6
+    assert CreditPool.objects.get(company=acme).balance == 6
 
 
 def test_what_a_person_wrote_about_a_grant_can_be_erased(march):

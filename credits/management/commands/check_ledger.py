@@ -60,14 +60,15 @@ class Command(BaseCommand):
             entries = entries.filter(company_id=company_id)
         count = entries.count()
         if options["json"]:
-            found = [
+            rows = [
                 {"company": slugs.get(breach.company_id)} | asdict(breach) for breach in breaches
             ]
-            self.stdout.write(json.dumps({"entries": count, "breaches": found}))
+            self.stdout.write(json.dumps({"entries": count, "breaches": rows}))
         else:
             for breach in breaches:
                 self.stdout.write(_line(breach, slugs))
-            verdict = f"{len(breaches)} breaches" if breaches else "every invariant holds"
+            found = f"{len(breaches)} {'breach' if len(breaches) == 1 else 'breaches'}"
+            verdict = found if breaches else "every invariant holds"
             self.stdout.write(f"Checked {count:,} ledger entries: {verdict}.")
         if breaches:
             raise SystemExit(1)

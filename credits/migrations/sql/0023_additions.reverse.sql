@@ -1,0 +1,6 @@
+DROP TRIGGER idempotency_key_is_added_in_an_act ON credits_idempotencyrecord;
+DROP TRIGGER credits_usageevent_is_added_in_an_act ON credits_usageevent;
+DROP TRIGGER credits_drawdown_is_added_in_an_act ON credits_drawdown;
+DROP TRIGGER credits_ledgerentry_is_added_in_an_act ON credits_ledgerentry;
+DROP FUNCTION ledger_guard_key();
+DROP FUNCTION ledger_guard_addition();
