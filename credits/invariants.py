@@ -1,7 +1,8 @@
 """The ledger's invariants as statements that find their breaches (DESIGN §3).
 
 Each finds rows (company_id, subject, detail). What a constraint already refuses is looked for
-again, because a restored backup or a hand with triggers switched off is not refused.
+again, because a restored backup or a hand with triggers switched off is not refused. That decimals
+are exact (I17) is a matter of the columns' types: see guards.
 """
 
 from credits.correction_invariants import CORRECTION_RULES
@@ -71,31 +72,8 @@ POOL_RULES = (
     ),
 )
 
-# Each entry's own arithmetic (I3), and its place in the chain (I4).
+# The pool stands where its last entry does (I4).
 ENTRY_RULES = (
-    (
-        "I3",
-        """SELECT company_id, 'entry #' || sequence, format('%s of %s: %s to %s', kind, amount,
-               balance_before, balance_after)
-          FROM credits_ledgerentry
-         WHERE balance_after <> balance_before + amount OR balance_after < 0 OR amount = 0
-            OR kind IN ('GRANTED', 'REFUNDED') AND amount < 0
-            OR kind IN ('CONSUMED', 'EXPIRED', 'VOIDED') AND amount > 0""",
-    ),
-    (
-        "I4",
-        """SELECT company_id, 'entry #' || sequence, format(
-               'follows #%s at %s with %s; this one is at %s and starts from %s',
-               before_sequence, before_at, before_after, occurred_at, balance_before)
-          FROM (SELECT company_id, sequence, balance_before, occurred_at,
-                       coalesce(lag(sequence) OVER w, 0) AS before_sequence,
-                       coalesce(lag(balance_after) OVER w, 0) AS before_after,
-                       lag(occurred_at) OVER w AS before_at
-                  FROM credits_ledgerentry
-                WINDOW w AS (PARTITION BY company_id ORDER BY sequence)) e
-         WHERE sequence <> before_sequence + 1 OR balance_before <> before_after
-            OR occurred_at < before_at""",
-    ),
     (
         "I4",
         """SELECT p.company_id, 'pool', format('stands at #%s, the last entry is #%s',
@@ -111,31 +89,20 @@ ENTRY_RULES = (
 
 # One effect per cause, and usage, entries and reservations that name each other (I5, I8).
 EFFECT_RULES = (
+    # A use that names an entry is looked at with it: credits.entry_invariants.
     (
         "I5",
-        """SELECT e.company_id, 'entry #' || e.sequence,
-               'is a charge without exactly one usage event of its amount and time'
-          FROM credits_ledgerentry e
-          LEFT JOIN credits_usageevent u ON u.entry_id = e.id AND u.amount = -e.amount
-               AND u.occurred_at = e.occurred_at AND u.after_sequence = e.sequence
-         WHERE e.kind = 'CONSUMED' AND u.id IS NULL""",
-    ),
-    (
-        "I5",
-        """SELECT u.company_id, 'usage ' || u.id, format('of %s names no charge', u.amount)
-          FROM credits_usageevent u LEFT JOIN credits_ledgerentry e
-               ON e.id = u.entry_id AND e.kind = 'CONSUMED'
-         WHERE (u.amount > 0) <> (e.id IS NOT NULL)""",
+        """SELECT company_id, 'usage ' || id, format('of %s names no charge', amount)
+          FROM credits_usageevent WHERE amount > 0 AND entry_id IS NULL""",
     ),
     (
         "I5",
         """SELECT r.company_id, 'reservation ' || r.id, format(
-               '%s with %s captured, charged %s', r.state, r.captured, coalesce(e.total, 0))
+               '%s with %s captured, charged %s', r.state, r.captured, coalesce(-e.amount, 0))
           FROM credits_reservation r
-          LEFT JOIN (SELECT cause_ref, -sum(amount) AS total FROM credits_ledgerentry
-                      WHERE kind = 'CONSUMED' AND cause = 'CAPTURE' GROUP BY cause_ref) e
-               ON e.cause_ref = r.id
-         WHERE r.captured <> coalesce(e.total, 0)
+          LEFT JOIN credits_ledgerentry e
+               ON e.kind = 'CONSUMED' AND e.cause = 'CAPTURE' AND e.cause_ref = r.id
+         WHERE r.captured <> coalesce(-e.amount, 0)
             OR (r.state = 'CAPTURED') <> (r.usage_event_id IS NOT NULL)""",
     ),
     (
@@ -169,15 +136,6 @@ EFFECT_RULES = (
 
 # Lots: drawdowns add up (I6), were open when drawn (I7), and their state follows their figures.
 LOT_RULES = (
-    (
-        "I6",
-        """SELECT e.company_id, 'entry #' || e.sequence, format('of %s, drawdowns add up to %s',
-               e.amount, coalesce(d.total, 0))
-          FROM credits_ledgerentry e
-          LEFT JOIN (SELECT entry_id, sum(amount) AS total FROM credits_drawdown
-                      GROUP BY entry_id) d ON d.entry_id = e.id
-         WHERE e.amount <> coalesce(d.total, 0)""",
-    ),
     (
         "I6",
         """SELECT g.company_id, 'grant ' || g.id, format('remaining %s, drawdowns add up to %s',
@@ -289,60 +247,6 @@ LOT_RULES = (
     ),
 )
 
-# The chain of hashes: the first entry of a company whose bytes no longer give its hash. An entry
-# is of version 2, which covers the terms of the grant it made effective or the use it paid for;
-# those written before there was a version 2 are of version 1, and none of them follows one of
-# version 2. That decimals are exact (I17) is a matter of the columns' types: see guards.
-INTEGRITY_RULES = (
-    (
-        "I10",
-        """SELECT DISTINCT ON (company_id) company_id, 'entry #' || sequence,
-               'was changed after it was written, or its grant''s terms or its use were: '
-               'its hash does not follow'
-          FROM (SELECT company_id, sequence, version, coalesce(bool_or(version = 2) OVER w, false)
-                       AS is_after_second
-                  FROM (SELECT e.company_id, e.sequence, CASE e.hash
-                               WHEN ledger_entry_hash('2', e.company_id, e.sequence, e.kind,
-                                   e.amount, e.balance_before, e.balance_after, e.occurred_at,
-                                   e.recorded_at, e.cause, e.cause_ref, e.grant_id,
-                                   e.corrects_sequence, e.actor_ref,
-                                   -- What ledger_content_digest makes of the same lots and facts.
-                                   sha256(convert_to(d.lots || '|' || coalesce(CASE
-                                       WHEN g.id IS NOT NULL THEN ledger_terms_text(g)
-                                       WHEN u.id IS NOT NULL THEN ledger_usage_text(u.id,
-                                           ROW(u.feature_type, u.feature_name, u.feature_ref,
-                                               u.action, u.integration_ref, u.api_key_ref,
-                                               u.user_ref, u.team_ref, u.request_id)::ledger_use,
-                                           ROW(u.rate_card_id, u.calls, u.emails,
-                                               u.web_searches, u.request_count)::ledger_work)
-                                       END, ''), 'UTF8')), e.previous) THEN 2
-                               WHEN ledger_entry_hash('1', e.company_id, e.sequence, e.kind,
-                                   e.amount, e.balance_before, e.balance_after, e.occurred_at,
-                                   e.recorded_at, e.cause, e.cause_ref, e.grant_id,
-                                   e.corrects_sequence, e.actor_ref,
-                                   sha256(convert_to(d.lots, 'UTF8')), e.previous) THEN 1
-                               END AS version
-                          FROM (SELECT *, coalesce(lag(hash) OVER (
-                                        PARTITION BY company_id ORDER BY sequence),
-                                       decode(repeat('00', 32), 'hex')) AS previous
-                                  FROM credits_ledgerentry) e
-                          LEFT JOIN (SELECT entry_id, string_agg(grant_id::text || ':'
-                                                || amount::numeric(18, 3)::text, ';' ORDER BY id)
-                                                AS lots
-                                       FROM credits_drawdown GROUP BY entry_id) d
-                               ON d.entry_id = e.id
-                          LEFT JOIN credits_creditgrant g ON g.id = e.cause_ref
-                               AND e.cause IN ('ISSUE', 'ADJUST')
-                          LEFT JOIN credits_usageevent u ON u.entry_id = e.id
-                         -- Hashed before it is sorted: a row is then three numbers.
-                        OFFSET 0) hashed
-                WINDOW w AS (PARTITION BY company_id ORDER BY sequence
-                             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) chain
-         WHERE version IS NULL OR version = 1 AND is_after_second
-         ORDER BY company_id, sequence""",
-    ),
-)
-
 # The cache of closed days holds what the events add up to, and nothing else (usage_days).
 _NAMES = """feature_type, feature_ref, feature_name, action, team_ref, user_ref, integration_ref"""
 _SUMS = f"""SELECT d.company_id, d.starts_at, d.ends_at, {_NAMES}, calls, emails, web_searches,
@@ -370,7 +274,6 @@ RULES = (
     *EFFECT_RULES,
     *CORRECTION_RULES,
     *LOT_RULES,
-    *INTEGRITY_RULES,
     *CROSS_RULES,
     *CACHE_RULES,
 )

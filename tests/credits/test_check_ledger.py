@@ -84,7 +84,6 @@ CORRUPTIONS = {
                 "I4 entry #4: follows #2 at 2026-03-02 12:00:00+00 with 15.000; this one is at "
                 "2026-03-02 13:01:00+00 and starts from 11.000"
             ),
-            "I5 usage {u3}: of 4.000 names no charge",
             "I6 grant {march}: remaining 0.000, drawdowns add up to 4.000",
             f"I10 entry #4: {CHANGED}",
             "I16 credits_usageevent {u3}: entry_id is not a row of its company",
@@ -109,6 +108,14 @@ CORRUPTIONS = {
         [
             "I6 grant {lasting}: remaining 3.500, drawdowns add up to -0.500",
             "I6 grant {march}: remaining 0.000, drawdowns add up to 4.000",
+            f"I10 entry #3: {CHANGED}",
+        ],
+    ),
+    "a use is said to be paid for by a grant's entry": (
+        ["UPDATE credits_usageevent SET entry_id = {e1} WHERE id = '{u3}'"],
+        [
+            "I5 entry #3: is a charge without exactly one usage event of its amount and time",
+            "I5 usage {u3}: of 4.000 names no charge",
             f"I10 entry #3: {CHANGED}",
         ],
     ),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from django.db import connection, transaction
 
 from credits import guards, reconciliation
 from tests.support import people
-from tests.support.corrupting import corrupt, pool
+from tests.support.corrupting import corrupt, entry, pool, without
+
+I3_FIRST = ("I3", "entry #1")
 
 
 def test_two_sessions_find_what_one_finds_in_the_same_order(committed):
@@ -29,6 +32,28 @@ def test_two_sessions_find_what_one_finds_in_the_same_order(committed):
         ("I4", companies[2].pk),
     ]
     assert reconciliation.check() == found
+
+
+@pytest.mark.parametrize("entries", [1, 2, 3, 100])
+def test_each_company_s_entries_are_in_one_part_of_the_pass(committed, monkeypatch, entries):
+    """Whatever the size of a part; and entries of a company that has lost its pool, too."""
+    monkeypatch.setattr(reconciliation, "ENTRIES_A_SHARE", entries)
+    companies = [people.company(f"Company {number}") for number in range(5)]
+    for number, company in enumerate(companies):
+        for _ in range(1 + number):
+            people.credits_for(company, "10")
+    with transaction.atomic():
+        corrupt(companies[0], without("ledgerentry", "entry_after_is_before_plus_amount"))
+        for company in companies:
+            corrupt(company, entry(1, "amount = 11"))
+        corrupt(companies[0], "DELETE FROM credits_creditpool WHERE company_id = {company}")
+        corrupt(companies[4], "DELETE FROM credits_creditpool WHERE company_id = {company}")
+
+    found = reconciliation.check(sessions=2)
+
+    assert [one.company_id for one in found if (one.invariant, one.subject) == I3_FIRST] == [
+        company.pk for company in companies
+    ]
 
 
 def test_what_is_written_meanwhile_is_no_breach(committed, monkeypatch):

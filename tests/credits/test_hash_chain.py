@@ -175,6 +175,7 @@ def test_entries_from_before_version_2_stay_valid_and_are_continued(acme):
 
     assert len(statement.of(acme)) == 3
     assert stored(acme)[:2] == old
+    assert reconciliation.check() == []
 
 
 def test_no_entry_goes_back_to_version_1(acme):
