@@ -16,7 +16,7 @@ from credits.amounts import ZERO, exact, grouped
 from credits.audit import Action, Actor
 from credits.models import Reservation, UsageAction, User
 from credits.rating import Rates
-from trackers import backfill_progress, estimates, locks, trail, wakes
+from trackers import backfill_progress, bulk, estimates, locks, trail, wakes
 from trackers.batches import batches
 from trackers.estimates import ScanEstimate
 from trackers.models import (
@@ -31,6 +31,7 @@ from trackers.models import (
 from trackers.models.trackers import LIVE_BACKFILL_STATES
 
 INSERT_BATCH_SIZE = 1000
+GROWS_BY = 10  # A table that grows by a tenth is another to the planner, as to autovacuum.
 CHAINS_MAX = 2  # Tasks that work on one backfill at once; each asks for the next batch itself.
 LIVE_STATES = LIVE_BACKFILL_STATES  # Those that go on, or would if somebody let them.
 RESUMABLE_STATES = [BackfillState.PAUSED, BackfillState.WAITING]
@@ -391,3 +392,5 @@ def _fix_list(backfill: Backfill, tracker: Tracker, version: TrackerVersion, now
             )
             for conversation_id, revision, team_id, started_at in batch
         )
+    # Or workers look for a new call among all that is queued here, until autovacuum comes by.
+    bulk.count_rows((Scan,), least=backfill.conversation_count * GROWS_BY)

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.support import conversations, people
 from tests.support.conversations import record
 from trackers import backfills, claiming
-from trackers.models import Scan
+from trackers.models import Conversation, Scan
 
 pytestmark = pytest.mark.django_db
 
@@ -21,22 +21,9 @@ QUEUED = 10_000
 
 def queue(scan: Scan) -> None:
     """Queue the same for many calls that are older, by copies of a scan and of its call."""
-    columns = {
-        table: ", ".join(
-            name
-            for name in _columns(table)
-            if name not in ("id", "external_id", "conversation_id", "conversation_started_at")
-        )
-        for table in ("trackers_conversation", "trackers_scan")
-    }
-    call, rest = columns["trackers_conversation"], columns["trackers_scan"]
+    copy_call(scan.conversation_id)
+    rest = _copied("trackers_scan")
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO trackers_conversation (id, external_id, {call})"
-            f" SELECT uuidv7(), 'old ' || number, {call}"
-            "  FROM trackers_conversation, generate_series(1, %s) AS number WHERE id = %s",
-            [QUEUED, scan.conversation_id],
-        )
         cursor.execute(
             "INSERT INTO trackers_scan"
             f" (id, conversation_id, conversation_started_at, {rest})"
@@ -50,26 +37,55 @@ def queue(scan: Scan) -> None:
         cursor.execute("ANALYZE trackers_scan, trackers_conversation")
 
 
+def copy_call(conversation_id) -> None:
+    call = _copied("trackers_conversation")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO trackers_conversation (id, external_id, {call})"
+            f" SELECT uuidv7(), 'old ' || number, {call}"
+            "  FROM trackers_conversation, generate_series(1, %s) AS number WHERE id = %s",
+            [QUEUED, conversation_id],
+        )
+
+
+def _copied(table: str) -> str:
+    own = ("id", "external_id", "conversation_id", "conversation_started_at")
+    return ", ".join(name for name in _columns(table) if name not in own)
+
+
 def _columns(table: str) -> list[str]:
     with connection.cursor() as cursor:
         return [one.name for one in connection.introspection.get_table_description(cursor, table)]
 
 
 @pytest.fixture
-def backfill(acme, alice, now):
-    """A tracker's backfill with one call, of last month."""
-    people.credits_for(acme, "5000")
+def tracker(acme, alice, now):
+    """A published tracker, and a call of last month that it has not read."""
+    people.credits_for(acme, "6000")
     conversations.ingest(acme, record("old", started_at=now - timedelta(days=30)), now=now)
-    tracker = conversations.published(acme, alice, "Price", now=now - timedelta(days=1))
-    return backfills.launch(
-        tracker_id=tracker.pk,
-        from_at=now - timedelta(days=90),
-        to_at=now - timedelta(days=1),
-        ceiling=None,
-        rates=people.rates(),
-        by=alice,
-        now=now,
-    )
+    return conversations.published(acme, alice, "Price", now=now - timedelta(days=1))
+
+
+@pytest.fixture
+def launch(tracker, alice, now):
+    def launching():
+        return backfills.launch(
+            tracker_id=tracker.pk,
+            from_at=now - timedelta(days=90),
+            to_at=now - timedelta(days=1),
+            ceiling=None,
+            rates=people.rates(),
+            by=alice,
+            now=now,
+        )
+
+    return launching
+
+
+@pytest.fixture
+def backfill(launch):
+    """The tracker's backfill with one call."""
+    return launch()
 
 
 def passed_over(work) -> int:
@@ -105,6 +121,22 @@ def test_what_is_new_is_not_looked_for_behind_the_tracker_s_own_backfill(acme, b
     conversations.ingest(acme, record("new", started_at=now), now=now)
 
     assert passed_over(due(now, backfill.version_id)) < 10
+
+
+def test_a_backfill_that_has_just_begun_is_known_to_be_long(acme, tracker, launch, now):
+    """Nobody waits for autovacuum: until it comes by, all plans would look equally good."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE trackers_scan, trackers_conversation")
+    copy_call(Conversation.objects.get().pk)
+    backfill = launch()
+    conversations.ingest(acme, record("new", started_at=now), now=now)
+
+    assert backfill.conversation_count == QUEUED + 1
+    assert passed_over(due(now, backfill.version_id)) < 10
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'trackers_scan'")
+        [(known,)] = cursor.fetchall()
+    assert known > QUEUED
 
 
 def test_a_backfill_is_not_looked_for_behind_what_is_new(acme, backfill, now):
