@@ -63,6 +63,12 @@ WITHOUT = {
     "no link to the previous entry": (
         "ALTER TABLE credits_ledgerentry DROP CONSTRAINT entry_continues_the_previous_one"
     ),
+    "no guard of what is added": """
+        DROP TRIGGER credits_ledgerentry_is_added_in_an_act ON credits_ledgerentry;
+        DROP TRIGGER credits_drawdown_is_added_in_an_act ON credits_drawdown;
+        DROP TRIGGER credits_usageevent_is_added_in_an_act ON credits_usageevent
+    """,
+    "no path of its own": "ALTER FUNCTION ledger_charge RESET search_path",
     "no hash": _HASH,
     "no usage row": _USAGE,
 }
