@@ -33,10 +33,10 @@ def vera(db):
 def run(capsys):
     """Run the command; return its exit code and the lines it printed."""
 
-    def checking(**options) -> tuple[int, list[str]]:
+    def checking(*arguments: str, **options) -> tuple[int, list[str]]:
         code = 0
         try:
-            call_command("check_ledger", **options)
+            call_command("check_ledger", *arguments, **options)
         except SystemExit as stop:
             code = stop.code
         return code, capsys.readouterr().out.splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from django.core.management.base import CommandError
 from django.db import connection, transaction
 
 from credits import guards, reconciliation
@@ -54,6 +55,19 @@ def test_each_company_s_entries_are_in_one_part_of_the_pass(committed, monkeypat
     assert [one.company_id for one in found if (one.invariant, one.subject) == I3_FIRST] == [
         company.pk for company in companies
     ]
+
+
+def test_one_says_how_many_sessions_share_the_work(committed, run):
+    acme = people.company("Acme")
+    people.credits_for(acme, "10")
+    with transaction.atomic():
+        corrupt(acme, pool("balance = balance - 0.001"))
+
+    assert run("--sessions", "1")[0] == run("--sessions", "5")[0] == run()[0] == 1
+    assert run("--sessions", "1") == run("--sessions", "5") == run()
+    for number in ("0", "33", "two", "-1"):
+        with pytest.raises(CommandError, match=f"“{number}” is not a number from 1 to 32"):
+            run("--sessions", number)
 
 
 def test_what_is_written_meanwhile_is_no_breach(committed, monkeypatch):

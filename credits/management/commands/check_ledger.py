@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from credits import heads, reconciliation
 from credits.models import Company, LedgerEntry
 
-SESSIONS = 2
+SESSIONS, SESSIONS_MAX = 2, 32
 
 
 class Command(BaseCommand):
@@ -24,7 +24,8 @@ class Command(BaseCommand):
         "Examples:\n"
         "  manage.py check_ledger\n"
         "  manage.py check_ledger --company acme --json\n"
-        "  manage.py check_ledger --heads heads.txt"
+        "  manage.py check_ledger --heads heads.txt\n"
+        "  manage.py check_ledger --sessions 4"
     )
 
     def create_parser(self, *args: Any, **kwargs: Any) -> Any:
@@ -35,6 +36,14 @@ class Command(BaseCommand):
         parser.add_argument("--company", metavar="SLUG", help="check one company only")
         parser.add_argument(
             "--heads", metavar="FILE", help="check that what “ledger_heads” printed still stands"
+        )
+        parser.add_argument(
+            "--sessions",
+            type=_sessions,
+            metavar="N",
+            default=SESSIONS,
+            help=f"let so many sessions share the work, as many as the database's server has"
+            f" processors to spare (default {SESSIONS})",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
@@ -47,7 +56,7 @@ class Command(BaseCommand):
         slugs: dict[int | None, str] = {one.pk: one.slug for one in Company.objects.all()}
         company_id = _id_of(options["company"], slugs) if options["company"] else None
         kept = _kept(options["heads"]) if options["heads"] else []
-        breaches = reconciliation.check(company_id=company_id, sessions=SESSIONS)
+        breaches = reconciliation.check(company_id=company_id, sessions=options["sessions"])
         breaches += heads.breaches(kept, company_id=company_id)
         if not options["allow_test_clock"] and not reconciliation.is_real_clock():
             breaches.append(
@@ -72,6 +81,12 @@ class Command(BaseCommand):
             self.stdout.write(f"Checked {count:,} ledger entries: {verdict}.")
         if breaches:
             raise SystemExit(1)
+
+
+def _sessions(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= SESSIONS_MAX):
+        raise argparse.ArgumentTypeError(f"“{text}” is not a number from 1 to {SESSIONS_MAX}")
+    return int(text)
 
 
 def _kept(path: str) -> list[heads.Head]:
