@@ -23,14 +23,6 @@ CROSS_RULES = (
          WHERE g.source = 'PURCHASE'
            AND (u.id IS NULL OR e.id IS NOT NULL AND e.actor_ref IS DISTINCT FROM u.public_id)""",
     ),
-    (
-        "I5",
-        """SELECT company_id, 'reservation ' || id, format('%s at %s, though its lease ended at %s',
-               state, closed_at, lapses_at)
-          FROM credits_reservation
-         WHERE state = 'LAPSED' AND closed_at <> lapses_at
-            OR state = 'RELEASED' AND closed_at >= lapses_at""",
-    ),
     # What a client's key did is there: a free use has no entry that would miss it.
     (
         "I5",

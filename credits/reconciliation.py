@@ -19,12 +19,13 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from credits import guards, invariants
-from credits.entry_invariants import ENTRY_PASS
+from credits.entry_invariants import ENTRY_PASS, Screen
+from credits.screened_invariants import SCREENED_KEYS, SCREENED_RULES
 
 CLOCK_BODY = "SELECT clock_timestamp()"
 BREACHES_PER_RULE_MAX = 100
 # Of the entries, when several sessions share them: so few that those of one fit into memory.
-ENTRIES_A_SHARE = 1_000_000
+ENTRIES_A_SHARE = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,21 @@ def check(*, company_id: int | None = None, sessions: int = 1) -> list[Breach]:
     share the ledger's rules, in one snapshot; inside a caller's transaction only that one can see
     it all.
     """
-    rules = [Rule(*rule) for rule in (*invariants.RULES, *_same_company_rules())]
+    rules = [Rule(*rule) for rule in (*invariants.RULES, *_same_company_rules(None))]
     searches: list[Search] = [partial(_breaches, rule) for rule in rules]
+    shown: set[Screen] = set()
+    look = partial(_pass_over_entries, shown=shown)
     is_alone = sessions == 1 or connection.in_atomic_block
     # Before the snapshot, which is for reading alone: the comparison makes tables for a moment.
     gaps = guards.gaps() if company_id is None else []
     with _one_snapshot():
         if is_alone:
-            searches.append(_pass_over_entries)
+            searches.append(look)
             found = [breach for search in searches for breach in search(company_id)]
         else:
-            found = _shared(searches, company_id, sessions)
+            found = _shared(searches, look, company_id, sessions)
+        for rule in _screened_rules(shown):
+            found += _breaches(rule, company_id)
         found += [Breach(gap.invariant, None, gap.subject, gap.detail) for gap in gaps]
         for path in settings.CREDIT_CHECKS:
             contributed: Callable[..., Iterable[Breach]] = import_string(path)
@@ -77,14 +82,16 @@ def check(*, company_id: int | None = None, sessions: int = 1) -> list[Breach]:
     return found
 
 
-def _shared(searches: list[Search], company_id: int | None, sessions: int) -> list[Breach]:
+def _shared(
+    searches: list[Search], look: partial[list[Breach]], company_id: int | None, sessions: int
+) -> list[Breach]:
     """Let several sessions take one search after the other, all in this session's snapshot."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_export_snapshot()")
         snapshot = cursor.fetchone()[0]
     # Most of the work first: whoever takes a share of it must not do so last.
     scopes = _scopes(sessions) if company_id is None else ["true"]
-    shares: list[Search] = [partial(_pass_over_entries, scope=scope) for scope in scopes]
+    shares: list[Search] = [partial(look, scope=scope) for scope in scopes]
     in_order: list[Search] = [*searches, *shares]
     waiting: SimpleQueue[int] = SimpleQueue()
     for place in (*range(len(searches), len(in_order)), *range(len(searches))):
@@ -159,7 +166,10 @@ def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
         return [Breach(rule.invariant, *row) for row in cursor.fetchall()]
 
 
-def _pass_over_entries(company_id: int | None, *, scope: str = "true") -> list[Breach]:
+def _pass_over_entries(
+    company_id: int | None, *, shown: set[Screen], scope: str = "true"
+) -> list[Breach]:
+    """Return what the pass names, and add to ``shown`` what it only shows to be there."""
     if company_id is not None:
         scope += f" AND company_id = {int(company_id)}"
     with connection.cursor() as cursor:
@@ -170,11 +180,20 @@ def _pass_over_entries(company_id: int | None, *, scope: str = "true") -> list[B
             " (company_id, subject, detail, invariant, rule)) AS numbered"
             f" WHERE place <= {BREACHES_PER_RULE_MAX} ORDER BY rule, company_id, place"
         )
-        return [Breach(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    shown.update(Screen(subject) for invariant, _, subject, _ in rows if invariant is None)
+    return [Breach(*row) for row in rows if row[0] is not None]
 
 
-def _same_company_rules() -> list[Rule]:
-    """One rule for each composite key: no row names a row of another company.
+def _screened_rules(shown: set[Screen]) -> Iterator[Rule]:
+    """The rules that name what a pass has shown to be there."""
+    for screen in sorted(shown):
+        yield from (Rule(*rule) for rule in SCREENED_RULES.get(screen, ()))
+        yield from _same_company_rules(screen)
+
+
+def _same_company_rules(screen: Screen | None) -> list[Rule]:
+    """One rule for each composite key of a screen or of none: no row names another company's row.
 
     Nor of another row than it is ``within``, as an utterance's speaker is of a conversation.
     """
@@ -188,6 +207,7 @@ def _same_company_rules() -> list[Rule]:
             f" WHERE r.{key.column} IS NOT NULL AND t.id IS NULL",
         )
         for key in guards.composite_keys()
+        if SCREENED_KEYS.get((key.table, key.column)) is screen
     ]
 
 
