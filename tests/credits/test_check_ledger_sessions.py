@@ -57,6 +57,24 @@ def test_each_company_s_entries_are_in_one_part_of_the_pass(committed, monkeypat
     ]
 
 
+def test_what_shows_to_one_session_is_looked_for_and_named(committed, monkeypatch):
+    """The part of the last company shows it; what names it looks through the whole table."""
+    monkeypatch.setattr(reconciliation, "ENTRIES_A_SHARE", 1)
+    companies = [people.company(f"Company {number}") for number in range(4)]
+    lots = [people.credits_for(company, "10") for company in companies]
+    with transaction.atomic():
+        corrupt(
+            companies[3],
+            f"UPDATE credits_drawdown SET grant_id = '{lots[0].pk}' WHERE entry_id = {{e1}}",
+        )
+
+    found = reconciliation.check(sessions=2)
+
+    assert [(one.company_id, one.detail) for one in found if one.invariant == "I16"] == [
+        (companies[3].pk, "grant_id is not a row of its company")
+    ]
+
+
 def test_one_says_how_many_sessions_share_the_work(committed, run):
     acme = people.company("Acme")
     people.credits_for(acme, "10")
