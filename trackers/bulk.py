@@ -3,30 +3,101 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+import select
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar, cast
 
+import psycopg
 from django.db import connection, models
 from psycopg import sql
+from psycopg.copy import LibpqWriter
+
+Answer = TypeVar("Answer")
+# Does a piece of work that can wait, and tells whether there may be more.
+Piece = Callable[[], bool]
+
+
+class ConnectionBusy(Exception):
+    """The database was asked something in the middle of a copy."""
+
+
+def nothing() -> bool:
+    """Have no work that can wait."""
+    return False
 
 
 def copy(
-    model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[object]]
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    meanwhile: Piece = nothing,
 ) -> None:
     """Insert rows, each with a value for each column, in the caller's transaction.
 
+    While the server works at them, what it does longest after it has all, ``meanwhile`` is called
+    until there is an answer or no more to do.
+
     :raises IntegrityError: a row breaks a rule of the table; none is written.
+    :raises ConnectionBusy: giving rows, or what is done meanwhile, asks the database something.
     """
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(model._meta.db_table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with (
         connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.copy(statement) as stream,
+        connection.cursor() as wrapped,
+        connection.execute_wrapper(_refuse),
+        # Django's cursor that counts statements takes no writer.
+        wrapped.cursor.copy(statement, writer=_Writer(wrapped.cursor, meanwhile)) as stream,
     ):
         for row in rows:
             stream.write_row(row)
+
+
+def _refuse(*asked: object) -> NoReturn:
+    """Stand in for a question that would wait for the copying, which waits for who asks."""
+    raise ConnectionBusy("Rows are being copied on this connection: it cannot be asked anything.")
+
+
+class _Writer(LibpqWriter):
+    """Sends rows as usual, and lets other work be done where it waits for the server."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any], meanwhile: Piece) -> None:
+        super().__init__(cursor)
+        # It waits by this and uses it for nothing else.
+        self.connection = cast("psycopg.Connection[Any]", _Waiting(self.connection, meanwhile))
+
+
+class _Waiting:
+    """Waits for a connection's server as the connection does, and works meanwhile."""
+
+    def __init__(self, waited_for: psycopg.Connection[Any], meanwhile: Piece) -> None:
+        self._connection = waited_for
+        self._meanwhile = meanwhile
+
+    def wait(self, steps: Generator[Any, Any, Answer]) -> Answer:
+        return self._connection.wait(self._working(steps))
+
+    def _working(self, steps: Generator[Any, Any, Answer]) -> Generator[Any, Any, Answer]:
+        """Take the steps that talk to the server, and work before each wait between two."""
+        answered = select.poll()
+        answered.register(self._connection.pgconn.socket, select.POLLIN)
+        ready = None  # As a generator is begun.
+        while True:
+            try:
+                wanted = steps.send(ready)
+            except StopIteration as end:
+                return cast("Answer", end.value)
+            while not is_answered(answered) and self._meanwhile():
+                pass
+            ready = yield wanted
+
+
+def is_answered(server: select.poll) -> bool:
+    """Tell whether a server has sent something."""
+    return bool(server.poll(0))
 
 
 def take_ids(model: type[models.Model], count: int) -> list[int]:
@@ -63,9 +134,9 @@ def older_objects_aside() -> Iterator[None]:
     """Let Python's collector look only at what is made in here, not at all there is each time.
 
     Many rows are many new objects, after every few of which it would go through those of the whole
-    process, a tenth of a second each time (measured: an eighth of an import).
+    process, a tenth of a second each time (measured: an eighth of an import). What is garbage by
+    then is collected after it, as is the rest.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield

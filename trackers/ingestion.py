@@ -22,6 +22,7 @@ from credits.models import Company, UsageAction
 from credits.rating import Rates
 from trackers import bulk, erased_ids, filters, locks, requeuing, storing, wakes
 from trackers.batches import batches
+from trackers.bulk import Piece
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
     Conversation,
@@ -32,6 +33,7 @@ from trackers.models import (
     Utterance,
 )
 from trackers.people import Directory
+from trackers.reading_ahead import ReadAhead
 
 CHUNK_SIZE = 500
 NEW_FOR = timedelta(days=7)  # Older than this when it arrives, a conversation is history.
@@ -69,17 +71,20 @@ def ingest(
 ) -> Iterator[Report]:
     """Take records in, chunk by chunk; yield the running totals after each commit.
 
+    While the database writes a chunk, records of the next are read; reading them must not ask it.
+
     :raises CompanyClosed: nothing more is taken in from here on.
     """
     report = Report()
     directory = Directory(company)
+    ahead = ReadAhead(records, most=CHUNK_SIZE)
     with ExitStack() as while_many:
         is_first = True
-        for chunk in _chunks(records):
+        for chunk in _chunks(ahead):
             with transaction.atomic():
                 take_turns(company)
                 locks.keep_open(company.pk)
-                written = _write(company, directory, chunk, now, report)
+                written = _write(company, directory, chunk, now, report, ahead.read_one)
                 report.scans += _fan_out(company, written, now)
                 faults.reach(faults.Point.INGESTED)
             faults.reach(faults.Point.TAKEN_IN)
@@ -128,6 +133,7 @@ def _write(
     records: dict[str, ConversationRecord],
     now: datetime,
     report: Report,
+    meanwhile: Piece,
 ) -> list[UUID]:
     """Write one chunk and return the conversations that were not there before."""
     digests = erased_ids.digests(company, records)
@@ -156,10 +162,10 @@ def _write(
             updated.append(storing.change(conversation, directory, record))
         else:
             report.unchanged += 1
-    created = storing.create(company, directory, new, now)
-    speakers = storing.add_participants(directory, created)
+    created = storing.create(company, directory, new, now, meanwhile=meanwhile)
+    speakers = storing.add_participants(directory, created, meanwhile=meanwhile)
     speakers |= storing.change_participants(directory, [*revised, *updated])
-    storing.add_text([*created, *revised], speakers)
+    storing.add_text([*created, *revised], speakers, meanwhile=meanwhile)
     requeuing.read_new_texts(read_anew, now=now)
     report.created += len(created)
     report.revised += len(revised)

@@ -10,6 +10,7 @@ from uuid import UUID
 from credits.identifiers import new_id
 from credits.models import Company
 from trackers import bulk, parts
+from trackers.bulk import Piece
 from trackers.importers.records import ConversationRecord, ParticipantRecord
 from trackers.models import Affiliation, Conversation, ConversationKind, Participant, Utterance
 from trackers.parts import SideText
@@ -43,9 +44,17 @@ class Stored:
 
 
 def create(
-    company: Company, directory: Directory, records: Iterable[ConversationRecord], now: datetime
+    company: Company,
+    directory: Directory,
+    records: Iterable[ConversationRecord],
+    now: datetime,
+    *,
+    meanwhile: Piece = bulk.nothing,
 ) -> list[Stored]:
-    """Write conversations that are not there yet, without who took part and what was said."""
+    """Write conversations that are not there yet, without who took part and what was said.
+
+    ``meanwhile``, here and below, is work for while the server is busy, as ``bulk.copy`` has it.
+    """
     stored = [Stored(new_id(), company.pk, FIRST_REVISION, record) for record in records]
     if not stored:
         return []
@@ -57,6 +66,7 @@ def create(
             (one.pk, one.company_id, one.record.id, now, one.revision, *values.values())
             for one, values in zip(stored, fields, strict=True)
         ),
+        meanwhile=meanwhile,
     )
     return stored
 
@@ -69,7 +79,9 @@ def change(conversation: Conversation, directory: Directory, record: Conversatio
     return Stored(conversation.pk, conversation.company_id, conversation.text_revision, record)
 
 
-def add_participants(directory: Directory, stored: Iterable[Stored]) -> Speakers:
+def add_participants(
+    directory: Directory, stored: Iterable[Stored], *, meanwhile: Piece = bulk.nothing
+) -> Speakers:
     """Write who took part in conversations that nobody knew of before."""
     people = [(one, person) for one in stored for person in one.record.participants]
     ids = bulk.take_ids(Participant, len(people))
@@ -85,6 +97,7 @@ def add_participants(directory: Directory, stored: Iterable[Stored]) -> Speakers
             )
             for pk, (one, person) in zip(ids, people, strict=True)
         ),
+        meanwhile=meanwhile,
     )
     return {
         (one.pk, person.id): (pk, _AFFILIATIONS[person.role])
@@ -128,9 +141,12 @@ def _known(directory: Directory, person: ParticipantRecord) -> tuple[UUID | None
     return None, directory.contact_id(person.email)
 
 
-def add_text(stored: Iterable[Stored], speakers: Speakers) -> None:
+def add_text(
+    stored: Iterable[Stored], speakers: Speakers, *, meanwhile: Piece = bulk.nothing
+) -> None:
     """Write what was said, as the text of each conversation's revision."""
-    bulk.copy(Utterance, _UTTERANCE_COLUMNS, _utterances(stored, speakers))
+    rows = _utterances(stored, speakers)
+    bulk.copy(Utterance, _UTTERANCE_COLUMNS, rows, meanwhile=meanwhile)
 
 
 def _utterances(stored: Iterable[Stored], speakers: Speakers) -> Iterator[tuple[object, ...]]:

@@ -28,7 +28,7 @@ ROUNDS = 3
 PER_SECOND_MIN = 2000
 TURNS = 10
 DURABLE = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
-# 14 words; ten turns have about 138 with the shorter last one.
+# 14 words; with the shorter first turn ten have 138.
 SAID = "we looked at the {n} proposal and it is more than we planned to"
 
 
@@ -50,7 +50,9 @@ def lines(count: int, now) -> bytes:
             "id": f"u{n}",
             "speaker": "cr"[n % 2],
             "start": 4.0 * n,
-            "text": SAID.format(n=n) if n else "a short beginning of all this, then",
+            "text": SAID.format(n=n)
+            if n
+            else "a short beginning of all this, then we come to the point",
         }
         for n in range(TURNS)
     ]
