@@ -81,18 +81,30 @@ class _Waiting:
         return self._connection.wait(self._working(steps))
 
     def _working(self, steps: Generator[Any, Any, Answer]) -> Generator[Any, Any, Answer]:
-        """Take the steps that talk to the server, and work before each wait between two."""
+        """Take the steps that talk to the server, and work before each wait between two.
+
+        What interrupts the work is raised once the server has answered: an answer that nobody took
+        would be taken for that to the next statement.
+        """
         answered = select.poll()
         answered.register(self._connection.pgconn.socket, select.POLLIN)
-        ready = None  # As a generator is begun.
-        while True:
-            try:
+        ready, interruption = None, None  # As a generator is begun.
+        try:
+            while True:
                 wanted = steps.send(ready)
-            except StopIteration as end:
+                try:
+                    while interruption is None and not is_answered(answered) and self._meanwhile():
+                        pass
+                except BaseException as error:  # noqa: BLE001 - kept, see above
+                    interruption = error
+                ready = yield wanted
+        except StopIteration as end:
+            if interruption is None:
                 return cast("Answer", end.value)
-            while not is_answered(answered) and self._meanwhile():
-                pass
-            ready = yield wanted
+        except psycopg.Error:
+            if interruption is None:
+                raise
+        raise interruption
 
 
 def is_answered(server: select.poll) -> bool:

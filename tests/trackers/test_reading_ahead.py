@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tests.support import conversations, people
@@ -123,3 +123,19 @@ def test_work_ends_when_it_says_so_and_the_rows_are_in(acme, monkeypatch):
     assert sorted(one.participants.values_list("external_id", flat=True)) == [
         *("c", "new", "new too", "r"),
     ]
+
+
+@pytest.mark.parametrize("names", [("new", "new too"), ("new", "new")])
+def test_an_interruption_of_other_work_leaves_nothing_half_done(acme, monkeypatch, names):
+    one = conversations.conversation(acme, "one")
+    monkeypatch.setattr(bulk, "is_answered", lambda answered: False)
+    rows = [(acme.pk, one.pk, name, "", "", "COMPANY") for name in names]
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), transaction.atomic():
+        bulk.copy(Participant, PARTICIPANT, rows, meanwhile=interrupted)
+
+    # The connection takes the next statement, and has none of the rows.
+    assert sorted(one.participants.values_list("external_id", flat=True)) == ["c", "r"]
