@@ -1,7 +1,8 @@
 """The invariants of corrections, as statements like those of ``credits.invariants``.
 
 A refund goes back where its charge came from, in reverse order, and is no more than that (I11);
-every entry that a person caused has its signature, and the reverse (I5).
+every refund, void and adjustment downwards has its signature, and every signature of something that
+moved credits its entry (I5).
 """
 
 CORRECTION_RULES = (

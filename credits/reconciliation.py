@@ -7,6 +7,7 @@ rule never looks at the clock's body: the command does that.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,12 +31,16 @@ ENTRIES_A_SHARE = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One broken invariant: which company, which row, and what is wrong with it."""
+    """One broken invariant: which company, which row, and what is wrong with it.
+
+    ``count`` is above 1 where it stands for rows of the company that are not listed.
+    """
 
     invariant: str
     company_id: int | None
     subject: str
     detail: str
+    count: int = 1
 
     def __str__(self) -> str:
         return f"{self.invariant} company {self.company_id} {self.subject}: {self.detail}"
@@ -53,7 +58,9 @@ Search = Callable[[int | None], list[Breach]]
 
 
 def check(*, company_id: int | None = None, sessions: int = 1) -> list[Breach]:
-    """Return every breach found, at most 100 for each rule; an empty list means all is well.
+    """Return every breach found; an empty list means all is well.
+
+    A rule lists at most 100, and then says of how many more rows of which companies it holds.
 
     Includes what other apps contribute by the setting ``CREDIT_CHECKS``, and without a company
     the database's own guards: functions, triggers, constraints, columns. Several ``sessions``
@@ -158,12 +165,28 @@ def is_real_clock() -> bool:
 def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
     # The statements hold format()'s percent signs, so the only parameter is written in: a number.
     where = "" if company_id is None else f" WHERE company_id = {int(company_id)}"
+    source = f"({rule.statement}) AS found (company_id, subject, detail){where}"
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT * FROM ({rule.statement}) AS found (company_id, subject, detail)"
-            f"{where} LIMIT {BREACHES_PER_RULE_MAX}"
-        )
-        return [Breach(rule.invariant, *row) for row in cursor.fetchall()]
+        cursor.execute(f"SELECT * FROM {source} LIMIT {BREACHES_PER_RULE_MAX + 1}")
+        found = [Breach(rule.invariant, *row) for row in cursor.fetchall()]
+        if len(found) <= BREACHES_PER_RULE_MAX:
+            return found
+        cursor.execute(f"SELECT company_id, count(*) FROM {source} GROUP BY company_id")
+        counts = dict(cursor.fetchall())
+    listed = found[:BREACHES_PER_RULE_MAX]
+    return [*listed, *_unlisted(rule.invariant, counts, listed)]
+
+
+def _unlisted(
+    invariant: str, counts: dict[int | None, int], listed: list[Breach]
+) -> Iterator[Breach]:
+    """Say of each company how many of its rows a rule found and did not list."""
+    seen = Counter(breach.company_id for breach in listed)
+    for company, count in sorted(counts.items(), key=lambda one: one[0] or 0):
+        more = count - seen[company]
+        if more > 0:
+            detail = f"not listed; one rule lists {BREACHES_PER_RULE_MAX}"
+            yield Breach(invariant, company, f"{more:,} more", detail, more)
 
 
 def _pass_over_entries(
@@ -172,17 +195,33 @@ def _pass_over_entries(
     """Return what the pass names, and add to ``shown`` what it only shows to be there."""
     if company_id is not None:
         scope += f" AND company_id = {int(company_id)}"
+    source = f"({ENTRY_PASS.replace('{scope}', scope)}) AS found"
+    source += " (company_id, subject, detail, invariant, rule)"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT invariant, company_id, subject, detail"
+            "SELECT rule, invariant, company_id, subject, detail"
             " FROM (SELECT *, row_number() OVER (PARTITION BY rule) AS place"
-            f" FROM ({ENTRY_PASS.replace('{scope}', scope)}) AS found"
-            " (company_id, subject, detail, invariant, rule)) AS numbered"
-            f" WHERE place <= {BREACHES_PER_RULE_MAX} ORDER BY rule, company_id, place"
+            f" FROM {source}) AS numbered"
+            f" WHERE place <= {BREACHES_PER_RULE_MAX + 1} ORDER BY rule, company_id, place"
         )
         rows = cursor.fetchall()
-    shown.update(Screen(subject) for invariant, _, subject, _ in rows if invariant is None)
-    return [Breach(*row) for row in rows if row[0] is not None]
+        by_rule: dict[int, list[Breach]] = {}
+        for rule, invariant, *row in rows:
+            if invariant is None:
+                shown.add(Screen(row[1]))
+            else:
+                by_rule.setdefault(rule, []).append(Breach(invariant, *row))
+        found: list[Breach] = []
+        for rule, breaches in by_rule.items():
+            listed = breaches[:BREACHES_PER_RULE_MAX]
+            found += listed
+            if len(breaches) > len(listed):
+                cursor.execute(
+                    f"SELECT company_id, count(*) FROM {source} WHERE rule = {int(rule)}"
+                    " GROUP BY company_id"
+                )
+                found += _unlisted(listed[0].invariant, dict(cursor.fetchall()), listed)
+    return found
 
 
 def _screened_rules(shown: set[Screen]) -> Iterator[Rule]:

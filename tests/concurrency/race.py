@@ -40,7 +40,8 @@ def charge_often(company_id: int, requests: int, barrier, answers) -> None:
         except InsufficientCredits:
             told["refused"] += 1
         except DatabaseError as error:
-            told[type(error).__name__] += 1
+            # What refused it, by its name.
+            told[error.__cause__.diag.constraint_name or type(error).__name__] += 1
     answers.put(dict(told))
 
 

@@ -365,6 +365,7 @@ def test_json_is_one_object_with_the_same_figures(books, run):
                 "company_id": acme.pk,
                 "subject": "pool",
                 "detail": "balance 3.499, entries add up to 3.500, lots to 3.500",
+                "count": 1,
             }
         ],
     }

@@ -55,9 +55,13 @@ def run(*, server: Server, dsn: str, folder: Path, restarts: int, clients: int, 
         stack.callback(until.touch)
         Path(f"{gate}1").touch()
         wait_until(lambda: _is_acknowledged(lost, "lost 1"), "the first answer", seconds=600)
+        record = stack.enter_context((folder / "restarts.jsonl").open("w"))
         for number in range(2, restarts + 2):
-            time.sleep(dice.uniform(0.2, 1.0))
+            after = round(dice.uniform(0.2, 1.0), 4)
+            time.sleep(after)
             _restart(server, dsn, proxy, gate, number)
+            line = {"restart": number - 1, "seed": seed, "after": after, "lost": f"lost {number}"}
+            record.write(json.dumps(line) + "\n")
             wait_until(
                 lambda key=f"lost {number}": _is_acknowledged(lost, key),
                 "the lost answer to be had by its key",

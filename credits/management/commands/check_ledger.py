@@ -19,7 +19,7 @@ SESSIONS, SESSIONS_MAX = 2, 32
 class Command(BaseCommand):
     help = (
         "Re-checks every invariant of the ledger and names company, entry and invariant of each\n"
-        "breach.\n\n"
+        "breach; where one rule finds more than 100, how many more of which company.\n\n"
         "Exit code 0: all is well. 1: something is broken. 2: no such company or file.\n\n"
         "Examples:\n"
         "  manage.py check_ledger\n"
@@ -76,7 +76,8 @@ class Command(BaseCommand):
         else:
             for breach in breaches:
                 self.stdout.write(_line(breach, slugs))
-            found = f"{len(breaches)} {'breach' if len(breaches) == 1 else 'breaches'}"
+            total = sum(breach.count for breach in breaches)
+            found = f"{total:,} {'breach' if total == 1 else 'breaches'}"
             verdict = found if breaches else "every invariant holds"
             self.stdout.write(f"Checked {count:,} ledger entries: {verdict}.")
         if breaches:
