@@ -87,4 +87,4 @@ def test_without_the_pool_lock_the_same_race_breaks(committed):
 
     seen = race(committed, acme)
 
-    assert seen["told"]["IntegrityError"] > 0
+    assert seen["told"]["entry_sequence_is_unique_in_a_company"] > 0
