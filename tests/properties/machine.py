@@ -310,7 +310,7 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
             fresh = Reservation.objects.get(pk=reservation.pk)
             return charging.capture(reservation=fresh, **terms)
 
-        outcome = self._outcome(lambda: made.append(self._sent(data, capture)))
+        outcome = self._outcome(lambda: made.append(self._sent(data, capture, of="CAPTURE")))
         self.uses += made
         usage_id = made[0].pk if made else None
         self._agree(
