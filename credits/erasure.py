@@ -1,6 +1,7 @@
 """The one path by which personal text goes from rows that are otherwise never changed (SPEC §10).
 
-Triggers let words of the audit trail and the reason of a correction go inside ``allowed`` only.
+Triggers let words of the audit trail, the reason of a correction and answers that clients may still
+ask for again go inside ``allowed`` only.
 """
 
 from __future__ import annotations

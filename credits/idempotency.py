@@ -1,24 +1,32 @@
 """Do a client's write once, however often it is sent: the same key gives the first answer again.
 
 Only what succeeded is remembered, in the transaction that did it. That it was done is remembered
-for ever; what was answered, for 30 days.
+for ever; what was answered, for 30 days, or until an erasure (SPEC §10).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
+from credits import erasure
 from credits.ledger import IdempotencyConflict, Key
 from credits.models import Company, IdempotencyRecord
 
 ANSWER_KEPT = timedelta(days=30)
 FORGET_BATCH = 1000
+WORDS_AT_ONCE = 50
+# How a space may be written in JSON.
+ANY_SPACE = r"(?:\s|\\[nrt])+"
 
 
 class InFlight(Exception):
@@ -26,7 +34,7 @@ class InFlight(Exception):
 
 
 class AnswerExpired(Exception):
-    """This was done more than 30 days ago: its answer is no longer kept, and it stands."""
+    """This was done before: its answer is no longer kept, and what was done stands."""
 
     def __init__(self, result_ref: UUID | None) -> None:
         self.result_ref = result_ref
@@ -160,6 +168,42 @@ def forget_answers(*, now: datetime, batch_size: int = FORGET_BATCH) -> int:
         forgotten += IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)
         if len(some) < batch_size:
             return forgotten
+
+
+def forget_answers_to(*, company: Company, operations: str) -> int:
+    """Drop a company's answers to the operations that begin so; return how many there were."""
+    return _forget(
+        IdempotencyRecord.objects.filter(company=company, operation__startswith=operations)
+    )
+
+
+def forget_answers_saying(*, company: Company | None, words: Iterable[str]) -> int:
+    """Drop the answers that say one of some words; without a company, all companies'.
+
+    However the words are spaced and capitalized. Returns how many answers there were.
+    """
+    wanted = [_in_json(word) for word in words if word.strip()]
+    count = 0
+    for begin in range(0, len(wanted), WORDS_AT_ONCE):
+        pattern = "|".join(wanted[begin : begin + WORDS_AT_ONCE])
+        rows = IdempotencyRecord.objects.annotate(said=KeyTextTransform("text", "answer"))
+        if company is not None:
+            rows = rows.filter(company=company)
+        count += _forget(rows.filter(said__iregex=pattern))
+    return count
+
+
+def _in_json(word: str) -> str:
+    """Return the pattern of a word as an answer's text has it."""
+    pieces = (json.dumps(piece, ensure_ascii=False)[1:-1] for piece in word.split())
+    return ANY_SPACE.join(map(re.escape, pieces))
+
+
+def _forget(rows: QuerySet[IdempotencyRecord]) -> int:
+    """Drop answers; their keys stay, and what was done with them is not done again."""
+    with erasure.allowed():
+        some = list(rows.filter(answer__isnull=False).values_list("pk", flat=True))
+        return IdempotencyRecord.objects.filter(pk__in=some).update(answer=None)
 
 
 def _locked(name: str) -> bool:

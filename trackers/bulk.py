@@ -40,7 +40,8 @@ def copy(
     until there is an answer or no more to do.
 
     :raises IntegrityError: a row breaks a rule of the table; none is written.
-    :raises ConnectionBusy: giving rows, or what is done meanwhile, asks the database something.
+    :raises ConnectionBusy: giving rows, or what is done meanwhile, asks the database something
+        through Django.
     """
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(model._meta.db_table), sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -48,12 +49,27 @@ def copy(
     with (
         connection.wrap_database_errors,
         connection.cursor() as wrapped,
-        connection.execute_wrapper(_refuse),
+        _asked_nothing(),
         # Django's cursor that counts statements takes no writer.
         wrapped.cursor.copy(statement, writer=_Writer(wrapped.cursor, meanwhile)) as stream,
     ):
         for row in rows:
             stream.write_row(row)
+
+
+@contextmanager
+def _asked_nothing() -> Iterator[None]:
+    """Refuse whatever is asked through Django: it would wait for the copy, and that for it.
+
+    A cursor on the server's side, as of ``iterator()``, would do so when it is closed: none is
+    given.
+    """
+    connection.chunked_cursor = _refuse  # type: ignore[method-assign]
+    try:
+        with connection.execute_wrapper(_refuse):
+            yield
+    finally:
+        del connection.chunked_cursor
 
 
 def _refuse(*asked: object) -> NoReturn:

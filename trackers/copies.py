@@ -1,7 +1,7 @@
 """Where words of conversations were copied to, with no key that leads back: found by the words.
 
-Examples of trackers and their history, lines of the audit trail, files kept for an import. What
-cannot be found by a key is searched for; ``Needles`` says by what.
+Examples of trackers and their history, lines of the audit trail, answers kept for clients that
+repeat themselves, files kept for an import. What cannot be found by a key is searched for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from django.db.models import F, Func, Model, Q, QuerySet, TextField
 from django.db.models.functions import Length, Now
 
-from credits import audit, erasure
+from credits import audit, erasure, idempotency
 from credits.models import AuditText, Company
 from trackers.batches import batches
 from trackers.mentions import EXAMPLE_FIELDS
@@ -30,6 +30,8 @@ LETTERS_MIN = 8
 # Shorter words would be found where they do not belong.
 NEEDLE_LENGTH_MIN = 6
 NEEDLES_AT_ONCE = 50
+# Operations of the API that take conversations in.
+OF_CONVERSATIONS = "conversations."
 # What ends a text that was cut, and how much of a word before it is still that word.
 CUT = "…"
 CUT_LENGTH_MIN = 3
@@ -153,6 +155,18 @@ def remove_uploads(*, company: Company) -> int:
     All of the company's: whether one holds what is erased cannot be told for sure from bytes.
     """
     return ImportFile.objects.filter(company=company).delete()[0]
+
+
+def forget_answers(*, company: Company, words: Iterable[str]) -> int:
+    """Drop answers to API requests that are kept for a repetition; return how many.
+
+    Those that say one of the words, whatever was asked; and all about conversations sent in: they
+    are too many to be searched for each of a thousand, and say of one that was refused what is
+    nowhere else.
+    """
+    return idempotency.forget_answers_to(
+        company=company, operations=OF_CONVERSATIONS
+    ) + idempotency.forget_answers_saying(company=company, words=words)
 
 
 def needles(words: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from credits import audit, written
+from credits import audit, idempotency, written
 from credits.audit import Action
 from credits.models import AuditEvent, Company, Membership, User
 from credits.rating import LONG_CALL_SECONDS
@@ -110,10 +110,12 @@ def forget_person(*, user: User) -> dict[str, int]:
         counts.named_by(mentions.erase(company=company, person=person))
         counts.uploads += copies.remove_uploads(company=company)
         copies.blank_history(company=company, needles=words, names=words)
+        copies.forget_answers(company=company, words=words)
         counts.trail += copies.blank_trail(company=company, needles=words, names=words)
         counts.written += written.erase(company=company, person=person, with_common=True)
     # An address is one person's, whoever wrote it down.
     counts.written += written.erase(company=None, person=Person(person.addresses))
+    idempotency.forget_answers_saying(company=None, words=person.addresses)
     counts.trail += copies.blank_trail(
         company=None, needles=person.addresses, names=person.addresses
     )
@@ -273,6 +275,7 @@ def _erase_copies(request: Request, ids: list[UUID], now: datetime, counts: Coun
         # By a person's words only: a subject like “Pricing” is in many a question.
         counts.answers += answers.erase_saying(company=company, needles=request.words, now=now)
         counts.briefs += brief_erasure.erase_saying(company=company, needles=request.words, now=now)
+        copies.forget_answers(company=company, words=needles)
         counts.trail += copies.blank_trail(company=company, needles=needles, names=request.words)
         counts.trail += _blank_trail_of(ids)
 

@@ -21,7 +21,7 @@ from credits.amounts import ZERO
 from credits.models import Company, UsageAction
 from credits.rating import Rates
 from trackers import bulk, erased_ids, filters, locks, requeuing, storing, wakes
-from trackers.batches import batches
+from trackers.batches import weighed_batches
 from trackers.bulk import Piece
 from trackers.importers.records import ConversationRecord
 from trackers.models import (
@@ -36,6 +36,7 @@ from trackers.people import Directory
 from trackers.reading_ahead import ReadAhead
 
 CHUNK_SIZE = 500
+CHUNK_BYTES = 32 * 1024 * 1024  # Of records in memory; one record may have more.
 NEW_FOR = timedelta(days=7)  # Older than this when it arrives, a conversation is history.
 
 _FILLED = (Conversation, Participant, Utterance)
@@ -77,10 +78,10 @@ def ingest(
     """
     report = Report()
     directory = Directory(company)
-    ahead = ReadAhead(records, most=CHUNK_SIZE)
+    ahead = ReadAhead(records, most=CHUNK_SIZE, weigh=_weight_of, heavy=CHUNK_BYTES)
     with ExitStack() as while_many:
         is_first = True
-        for chunk in _chunks(ahead):
+        for chunk in chunks(ahead):
             with transaction.atomic():
                 take_turns(company)
                 locks.keep_open(company.pk)
@@ -88,7 +89,7 @@ def ingest(
                 report.scans += _fan_out(company, written, now)
                 faults.reach(faults.Point.INGESTED)
             faults.reach(faults.Point.TAKEN_IN)
-            if is_first and len(chunk) == CHUNK_SIZE:
+            if is_first and _is_full(chunk):
                 bulk.count_rows(_FILLED, least=CHUNK_SIZE)
                 while_many.enter_context(bulk.older_objects_aside())
             is_first = False
@@ -106,7 +107,7 @@ def preview(
     found = Preview()
     since = _new_since(company, now)
     recent = (record for record in records if since is not None and record.started_at >= since)
-    for chunk in _chunks(recent):
+    for chunk in chunks(recent):
         with transaction.atomic():
             take_turns(company)
             _count_new(company, chunk, now, rates, found)
@@ -122,9 +123,18 @@ def take_turns(company: Company) -> None:
     locks.queue_for(f"ingestion of company {company.pk}")
 
 
-def _chunks(records: Iterable[ConversationRecord]) -> Iterator[dict[str, ConversationRecord]]:
-    for batch in batches(records, CHUNK_SIZE):
+def chunks(records: Iterable[ConversationRecord]) -> Iterator[dict[str, ConversationRecord]]:
+    """Yield as many records as are taken in at once, by their ids; of two with one id the last."""
+    for batch in weighed_batches(records, CHUNK_SIZE, weigh=_weight_of, heavy=CHUNK_BYTES):
         yield {record.id: record for record in batch}
+
+
+def _weight_of(record: ConversationRecord) -> int:
+    return record.weight
+
+
+def _is_full(chunk: dict[str, ConversationRecord]) -> bool:
+    return len(chunk) == CHUNK_SIZE or sum(map(_weight_of, chunk.values())) >= CHUNK_BYTES
 
 
 def _write(

@@ -48,6 +48,7 @@ _SPACELESS = (
 # Characters that are there to shape a word, and are no part of it.
 _INVISIBLE = "\u00ad\u200c\u200d\u2060\ufeff"
 _WITHOUT_INVISIBLE = dict.fromkeys(map(ord, _INVISIBLE))
+_DOTTED = "i\u0307"  # Without case of the Turkish capital in “İstanbul”, which is a plain i.
 _SIGNS = "#%&@+$€£¥§°©®™"
 _SIDES = {Side.REP: Affiliation.COMPANY, Side.CUSTOMER: Affiliation.NON_COMPANY}
 
@@ -232,7 +233,7 @@ def _form(word: str) -> str:
     if word.isascii():
         return word.lower()
     shown = unicodedata.normalize("NFKC", word.translate(_WITHOUT_INVISIBLE)).casefold()
-    return unicodedata.normalize("NFKC", shown)
+    return unicodedata.normalize("NFKC", shown).replace(_DOTTED, "i")
 
 
 def _longest(tree: Tree, forms: Sequence[str | None], place: int) -> tuple[str, int] | None:

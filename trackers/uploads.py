@@ -7,6 +7,7 @@ imported, when it expires, and with any erasure of the company's.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadhandler import FileUploadHandler
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from credits import audit, rating
@@ -22,7 +23,6 @@ from credits.amounts import ZERO
 from credits.audit import Action
 from credits.models import Company, User
 from trackers import directory_imports, erased_ids, ingestion
-from trackers.batches import batches
 from trackers.importers import directory, formats
 from trackers.importers.reading import BadLine, MemoryFile, Reader
 from trackers.importers.records import ConversationRecord
@@ -173,8 +173,7 @@ def look(*, upload: ImportUpload, now: datetime) -> UploadPreview:
 def compare(company: Company, records: Iterable[ConversationRecord]) -> Report:
     """Count what of an import is not there yet, changed, the same, or erased."""
     report = Report()
-    for chunk in batches(records, ingestion.CHUNK_SIZE):
-        by_id = {record.id: record for record in chunk}
+    for by_id in ingestion.chunks(records):
         digests = erased_ids.digests(company, by_id)
         rows = Conversation.objects.filter(company=company, external_id__in=[*by_id, *digests])
         known = {
@@ -205,6 +204,29 @@ def take_in(*, upload: ImportUpload, by: User, now: datetime) -> ImportUpload:
     :raises CompanyClosed: nothing more is taken in from here on.
     """
     files = _claim(upload, now)
+    try:
+        _take_in(upload, files, by, now)
+    except BaseException:
+        # What came in stays, and comes in once however often it is confirmed. Where the database
+        # does not answer either, the claim ends by time.
+        with suppress(DatabaseError):
+            ImportUpload.objects.filter(pk=upload.pk, confirmed_at=now).update(confirmed_at=None)
+        raise
+    upload.refresh_from_db()
+    return upload
+
+
+def clean_up(*, now: datetime) -> int:
+    """Remove the files of uploads that have expired; return how many."""
+    return ImportFile.objects.filter(upload__expires_at__lte=now).delete()[0]
+
+
+def is_kept(upload: ImportUpload, now: datetime) -> bool:
+    """Tell whether it can still be confirmed: expiry is a fact of time, not of a job."""
+    return upload.finished_at is None and now < upload.expires_at and upload.files.exists()
+
+
+def _take_in(upload: ImportUpload, files: list[MemoryFile], by: User, now: datetime) -> None:
     reader = _reader(upload.import_format, files, now)
     about = {"format": upload.get_import_format_display(), "files": len(files)}
     _record(Action.IMPORT_STARTED, upload, by, about)
@@ -219,18 +241,6 @@ def take_in(*, upload: ImportUpload, by: User, now: datetime) -> ImportUpload:
         )
         ImportFile.objects.filter(upload=upload).delete()
         _record(Action.IMPORTED, upload, by, figures)
-    upload.refresh_from_db()
-    return upload
-
-
-def clean_up(*, now: datetime) -> int:
-    """Remove the files of uploads that have expired; return how many."""
-    return ImportFile.objects.filter(upload__expires_at__lte=now).delete()[0]
-
-
-def is_kept(upload: ImportUpload, now: datetime) -> bool:
-    """Tell whether it can still be confirmed: expiry is a fact of time, not of a job."""
-    return upload.finished_at is None and now < upload.expires_at and upload.files.exists()
 
 
 def _take_in_conversations(upload: ImportUpload, reader: Reader, now: datetime) -> dict[str, int]:

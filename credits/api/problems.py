@@ -203,10 +203,9 @@ IDEMPOTENCY_ANSWER_EXPIRED = ProblemType(
     "idempotency_answer_expired",
     409,
     "This was done before",
-    "This request was done more than 30 days ago. Its answer is no longer kept; nothing was done "
-    "again.",
-    "The key was used with this very body, and answers are kept for 30 days. What was done then "
-    "stands, and is not done again.",
+    "This request was done before. Its answer is no longer kept; nothing was done again.",
+    "The key was used with this very body. Answers are kept for 30 days, and less where words in "
+    "them were erased. What was done then stands, and is not done again.",
     "Read the row that “result_id” names.",
     {
         "result_id": Extra(

@@ -49,7 +49,7 @@ REASONS = {
     "credits.usageevent": "names of features and opaque ids",
     "credits.usagesum": "names of features",
     "credits.reservation": "names of features and opaque ids",
-    "credits.idempotencyrecord": "answers about credits, kept 30 days; of an ask its id only",
+    "credits.idempotencyrecord": "answers go that say the erased, or of conversations (copies.py)",
     "credits.exportjob": "reports of credits: names of features and opaque ids",
     "credits.jobrun": "what a job did, in numbers",
     "credits.alertmail": "why a mail was not sent, in the product's words",

@@ -129,7 +129,7 @@ def test_only_the_path_that_erases_opens_its_door():
     opening = re.compile(r"ledger\.erasure|erasure\.allowed")
     found = {path.name for path in PRODUCT_CODE if opening.search(path.read_text())}
 
-    assert found == {"erasure.py", "written.py", "copies.py", "audit.py"}
+    assert found == {"erasure.py", "written.py", "copies.py", "audit.py", "idempotency.py"}
 
 
 @pytest.mark.parametrize(
@@ -147,8 +147,9 @@ def test_what_a_key_did_is_known_for_ever(written, clock, change):
     assert refused_by(change) == "idempotency_key_is_kept"
 
 
-def test_what_a_client_was_told_is_kept_for_30_days(written, clock):
-    IdempotencyRecord.objects.create(
+@pytest.fixture
+def told(written):
+    return IdempotencyRecord.objects.create(
         company=written,
         operation="test",
         key="k",
@@ -157,6 +158,23 @@ def test_what_a_client_was_told_is_kept_for_30_days(written, clock):
         answer={"status": 201},
         created_at=NOON,
     )
+
+
+def test_an_erasure_takes_what_a_client_was_told_and_nothing_else(told, clock):
+    clock.set(NOON)
+    with erasure.allowed():
+        refused = [
+            refused_by(f"UPDATE credits_idempotencyrecord SET answer = {change}")
+            for change in ("'{}'", "NULL, key = 'other'", "NULL, result_ref = NULL")
+        ]
+        IdempotencyRecord.objects.filter(pk=told.pk).update(answer=None)
+
+    assert refused == ["idempotency_key_is_kept"] * 3
+    told.refresh_from_db()
+    assert (told.answer, told.key, bytes(told.body_sha256)) == (None, "k", b"1")
+
+
+def test_what_a_client_was_told_is_kept_for_30_days(told, clock):
     empty = "UPDATE credits_idempotencyrecord SET answer = NULL"
 
     clock.set(NOON + timedelta(days=30) - timedelta(microseconds=1))

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.demo.clock import seeded_clock
 from credits import idempotency, tasks
+from credits.api import writes
 from credits.idempotency import Answer, AnswerExpired
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, Key
@@ -19,6 +20,7 @@ from tests.support import api, people
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/purchases"
 DAY = timedelta(days=1)
+WORD = r"Zoë \ Vobcan"
 
 
 @pytest.fixture(autouse=True)
@@ -234,15 +236,53 @@ def test_a_record_without_an_answer_replays_nothing(acme):
         remember(acme, "k", timezone.now(), amount="2")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'About "Zoë \\ Vobcan".',
+        "ZOË \\ vobcan\nasked",
+        "Ask Zoë\n\\\t Vobcan",
+        "zoë \\  Vobcan-Meyer",
+    ],
+)
+def test_an_answer_that_says_the_erased_goes_and_its_act_is_not_done_again(acme, said):
+    now = timezone.now()
+    globex = people.company("Globex")
+    text = writes.text_of({"items": [{"reason": said}]})
+    first = remember(acme, "says", now, text=text)
+    remember(acme, "says not", now, text='"Zita and Vobcan"')
+    remember(globex, "elsewhere", now, text=text)
+
+    count = idempotency.forget_answers_saying(company=acme, words=["x@y.example", WORD])
+
+    assert count == 1
+    with pytest.raises(AnswerExpired) as refused:
+        remember(acme, "says", now, text="again")
+    assert refused.value.result_ref == first.result_ref
+    assert remember(acme, "says not", now).text == '"Zita and Vobcan"'
+    assert remember(globex, "elsewhere", now).text == text
+
+
+def test_a_word_beyond_the_first_fifty_is_found_in_every_company(acme):
+    now = timezone.now()
+    for one in (acme, people.company("Globex")):
+        remember(one, "k", now, text='"Ask word-119."')
+
+    words = [" ", *(f"word-{number:03}" for number in range(120))]
+
+    assert idempotency.forget_answers_saying(company=None, words=words[:120]) == 0
+    assert idempotency.forget_answers_saying(company=None, words=words) == 2
+
+
 def told(text: str) -> Answer:
     return Answer(status=201, text=text, location="/", result_ref=new_id())
 
 
-def remember(company, key: str, now, **body) -> Answer:
+def remember(company, key: str, now, *, text: str = "1", **body) -> Answer:
     return idempotency.once(
         company=company,
         operation="test",
         key=Key.of(key, **body),
         now=now,
-        act=lambda: told("1"),
+        act=lambda: told(text),
     )

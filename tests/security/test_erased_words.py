@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -21,7 +22,7 @@ from credits.models import Company, User
 from credits.reports import files
 from credits.reports.base import DayRange
 from credits.reports.registry import Choice
-from tests.support import asks, briefs, conversations, dumping, people, uploads
+from tests.support import api, asks, briefs, conversations, dumping, people, uploads
 from tests.support.conversations import record
 from trackers import configuring, entities, scanning, waiting
 from trackers.configuring import FilterValue
@@ -52,7 +53,11 @@ PLACES = (
     "answered",
     "earlier",
     "example",
+    "refused",
 )
+# A place that is found before; and after an erasure of others, too.
+SEEN = [place for place in PLACES if place != "example"]
+STAYING = [place for place in SEEN if place != "refused"]
 
 
 def canaries(name: str) -> dict[str, str]:
@@ -117,12 +122,41 @@ def leave_words_everywhere(acme: Company, words: dict[str, str], tracker: Tracke
         after={"examples": tracker.examples},
         reason=f"{words['customer']}@globex.example asked",
     )
+    send(acme, words)
     uploads.kept(
         acme,
         people.member(acme, "VIEWER", f"uploader{scan.pk.hex[-6:]}"),
         now=now,
         content=json.dumps({"id": words["id"], "text": words["said"]}).encode(),
         name=f"{words['customer']}.jsonl",
+    )
+
+
+def send(acme: Company, words: dict[str, str]) -> None:
+    """Leave answers to requests, kept for their repetition: one refuses, one shows a tracker."""
+    tess = api.admin(acme)
+    bad = call(words, started_at=timezone.now()).model_dump(mode="json")
+    bad["utterances"][0]["speaker"] = words["refused"]
+    answer = post(acme, tess, "conversations/bulk", {"conversations": [bad]})
+    assert words["refused"] in answer.json()["items"][0]["reason"]
+    answer = post(acme, tess, "trackers", tracker_quoting(words))
+    assert words["said"] in answer.json()["examples"][0]
+
+
+def tracker_quoting(words: dict[str, str]) -> dict:
+    return {
+        "name": f"Quotes {words['said'][2:6]}",
+        "question": "Was it said?",
+        "examples": [f"I said {words['said']} then."],
+    }
+
+
+def post(acme: Company, by: User, path: str, body: dict):
+    return api.of(acme, by=by).post(
+        f"/api/v1/{path}",
+        json.dumps(body),
+        "application/json",
+        headers={"Idempotency-Key": uuid4().hex},
     )
 
 
@@ -190,7 +224,7 @@ def test_nothing_of_the_erased_is_in_a_dump(committed, how):
     leave_words_everywhere(acme, gone, tracker)
     leave_words_everywhere(acme, stays, tracker)
     before = dumping.dump(committed)
-    said = [word for place, word in gone.items() if place != "example"]
+    said = [gone[place] for place in SEEN]
     assert dumping.found_in(before, said) == said
     figures = reports(acme)
 
@@ -198,7 +232,7 @@ def test_nothing_of_the_erased_is_in_a_dump(committed, how):
 
     after = dumping.dump(committed)
     assert dumping.found_in(after, said) == []
-    kept = [word for place, word in stays.items() if place != "example"]
+    kept = [stays[place] for place in STAYING]
     assert dumping.found_in(after, kept) == kept
     assert reports(acme) == figures
     call_command("check_ledger", allow_test_clock=True)

@@ -57,6 +57,23 @@ def run(tmp_path, acme, capsys):
     return importing
 
 
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2026-03-01T10:00:00+16:00", "2026-02-28T18:00:00+00:00"),
+        ("2026-03-01T10:00:00+23:59", "2026-02-28T10:01:00+00:00"),
+        ("2026-03-01T10:00:00-23:59", "2026-03-02T09:59:00+00:00"),
+        ("1970-01-01T00:00:00+23:59", "1969-12-31T00:01:00+00:00"),
+    ],
+)
+def test_a_zone_that_the_database_knows_none_of_stops_no_import(run, written, instant):
+    code, _ = run(line("a"), line("far", started_at=written), line("b"))
+
+    assert (code, Conversation.objects.count()) == (0, 3)
+    far = Conversation.objects.get(external_id="far")
+    assert far.started_at.isoformat() == instant
+
+
 BAD_LINES = {
     "not json": ("{oops", "not JSON"),
     "not an object": ("[1, 2]", "object"),

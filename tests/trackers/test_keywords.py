@@ -44,6 +44,8 @@ def call(*said: tuple[Affiliation, str], language: str = "") -> ConversationText
         ("a cafe", "café", []),
         ("pri\u00adce", "price", ["pri\u00adce"]),
         ("die STRASSE", "Straße", ["STRASSE"]),
+        ("in İstanbul", "istanbul", ["İstanbul"]),
+        ("in istanbul", "İSTANBUL", ["istanbul"]),
         ("это ЦЕНА", "цена", ["ЦЕНА"]),
         ("这个价格太高了", "价格", ["价格"]),
         ("ราคาแพงมาก", "ราคา", ["ราคา"]),

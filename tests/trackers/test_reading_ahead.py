@@ -19,13 +19,18 @@ def acme(db):
     return people.company()
 
 
+def ahead_of(items, *, most: int, heavy: int = 100) -> ReadAhead:
+    """Items that weigh as much as they have letters."""
+    return ReadAhead(items, most=most, weigh=len, heavy=heavy)
+
+
 def failing_after(*items):
     yield from items
     raise OSError("the disk is gone")
 
 
 def test_items_come_once_and_in_order_whether_read_ahead_or_not():
-    ahead = ReadAhead("abcdef", most=2)
+    ahead = ahead_of("abcdef", most=2)
 
     before = [next(ahead), ahead.read_one(), ahead.read_one(), ahead.read_one()]
 
@@ -34,8 +39,20 @@ def test_items_come_once_and_in_order_whether_read_ahead_or_not():
     assert not ahead.read_one()
 
 
+def test_of_heavy_items_fewer_are_kept():
+    ahead = ahead_of(["aaa", "bb", "c", "dddddd", "e"], most=5, heavy=5)
+
+    read = [ahead.read_one(), ahead.read_one(), ahead.read_one()]
+    taken = next(ahead)
+
+    assert (read, taken) == ([True, True, False], "aaa")
+    # Two are kept of the five that may be: one more makes it six, whatever it weighs.
+    assert [ahead.read_one(), ahead.read_one(), ahead.read_one()] == [True, True, False]
+    assert list(ahead) == ["bb", "c", "dddddd", "e"]
+
+
 def test_the_end_that_was_found_ahead_is_the_end():
-    ahead = ReadAhead("a", most=5)
+    ahead = ahead_of("a", most=5)
 
     assert [ahead.read_one(), ahead.read_one(), ahead.read_one()] == [True, False, False]
     assert list(ahead) == ["a"]
@@ -43,7 +60,7 @@ def test_the_end_that_was_found_ahead_is_the_end():
 
 
 def test_what_goes_wrong_ahead_is_told_where_it_would_have_been():
-    ahead = ReadAhead(failing_after("a", "b"), most=5)
+    ahead = ahead_of(failing_after("a", "b"), most=5)
     while ahead.read_one():
         pass
 
@@ -73,6 +90,25 @@ def test_an_import_reads_the_next_chunk_while_the_database_writes_one(acme, monk
     assert list(found) == [f"call {number}" for number in range(8)]
 
 
+def test_heavy_conversations_are_taken_in_a_few_at_a_time(acme, monkeypatch):
+    monkeypatch.setattr(bulk, "is_answered", lambda answered: False)
+    # Two lines and two participants of 600 bytes each, beside what was said.
+    one = conversations.record("one")
+    assert one.weight == 4 * 600 + len("Here is our proposal.That is too expensive for us.")
+    monkeypatch.setattr(ingestion, "CHUNK_BYTES", one.weight + 1)
+    read = []
+
+    def records():
+        for number in range(7):
+            read.append(number)
+            yield conversations.record(f"call {number}")
+
+    running = ingestion.ingest(company=acme, records=records(), now=timezone.now())
+
+    assert [(next(running).created, len(read)) for _ in range(3)] == [(2, 4), (4, 6), (6, 7)]
+    assert [report.created for report in running] == [7]
+
+
 def test_an_import_that_cannot_be_read_to_its_end_keeps_the_chunks_before(acme, monkeypatch):
     monkeypatch.setattr(ingestion, "CHUNK_SIZE", 2)
     monkeypatch.setattr(bulk, "is_answered", lambda answered: False)
@@ -86,13 +122,20 @@ def test_an_import_that_cannot_be_read_to_its_end_keeps_the_chunks_before(acme, 
     assert Conversation.objects.count() == 4
 
 
-def test_reading_that_asks_the_database_meanwhile_is_refused(acme, monkeypatch):
+ASKING = {
+    "a count": lambda: Conversation.objects.count(),
+    "rows a few at a time": lambda: list(Conversation.objects.iterator()),
+}
+
+
+@pytest.mark.parametrize("asks", ASKING.values(), ids=ASKING)
+def test_reading_that_asks_the_database_meanwhile_is_refused(acme, monkeypatch, asks):
     monkeypatch.setattr(ingestion, "CHUNK_SIZE", 2)
     monkeypatch.setattr(bulk, "is_answered", lambda answered: False)
 
     def records():
         for number in range(6):
-            Conversation.objects.count()
+            asks()
             yield conversations.record(f"call {number}")
 
     running = ingestion.ingest(company=acme, records=records(), now=timezone.now())
@@ -100,7 +143,7 @@ def test_reading_that_asks_the_database_meanwhile_is_refused(acme, monkeypatch):
     assert next(running).created == 2
     with pytest.raises(bulk.ConnectionBusy, match="cannot be asked anything"):
         next(running)
-    assert Conversation.objects.count() == 2
+    assert Conversation.objects.count() == len(list(Conversation.objects.iterator())) == 2
 
 
 def test_rows_that_break_a_rule_are_refused_with_other_work_meanwhile(acme):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +13,7 @@ from django.db import IntegrityError, transaction
 from credits.companies import CompanyClosed
 from credits.models import Company
 from tests.support import conversations, people
-from trackers import erasure, erasure_requests, uploads
+from trackers import erasure, erasure_requests, ingestion, uploads
 from trackers.importers.reading import MemoryFile, TooManyRows
 from trackers.models import (
     Conversation,
@@ -141,6 +142,46 @@ def test_an_import_under_way_is_not_begun_again_until_its_process_must_be_dead(a
     done = uploads.take_in(upload=upload, by=alice, now=now + timedelta(minutes=16))
 
     assert done.created_count == 1
+
+
+def test_an_import_that_fails_midway_goes_on_when_it_is_confirmed_again(
+    acme, alice, now, monkeypatch
+):
+    monkeypatch.setattr(ingestion, "CHUNK_SIZE", 2)
+    upload = keep(acme, alice, now, jsonl(*(line(f"call-{number}") for number in range(5))))
+    fan_out, chunks = ingestion._fan_out, itertools.count()
+
+    def failing(*asked):
+        if next(chunks) == 1:
+            raise OSError("no space left on device")
+        return fan_out(*asked)
+
+    monkeypatch.setattr(ingestion, "_fan_out", failing)
+    with pytest.raises(OSError, match="no space left"):
+        uploads.take_in(upload=upload, by=alice, now=now)
+    assert Conversation.objects.count() == 2
+
+    done = uploads.take_in(upload=upload, by=alice, now=now + timedelta(minutes=1))
+
+    assert (done.created_count, done.unchanged_count) == (3, 2)
+    assert Conversation.objects.count() == 5
+    assert not ImportFile.objects.exists()
+
+
+def test_an_import_that_failed_leaves_who_confirmed_it_since_alone(acme, alice, now, monkeypatch):
+    upload = keep(acme, alice, now, jsonl(line("call-1")))
+    later = now + timedelta(minutes=16)
+
+    def failing(**asked):
+        ImportUpload.objects.filter(pk=upload.pk).update(confirmed_at=later)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(ingestion, "ingest", failing)
+    with pytest.raises(OSError, match="no space left"):
+        uploads.take_in(upload=upload, by=alice, now=now)
+
+    with pytest.raises(AlreadyImported):
+        uploads.take_in(upload=upload, by=alice, now=later)
 
 
 def test_an_upload_expires_after_an_hour_whether_or_not_a_job_ran(acme, alice, now):

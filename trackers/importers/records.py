@@ -27,6 +27,7 @@ EMAIL_LENGTH_MAX = 254
 ID_LENGTH_MAX = 200
 DURATION_SECONDS_MAX = 7 * 24 * 3600
 UTTERANCES_MAX = 50_000
+BYTES_OF_A_LINE = 600  # Of an utterance or participant in memory, beside its text.
 CLOCK_SKEW_MAX = timedelta(days=1)  # How far the clock that dated a conversation may be ahead.
 
 
@@ -60,10 +61,13 @@ def _fits_an_address(text: str) -> str:
 
 
 def _of_this_age(instant: datetime) -> datetime:
-    """Refuse years that a shift to another zone would carry out of the calendar."""
+    """Return the instant in UTC: of a zone PostgreSQL takes 16 hours at most, ISO 8601 nearly 24.
+
+    Years that a shift to another zone would carry out of the calendar are refused.
+    """
     if not YEAR_MIN <= instant.year <= YEAR_MAX:
         raise ValueError(f"should be a time between {YEAR_MIN} and {YEAR_MAX}")
-    return instant
+    return instant.astimezone(UTC)
 
 
 Text = Annotated[str, AfterValidator(_without_nul)]
@@ -191,6 +195,12 @@ class ConversationRecord(Record):
             *([self._crm_ids] if any(self._crm_ids) else []),
             *([self._party_ids] if self._party_ids else []),
         )
+
+    @cached_property
+    def weight(self) -> int:
+        """Return about how many bytes of memory the record takes."""
+        letters = sum(len(turn.text) for turn in self.utterances)
+        return letters + BYTES_OF_A_LINE * (len(self.utterances) + len(self.participants))
 
     @property
     def _crm_ids(self) -> list[object]:
