@@ -24,9 +24,7 @@ from credits.models import Company, IdempotencyRecord
 
 ANSWER_KEPT = timedelta(days=30)
 FORGET_BATCH = 1000
-WORDS_AT_ONCE = 50
-# How a space may be written in JSON.
-ANY_SPACE = r"(?:\s|\\[nrt])+"
+_ANY_SPACE = re.compile(r"(?:\s|\\[nrt])+")  # However a space is written in JSON.
 
 
 class InFlight(Exception):
@@ -182,21 +180,29 @@ def forget_answers_saying(*, company: Company | None, words: Iterable[str]) -> i
 
     However the words are spaced and capitalized. Returns how many answers there were.
     """
-    wanted = [_in_json(word) for word in words if word.strip()]
-    count = 0
-    for begin in range(0, len(wanted), WORDS_AT_ONCE):
-        pattern = "|".join(wanted[begin : begin + WORDS_AT_ONCE])
-        rows = IdempotencyRecord.objects.annotate(said=KeyTextTransform("text", "answer"))
-        if company is not None:
-            rows = rows.filter(company=company)
-        count += _forget(rows.filter(said__iregex=pattern))
-    return count
+    wanted = {_spaced_once(_in_json(word.strip())) for word in words if word.strip()}
+    if not wanted:
+        return 0
+    rows = IdempotencyRecord.objects.filter(answer__isnull=False)
+    if company is not None:
+        rows = rows.filter(company=company)
+    texts = rows.values_list("pk", KeyTextTransform("text", "answer"))
+    saying = [pk for pk, text in texts.iterator() if _says(text or "", wanted)]
+    return _forget(IdempotencyRecord.objects.filter(pk__in=saying))
 
 
 def _in_json(word: str) -> str:
-    """Return the pattern of a word as an answer's text has it."""
-    pieces = (json.dumps(piece, ensure_ascii=False)[1:-1] for piece in word.split())
-    return ANY_SPACE.join(map(re.escape, pieces))
+    """Return a word as an answer's text has it."""
+    return json.dumps(word, ensure_ascii=False)[1:-1]
+
+
+def _says(text: str, wanted: set[str]) -> bool:
+    said = _spaced_once(text)
+    return any(word in said for word in wanted)
+
+
+def _spaced_once(json_text: str) -> str:
+    return _ANY_SPACE.sub(" ", json_text).casefold()
 
 
 def _forget(rows: QuerySet[IdempotencyRecord]) -> int:

@@ -263,15 +263,23 @@ def test_an_answer_that_says_the_erased_goes_and_its_act_is_not_done_again(acme,
     assert remember(globex, "elsewhere", now).text == text
 
 
-def test_a_word_beyond_the_first_fifty_is_found_in_every_company(acme):
+def test_any_number_of_words_of_any_length_is_looked_for(acme):
+    """As subjects of calls are: 500 characters each, in any writing."""
+    now = timezone.now()
+    long = ["".join(chr(0x4E00 + (at * step) % 20_000) for at in range(500)) for step in range(997)]
+    remember(acme, "k", now, text=writes.text_of({"name": f"{long[-1]} (a+)+$"}))
+
+    assert idempotency.forget_answers_saying(company=acme, words=[*long[:-1], "(b+)+$"]) == 0
+    assert idempotency.forget_answers_saying(company=acme, words=long) == 1
+
+
+def test_answers_of_every_company_are_searched_where_none_is_given(acme):
     now = timezone.now()
     for one in (acme, people.company("Globex")):
         remember(one, "k", now, text='"Ask word-119."')
 
-    words = [" ", *(f"word-{number:03}" for number in range(120))]
-
-    assert idempotency.forget_answers_saying(company=None, words=words[:120]) == 0
-    assert idempotency.forget_answers_saying(company=None, words=words) == 2
+    assert idempotency.forget_answers_saying(company=None, words=["", " ", "word-118"]) == 0
+    assert idempotency.forget_answers_saying(company=None, words=[" ", "word-119"]) == 2
 
 
 def told(text: str) -> Answer:
