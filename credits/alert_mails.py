@@ -35,7 +35,9 @@ CONSUMERS_MAX = 3
 DAYS = 30
 WAKES_MAX = 200
 NO_ACCESS = "This person is not an active admin of the company any more."
-OUT_OF_DATE = "Credits were added before it could be sent."
+OUT_OF_DATE = "Credits were added, or came back, before it could be sent."
+# As long it is not said that nothing is left, where work under way holds some of it.
+HELD_MAX = timedelta(minutes=5)
 COLUMNS = Columns(
     due_at="due_at",
     handed_at="handed_at",
@@ -60,7 +62,8 @@ def send(*, mail_id: UUID, clock: Callable[[], datetime]) -> bool:
 
     False when it is not due, another worker sends it, it has become untrue or has no receiver any
     more, or the mail server does not take it, which is never an error: the row says so, and the
-    sweep tries again. Call it outside of any transaction.
+    sweep tries again. So it does where the rest is held and may come back in the next minutes.
+    Call it outside of any transaction.
     """
     due = AlertMail.objects.select_related("alert__company", "receiver")
     mail = due.filter(pk=mail_id, due_at__lte=clock()).first()
@@ -73,7 +76,12 @@ def send(*, mail_id: UUID, clock: Callable[[], datetime]) -> bool:
     if mail.receiver_id not in alerts.receivers(alert.company_id):
         return _give_up(mail, NO_ACCESS)
     if figures is None or figures.level < alert.threshold:
-        return _give_up(mail, OUT_OF_DATE)
+        _give_up(mail, OUT_OF_DATE)
+        alerts.withdraw(alert)
+        return False
+    is_only_held = alert.threshold == 100 and figures.reserved > 0
+    if is_only_held and clock() - alert.raised_at < HELD_MAX:
+        return False
     return deliveries.deliver(
         mail,
         COLUMNS,

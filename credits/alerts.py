@@ -4,7 +4,8 @@ A scheduled job reads the ledger; nothing here runs inside a charge. What was cr
 one row a company and kind, locked while it is looked at, so that two schedulers tell once. A
 threshold is crossed when it is reached from below. It can be crossed again only after credits were
 added: by a grant that became effective, such as a new period's, or by an adjustment upward. A
-refund or an expiry moves the figure too, and arms nothing.
+refund or an expiry moves the figure too, and arms nothing. A crossing that became untrue before
+anybody was told, as one by credits that were only held, was none.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from django.db import connection, transaction
 from django.db.models import (
     Case,
     DateTimeField,
+    Exists,
     F,
     Func,
+    Max,
     OuterRef,
     Q,
     QuerySet,
@@ -123,6 +126,25 @@ def evaluate(*, company_id: int, now: datetime) -> Alert | None:
     return alert
 
 
+def withdraw(alert: Alert) -> None:
+    """Let a threshold be told of when it is reached again: nobody was told of this alert.
+
+    What others were told of, or are about to be, since credits were last added stays told.
+    """
+    with transaction.atomic():
+        state = _locked_state(alert.company_id)
+        is_told = Q(sent_at__isnull=False) | Q(handed_at__isnull=False) | Q(due_at__isnull=False)
+        told = AlertMail.objects.filter(is_told, alert=OuterRef("pk"))
+        added = _added(alert.company_id, after=0)
+        since = Alert.objects.filter(Exists(told), company=alert.company_id, kind=alert.kind)
+        if added is not None:
+            since = since.filter(sequence__gte=added.sequence)
+        level = since.aggregate(level=Max("threshold"))["level"] or 0
+        if level < state.level:
+            state.level = level
+            state.save(update_fields=["level"])
+
+
 def figures_of(company_id: int) -> Figures | None:
     """Return one company's figures; None when it is closed or something is due to be settled."""
     return next(iter(_read(_pools().filter(company=company_id))), None)
@@ -199,19 +221,19 @@ def _armed(state: AlertState, figures: Figures) -> int:
     """
     if not state.level or figures.sequence == state.sequence:
         return state.level
-    is_adding = Q(kind=EntryKind.GRANTED) | Q(kind=EntryKind.ADJUSTED, amount__gt=0)
-    added = (
-        LedgerEntry.objects.filter(
-            is_adding, company=figures.company_id, sequence__gt=state.sequence
-        )
-        .order_by("-sequence")
-        .first()
-    )
+    added = _added(figures.company_id, after=state.sequence)
     if added is None:
         return state.level
     was_available = max(added.balance_after - figures.reserved, ZERO)
     percent = percent_used(available=was_available, total=figures.total, sequence=figures.sequence)
     return min(state.level, level_of(percent))
+
+
+def _added(company_id: int, *, after: int) -> LedgerEntry | None:
+    """Return the newest entry that added credits after one, if any did."""
+    is_adding = Q(kind=EntryKind.GRANTED) | Q(kind=EntryKind.ADJUSTED, amount__gt=0)
+    entries = LedgerEntry.objects.filter(is_adding, company=company_id, sequence__gt=after)
+    return entries.order_by("-sequence").first()
 
 
 def _raise(figures: Figures, *, now: datetime) -> Alert:

@@ -29,7 +29,16 @@ def once_per_period(name: str, *, now: datetime, period: timedelta) -> Iterator[
     given again: every job finds in the next period what this one left.
     """
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    start = epoch + (now - epoch) // period * period
+    with once_for(name, start=epoch + (now - epoch) // period * period) as claim:
+        yield claim
+
+
+@contextmanager
+def once_for(name: str, *, start: datetime) -> Iterator[Claim]:
+    """Claim a job for what began at ``start``, as ``once_per_period`` does for a period.
+
+    In a transaction the claim is given up with it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO credits_jobrun (name, period, summary) VALUES (%s, %s, '')"

@@ -100,7 +100,7 @@ def claim_beside(batch: Batch, calibration: Calibration | None, *, now: datetime
             conversation_ids=[item.conversation_id for item in batch.items],
         )
         if beside is not None:
-            claiming.hold_credits(beside)
+            claiming.hold_credits(beside, now=now)
             if beside.items:
                 found.append(beside)
     return found

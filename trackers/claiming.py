@@ -21,7 +21,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F, QuerySet, Sum
 
-from credits import charging
+from credits import balances, charging
 from credits.amounts import ZERO
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
@@ -43,6 +43,7 @@ from trackers.models import (
 BATCH_SIZE_MAX = 100  # One usage event covers at most this many conversations.
 LEASE = timedelta(minutes=5)
 RESERVE_TRIES_MAX = 4
+HELD_FOR = timedelta(seconds=30)  # Until what met others' holds is looked at again.
 
 # What is due of a version: of one backfill, or its live scans. Each has an index, by age.
 _DUE = "version_id = %(version)s AND state = 'PENDING' AND due_at <= %(now)s AND backfill_id "
@@ -188,12 +189,13 @@ def claim(
     return batch if items else None
 
 
-def hold_credits(batch: Batch) -> None:
+def hold_credits(batch: Batch, *, now: datetime) -> None:
     """Reserve the batch's price; what cannot itself be paid leaves the batch and waits.
 
-    Cheaper conversations go on, oldest first. A backfill that meets zero waits until a person
-    resumes it. What a limit leaves no room for, of a backfill too, waits until the limit begins
-    anew or is raised. A batch that costs nothing reserves nothing.
+    Cheaper conversations go on, oldest first. What only other work's holds leave no room for is
+    looked at again soon. A backfill that meets zero waits until a person resumes it. What a limit
+    leaves no room for, of a backfill too, waits until the limit begins anew or is raised. A batch
+    that costs nothing reserves nothing.
     """
     met: InsufficientCredits | None = None
     for _ in range(RESERVE_TRIES_MAX):
@@ -209,7 +211,7 @@ def hold_credits(batch: Batch) -> None:
             )
         except InsufficientCredits as refusal:
             met = refusal
-            _leave_waiting(batch, _payable(batch.items, refusal.available), met)
+            _leave_waiting(batch, _payable(batch.items, refusal.available), met, now)
             continue
         except CompanyClosed:
             # Closed since the claim: nothing is read; the sweep skips what is handed back.
@@ -218,7 +220,7 @@ def hold_credits(batch: Batch) -> None:
             return
         return
     assert met is not None
-    _leave_waiting(batch, [item for item in batch.items if item.price == 0], met)
+    _leave_waiting(batch, [item for item in batch.items if item.price == 0], met, now)
 
 
 def hand_back(batch: Batch, scan_ids: Collection[UUID], *, counts_as_attempt: bool) -> None:
@@ -364,21 +366,23 @@ def _lease(batch: Batch, now: datetime) -> None:
         )
 
 
-def _leave_waiting(batch: Batch, stay: list[Item], met: InsufficientCredits) -> None:
+def _leave_waiting(batch: Batch, stay: list[Item], met: InsufficientCredits, now: datetime) -> None:
     """Take what cannot be paid out of the batch; waiting is no attempt."""
     staying = {item.scan_id for item in stay}
-    leaving = [item.scan_id for item in batch.items if item.scan_id not in staying]
+    leaving = _leased(batch, [one.scan_id for one in batch.items if one.scan_id not in staying])
     batch.items = stay
+    queued = _unleased(ScanState.PENDING, counts_as_attempt=False)
     if isinstance(met, LimitReached):
-        fields = _unleased(ScanState.PENDING, counts_as_attempt=False)
-        fields |= {"due_at": met.until, "limit_ref": met.limit.pk}
-    else:
-        is_live = batch.backfill_id is None
-        state = ScanState.WAITING if is_live else ScanState.PENDING
-        fields = _unleased(state, counts_as_attempt=False)
-        if leaving and batch.backfill_id is not None:
+        leaving.update(**queued, due_at=met.until, limit_ref=met.limit.pk)
+    elif batch.backfill_id is not None:
+        if leaving.update(**queued):
             backfills.wait_at_zero(backfill_id=batch.backfill_id)
-    _leased(batch, leaving).update(**fields)
+    else:
+        # What others hold is used or free again soon: there is no lack of credits before that.
+        room = balances.now(company=batch.company).remaining - batch.price
+        leaving.filter(price__lte=room).update(**queued, due_at=now + HELD_FOR)
+        waiting = _unleased(ScanState.WAITING, counts_as_attempt=False)
+        leaving.update(**waiting, waiting_since=now)
 
 
 def _unleased(state: ScanState, *, counts_as_attempt: bool) -> dict[str, object]:

@@ -170,6 +170,7 @@ def _successor(
         team_id=row["team"],
         conversation_started_at=row["started_at"],
         state=ScanState.WAITING if price else ScanState.PENDING,
+        waiting_since=scan.waiting_since,
         price=price or None,
         due_at=now,
         created_at=scan.created_at,

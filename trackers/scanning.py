@@ -97,7 +97,7 @@ def _run(
         return 0, []
     claimed = len(batch.items)
     faults.reach(faults.Point.CLAIMED)
-    claiming.hold_credits(batch)
+    claiming.hold_credits(batch, now=now)
     faults.reach(faults.Point.RESERVED)
     beside = []
     if batch.items:
@@ -132,11 +132,15 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
                     claiming.hand_back(batch, ids, counts_as_attempt=False)
                 case Standing.UNWANTED:
                     _discard(batch, now)
-    except (charging.ReservationLapsed, charging.AlreadyReleased):
-        # The worker slept longer than its hold lasted: nothing was written, nothing charged.
-        logger.warning("The credits held for batch %s lapsed before it was written.", batch.token)
+    except (charging.ReservationLapsed, charging.AlreadyReleased) as error:
+        # The worker slept longer than its hold lasted, or the backfill was paused and resumed
+        # meanwhile, which is no fault of what it read: nothing was written, nothing charged.
+        logger.warning(
+            "The credits held for batch %s were free before it was written.", batch.token
+        )
         ids = [item.scan_id for item in batch.items]
-        claiming.hand_back(batch, ids, counts_as_attempt=True)
+        has_slept = isinstance(error, charging.ReservationLapsed)
+        claiming.hand_back(batch, ids, counts_as_attempt=has_slept)
         return
     if not written:
         _release(batch)

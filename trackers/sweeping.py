@@ -6,25 +6,43 @@ step is bounded, skips what is leased, and may run in two places at once.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import chain
+from typing import Protocol
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from credits import balances, charging, faults, limits
+from credits import balances, charging, faults, jobs, limits, rating
 from credits.models import Company, Reservation
 from credits.shown import counted
 from trackers import backfills, locks, requeuing, waiting, wakes
 from trackers.models import Backfill, BackfillState, Scan, ScanState, Tracker, TrackerState
 from trackers.scanning import ATTEMPTS_MAX
 
+logger = logging.getLogger(__name__)
+
 RECOVER_MAX = 1000
 SKIP_MAX = 1000
 RESUME_MAX = 5000  # Of one company.
 WAKES_MAX = 200
+REPRICED_FOR = timedelta(minutes=10)
+
+
+class SweepFailed(Exception):
+    """A step of the sweep failed, or a company in it; the others were done. See the log."""
+
+
+class Step(Protocol):
+    """Part of a sweep; returns how much it did."""
+
+    def __call__(self, *, now: datetime) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +62,24 @@ class Swept:
 
 
 def sweep(*, now: datetime) -> Swept:
-    """Do all of it once; a step that finds nothing costs one indexed query."""
-    return Swept(
-        recovered=recover(now=now),
-        skipped=skip_unwanted(now=now) + skip_long_waiting(now=now),
-        resumed=resume_waiting(now=now) + resume_limited(now=now),
-        woken=wake_due(now=now),
+    """Do all of it once; a step that finds nothing costs one indexed query.
+
+    :raises SweepFailed: after all the other steps, and all the other companies, were done.
+    """
+    failures: list[Exception] = []
+
+    def done(steps: Iterable[Step]) -> int:
+        return sum(_tried(step, now, failures) for step in steps)
+
+    swept = Swept(
+        recovered=done([recover]),
+        skipped=done([skip_unwanted, skip_long_waiting]),
+        resumed=done(chain([reprice_waiting], _resuming(), [resume_limited])),
+        woken=done([wake_due]),
     )
+    if failures:
+        raise SweepFailed(f"{SweepFailed.__doc__} Done: {swept}.") from failures[0]
+    return swept
 
 
 def recover(*, now: datetime) -> int:
@@ -112,24 +141,30 @@ def skip_long_waiting(*, now: datetime) -> int:
     days = settings.WAITING_DAYS
     with transaction.atomic():
         too_old = now - timedelta(days=days)
-        waited = Scan.objects.filter(state=ScanState.WAITING, created_at__lt=too_old)
+        waited = Scan.objects.alias(since=waiting.SINCE).filter(
+            state=ScanState.WAITING, since__lt=too_old
+        )
         ids = [scan.pk for scan in _free(waited, SKIP_MAX)]
         requeuing.skip(ids, now=now, reason=f"Waited {counted(days, 'day')} for credits.")
     return len(ids)
 
 
-def resume_waiting(*, now: datetime) -> int:
-    """Queue again what waits and can be paid now, where the tracker catches up by itself.
+def reprice_waiting(*, now: datetime) -> int:
+    """Bring what waits to a rate card that has come into force; return how much is free by now.
 
-    Trackers in turn, the oldest conversation first within each.
+    Once a card, and for some minutes more: who leaves work waiting may have read the one before.
     """
-    catching_up = Scan.objects.filter(
-        company=OuterRef("pk"), state=ScanState.WAITING, tracker__catch_up=True
-    )
-    resumed = 0
-    for company in Company.objects.filter(Exists(catching_up)).order_by("pk"):
-        resumed += _resume(company, now)
-    return resumed
+    card = rating.card_at(now)
+    if card is None:
+        return 0
+    with transaction.atomic(), jobs.once_for("reprice_waiting", start=card.effective_at) as job:
+        if not job.is_mine and now - card.effective_at > REPRICED_FOR:
+            return 0
+        waits = Scan.objects.filter(company=OuterRef("pk"), state=ScanState.WAITING)
+        companies = list(Company.objects.filter(Exists(waits)).order_by("pk"))
+        queued = sum(waiting.reprice(company=company, now=now) for company in companies)
+        job.summary = f"{counted(len(companies), 'company', 'companies')} looked at"
+    return queued
 
 
 def resume_limited(*, now: datetime) -> int:
@@ -190,7 +225,18 @@ def _finished_backfills() -> list[UUID]:
     return list(running.values_list("pk", flat=True)[:WAKES_MAX])
 
 
-def _resume(company: Company, now: datetime) -> int:
+def _resuming() -> Iterator[Step]:
+    """Yield a step for each company in which something waits whose tracker catches up by itself."""
+    catching_up = Scan.objects.filter(
+        company=OuterRef("pk"), state=ScanState.WAITING, tracker__catch_up=True
+    )
+    for company in Company.objects.filter(Exists(catching_up)).order_by("pk"):
+        yield partial(_resume, company.pk)
+
+
+def _resume(company_id: int, *, now: datetime) -> int:
+    """Queue again what waits and can be paid now: trackers in turn, the oldest first of each."""
+    company = Company.objects.get(pk=company_id)
     available = balances.now(company=company).available
     catching_up = Scan.objects.filter(
         company=company, state=ScanState.WAITING, tracker__catch_up=True
@@ -198,6 +244,16 @@ def _resume(company: Company, now: datetime) -> int:
     queued = waiting.oldest_of_each(waiting.payable(catching_up, available), at_most=RESUME_MAX)
     with transaction.atomic():
         return waiting.queue_again(waiting.in_turn(queued, available), now=now)
+
+
+def _tried(step: Step, now: datetime, failures: list[Exception]) -> int:
+    try:
+        return step(now=now)
+    except Exception as error:
+        # The boundary of one step, and of one company within it; the sweep fails in the end.
+        logger.exception("A step of the sweep failed: %s", step)
+        failures.append(error)
+        return 0
 
 
 def _free(scans: QuerySet[Scan], at_most: int) -> list[Scan]:

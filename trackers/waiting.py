@@ -19,6 +19,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet, Sum, TextChoices
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
 from credits import audit, balances, demand, rating
@@ -33,6 +34,8 @@ from trackers.models import Conversation, ConversationKind, Scan, ScanState, Tra
 BATCH_SIZE = 1000
 DECIDED_MAX = 100_000  # Conversations in one decision; what is more goes on waiting.
 BADGE_MAX = 100_000
+# What waited before this was written down has done so since it was queued.
+SINCE = Coalesce("waiting_since", "created_at")
 REASON_SKIPPED = "Skipped while it waited for credits."
 _ITEMS = (
     *(RateItem.CALL_LONG, RateItem.CALL_SHORT, RateItem.EMAIL),
@@ -124,7 +127,7 @@ def queues(*, company: Company) -> list[Queue]:
             calls=Count("pk", filter=Q(conversation__kind=ConversationKind.CALL)),
             emails=Count("pk", filter=Q(conversation__kind=ConversationKind.EMAIL)),
             credits=Sum("price", default=ZERO),
-            oldest_at=Min("created_at"),
+            oldest_at=Min(SINCE),
         )
         .order_by("-credits", "tracker__name")
     )
@@ -201,12 +204,13 @@ def decide(
     return selection
 
 
-def reprice(*, company: Company, now: datetime) -> None:
-    """Bring the prices of what waits to the rate card in force; what is free by now is queued.
+def reprice(*, company: Company, now: datetime) -> int:
+    """Bring the prices of what waits to the rate card in force; return how much is free by now.
 
-    Prices are fixed when an item is charged; those kept here say what waiting work would cost.
+    That is queued. Prices are fixed when an item is charged; those kept here say what waiting work
+    would cost.
     """
-    rates = rating.rates_at(now)
+    rates, queued = rating.rates_at(now), 0
     versions = _waiting(company, ()).order_by("version").values("version").distinct()
     for version in TrackerVersion.objects.filter(pk__in=versions).order_by("pk"):
         waiting = _waiting(company, ()).filter(version=version)
@@ -219,7 +223,8 @@ def reprice(*, company: Company, now: datetime) -> None:
             if price:
                 moved.update(price=price)
             else:
-                moved.update(state=ScanState.PENDING, price=None, due_at=now)
+                queued += moved.update(state=ScanState.PENDING, price=None, due_at=now)
+    return queued
 
 
 def queue_again(rows: Iterable[Row], *, now: datetime) -> int:

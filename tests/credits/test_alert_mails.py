@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
-from credits import alert_mails, alerts, charging
+from credits import alert_mails, alerts, charging, refunds
+from credits.identifiers import new_id
 from credits.ledger import Use
-from credits.models import AlertMail, Membership
+from credits.models import AlertMail, Membership, UsageEvent
 from credits.rating import Work
 from tests.support import mail_sink, people
 
@@ -176,7 +178,95 @@ def test_what_is_no_longer_true_is_not_sent(acme, alice, sink):
     assert not send(mail)
 
     assert sink.messages == []
-    assert row(mail) == (None, None, None, "Credits were added before it could be sent.")
+    assert row(mail) == (None, None, None, alert_mails.OUT_OF_DATE)
+
+
+def held(company, credits: str):
+    return charging.reserve(
+        company=company,
+        amount=Decimal(credits),
+        use=Use("ASK", "Ask anything", None, "API_REQUEST"),
+        rates=people.rates(),
+    )
+
+
+def test_of_credits_that_were_only_held_nobody_is_told_and_of_the_real_end_everybody(
+    acme, alice, sink
+):
+    """As when a backfill is paused while it holds the last credit."""
+    use(acme, 995)
+    alerts.evaluate(company_id=acme.pk, now=NOW)
+    send(AlertMail.objects.get())
+    reservation = held(acme, "5")
+    assert alerts.evaluate_all(now=NOW) == 1
+    mail = AlertMail.objects.get(alert__threshold=100)
+    assert not send(mail)
+    assert row(mail) == (NOW, None, None, "")
+
+    charging.release(reservation=reservation)
+
+    assert not send(mail)
+    assert row(mail) == (None, None, None, alert_mails.OUT_OF_DATE)
+    assert alerts.evaluate_all(now=NOW) == 0
+    use(acme, 5)
+    assert (alerts.evaluate_all(now=NOW), alerts.evaluate_all(now=NOW)) == (1, 0)
+    send(AlertMail.objects.get(due_at__isnull=False))
+    assert [letter["Subject"] for letter in sink.messages] == [
+        "Acme has used 90 % of its credits",
+        "Acme has no credits left to use",
+    ]
+
+
+def test_what_was_held_and_then_used_is_told_when_it_is(acme, alice, sink):
+    reservation = held(acme, "1000")
+    alerts.evaluate_all(now=NOW)
+    mail = AlertMail.objects.get()
+    assert not send(mail)
+
+    work = Work(long_calls=1000, request_count=1)
+    charging.capture(reservation=reservation, work=work, rates=people.rates(), usage_id=new_id())
+
+    assert send(mail)
+    assert alerts.evaluate_all(now=NOW) == 0
+
+
+def test_what_is_held_for_minutes_is_told_as_well(acme, alice, sink):
+    held(acme, "1000")
+    alerts.evaluate_all(now=NOW)
+    mail = AlertMail.objects.get()
+
+    assert not send(mail, now=NOW + 5 * MINUTE - MINUTE / 60)
+    assert send(mail, now=NOW + 5 * MINUTE)
+
+
+def test_a_withdrawn_alert_leaves_a_lower_one_to_be_told_that_nobody_was_told_of(acme, alice, sink):
+    use(acme, 910)
+    reservation = held(acme, "90")
+    alerts.evaluate_all(now=NOW)
+    charging.release(reservation=reservation)
+    send(AlertMail.objects.get())
+
+    assert alerts.evaluate_all(now=NOW) == 1
+    send(AlertMail.objects.get(due_at__isnull=False))
+
+    assert [letter["Subject"] for letter in sink.messages] == ["Acme has used 90 % of its credits"]
+
+
+def test_an_alert_that_one_admin_was_told_of_is_not_told_again_when_it_is_untrue_for_another(
+    acme, alice, sink
+):
+    bob = people.bob(acme)
+    use(acme, 920)
+    alerts.evaluate_all(now=NOW)
+    assert send(AlertMail.objects.get(receiver=alice))
+    refunds.refund(
+        usage_event=UsageEvent.objects.get(), by=people.vera(), reason="It was a mistake of ours."
+    )
+
+    assert not send(AlertMail.objects.get(receiver=bob))
+    use(acme, 920)
+
+    assert alerts.evaluate_all(now=NOW) == 0
 
 
 @pytest.mark.parametrize("change", ["left", "became a viewer", "was deactivated"])

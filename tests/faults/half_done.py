@@ -90,7 +90,7 @@ class Scene:
             rates=people.rates(),
             now=now,
         )
-        claiming.hold_credits(batch)
+        claiming.hold_credits(batch, now=timezone.now())
         self.let_the_leases_run_out()
 
     def sweep(self, about: Any = None) -> None:

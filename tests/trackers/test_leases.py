@@ -49,7 +49,7 @@ def test_a_heartbeat_keeps_the_scans_and_the_credits_held_for_them(tracker):
     batch = claiming.claim(
         version_id=tracker.current_version_id, backfill_id=None, rates=people.rates(), now=now
     )
-    claiming.hold_credits(batch)
+    claiming.hold_credits(batch, now=now)
     lapsed_at = Reservation.objects.get().lapses_at
 
     claiming.heartbeat(batch, now=now + timedelta(minutes=5))

@@ -107,6 +107,27 @@ def test_what_is_read_while_it_is_paused_is_queued_again_uncharged_and_not_a_try
     assert reconciliation.check() == []
 
 
+def test_a_pause_and_a_resumption_while_it_is_read_are_not_a_try_either(
+    acme, alice, backfill, analyzer
+):
+    def pause_and_resume():
+        pause(backfill, alice)
+        backfills.resume(backfill_id=backfill.pk, by=alice, now=timezone.now())
+
+    analyzer.on_read = pause_and_resume
+    for _ in range(5):
+        run(backfill)
+    analyzer.on_read = lambda: None
+
+    assert states(backfill) == ["PENDING"] * 6
+    assert set(Scan.objects.values_list("attempts", flat=True)) == {0}
+    assert UsageEvent.objects.count() == 0
+    while run(backfill):
+        pass
+    assert states(backfill) == ["DONE"] * 6
+    assert balances.now(company=acme).remaining == Decimal("7.000")
+
+
 def test_a_resumed_backfill_reads_the_rest_once(acme, alice, backfill, analyzer):
     run(backfill)
     pause(backfill, alice)
@@ -175,7 +196,7 @@ def test_a_stop_frees_the_credits_held_before_the_worker_notices(acme, alice, ba
         rates=people.rates(),
         now=timezone.now(),
     )
-    claiming.hold_credits(batch)
+    claiming.hold_credits(batch, now=timezone.now())
     assert balances.now(company=acme).reserved == Decimal("2.000")
 
     backfills.stop(backfill_id=backfill.pk, by=alice, now=timezone.now())

@@ -149,7 +149,7 @@ def test_what_has_waited_goes_on_waiting_from_when_it_came(acme, tracker, analyz
     work_off(tracker)
 
     publish_anew(tracker, at=NOW + timedelta(days=29))
-    sweeping.skip_long_waiting(now=NOW + timedelta(days=30, seconds=1))
+    sweeping.skip_long_waiting(now=NOW + timedelta(days=30, hours=1))
 
     assert scans(tracker) == [(1, "a", "SKIPPED"), (2, "a", "SKIPPED")]
 

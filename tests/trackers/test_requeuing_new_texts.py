@@ -54,9 +54,9 @@ def test_a_new_text_that_waits_waits_at_its_new_price(acme, tracker, analyzer):
 
     assert [one.credits for one in demand.waiting(company=acme)] == [Decimal("1.000")]
     people.credits_for(acme, "0.7")
-    assert sweeping.resume_waiting(now=NOW) == 0
+    assert sweeping.sweep(now=NOW).resumed == 0
     people.credits_for(acme, "0.3")
-    assert sweeping.resume_waiting(now=NOW) == 1
+    assert sweeping.sweep(now=NOW).resumed == 1
     work_off(tracker)
     assert Scan.objects.values_list("state", "revision", "price").get() == (
         "DONE",

@@ -11,7 +11,7 @@ from credits.identifiers import new_id
 from tests.support import conversations, people
 from tests.support.conversations import record
 from trackers import demand, sweeping
-from trackers.models import Scan, Tracker, TrackerVersion
+from trackers.models import Conversation, Scan, Tracker, TrackerVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -112,11 +112,12 @@ def test_what_is_cheap_is_resumed_behind_more_dear_ones_than_a_sweep_looks_at(
 ):
     monkeypatch.setattr(sweeping, "RESUME_MAX", 2)
     Tracker.objects.update(catch_up=True)
+    Conversation.objects.update(duration_seconds=900)
     Scan.objects.update(state="WAITING", price="1.000")
     conversations.ingest(acme, record("later", started_at=NOW + timedelta(hours=1)), now=NOW)
     Scan.objects.filter(state="PENDING").update(state="WAITING", price="0.500")
     people.credits_for(acme, "0.9")
 
-    assert sweeping.resume_waiting(now=NOW) == 1
+    assert sweeping.sweep(now=NOW).resumed == 1
 
     assert Scan.objects.get(state="PENDING").conversation.external_id == "later"

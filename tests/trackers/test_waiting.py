@@ -75,6 +75,7 @@ def test_what_waits_is_counted_by_tracker_with_its_price_and_since_when(acme, pr
     arrive(acme, "a", "b")
     conversations.ingest(acme, record("long", started_at=NOW, duration_seconds=601), now=NOW)
     work_off(prices)
+    Scan.objects.update(waiting_since=NOW)
 
     (queue,) = waiting.queues(company=acme)
 

@@ -10,13 +10,14 @@ from celery.schedules import crontab
 
 from config.celery import SCHEDULE
 from config.demo.clock import seeded_clock
-from credits import balances, charging, refunds
+from credits import balances, charging, rate_cards, refunds
+from credits.identifiers import new_id
 from credits.ledger import Use
 from credits.rating import Work
 from tests.support import conversations, people
 from tests.support.analyzers import ScriptedAnalyzer
 from tests.support.conversations import record
-from trackers import analyzers, scanning, sweeping, tasks
+from trackers import analyzers, scanning, sweeping, tasks, waiting
 from trackers.models import Scan, Tracker
 
 pytestmark = pytest.mark.django_db
@@ -43,11 +44,9 @@ def arrive(company, *names, before=timedelta(0)):
     conversations.ingest(company, *records, now=NOW)
 
 
-def work_off(*trackers) -> None:
+def work_off(*trackers, clock=lambda: NOW) -> None:
     for one in trackers:
-        while scanning.run_batch(
-            version_id=one.current_version_id, backfill_id=None, clock=lambda: NOW
-        ):
+        while scanning.run_batch(version_id=one.current_version_id, backfill_id=None, clock=clock):
             pass
 
 
@@ -89,16 +88,124 @@ def test_whatever_brings_credits_wakes_the_queue_at_the_next_sweep(acme, coming)
     assert (swept.resumed, swept.woken, states(prices)) == (1, 1, ["DONE"])
 
 
-def test_credits_that_other_work_held_and_gave_back_wake_it(acme):
-    prices = tracker(acme)
+@pytest.mark.parametrize("catch_up", [False, True])
+def test_what_met_only_the_hold_of_other_work_is_no_backlog(acme, catch_up):
+    prices = tracker(acme, catch_up=catch_up)
     people.credits_for(acme, "0.5")
     held = charging.reserve(company=acme, amount=Decimal("0.5"), use=USE, rates=people.rates())
     arrive(acme, "a")
     work_off(prices)
+    queued = states(prices)
 
     charging.release(reservation=held)
+    early, late = sweeping.sweep(now=NOW), sweeping.sweep(now=NOW + timedelta(seconds=30))
+    work_off(prices, clock=lambda: NOW + timedelta(seconds=30))
 
-    assert sweeping.sweep(now=NOW).resumed == 1
+    assert (queued, early.woken, late.woken) == (["PENDING"], 0, 1)
+    assert states(prices) == ["DONE"]
+    assert Scan.objects.get().attempts == 1
+
+
+def test_what_met_a_hold_that_was_used_waits_for_credits_from_then_on(acme):
+    prices = tracker(acme, catch_up=False)
+    people.credits_for(acme, "0.5")
+    held = charging.reserve(company=acme, amount=Decimal("0.5"), use=USE, rates=people.rates())
+    arrive(acme, "a")
+    work_off(prices)
+    work = Work(emails_with_text=5, request_count=1)
+    charging.capture(reservation=held, work=work, rates=people.rates(), usage_id=new_id())
+
+    work_off(prices, clock=lambda: NOW + timedelta(seconds=30))
+
+    scan = Scan.objects.get()
+    assert (scan.state, scan.waiting_since) == ("WAITING", NOW + timedelta(seconds=30))
+
+
+def test_what_was_queued_for_long_has_waited_for_credits_since_there_were_none(acme):
+    """As what met a limit for a month, or an analyzer that was away."""
+    prices = tracker(acme, catch_up=False)
+    arrive(acme, "a")
+    late = NOW + timedelta(days=31)
+    work_off(prices, clock=lambda: late)
+
+    kept = sweeping.sweep(now=late + timedelta(days=30)).skipped
+    skipped = sweeping.sweep(now=late + timedelta(days=30, seconds=1)).skipped
+
+    assert waiting.queues(company=acme) == []
+    assert (kept, skipped, states(prices)) == (0, 1, ["SKIPPED"])
+
+
+def card(effective_at, **changes):
+    rates = people.rates().amounts | {item: Decimal(rate) for item, rate in changes.items()}
+    rate_cards.publish(effective_at=effective_at, rates=rates, note="", by=None, now=NOW)
+
+
+def test_what_waits_follows_a_rate_card_when_it_comes_into_force(acme):
+    eager, patient = tracker(acme), tracker(acme, "Delivery", catch_up=False)
+    arrive(acme, "a")
+    work_off(eager, patient)
+    people.credits_for(acme, "0.3")
+    card(NOW + timedelta(hours=1), CALL_SHORT="0.2")
+    card(NOW + timedelta(hours=2), CALL_SHORT="0")
+
+    before = sweeping.sweep(now=NOW + timedelta(minutes=59))
+    cheaper = sweeping.sweep(now=NOW + timedelta(hours=1))
+    free = sweeping.sweep(now=NOW + timedelta(hours=2, minutes=30))
+
+    assert (before.resumed, cheaper.resumed, free.resumed) == (0, 1, 1)
+    assert (states(eager), states(patient)) == (["PENDING"], ["PENDING"])
+
+
+def test_what_begins_to_wait_as_prices_change_follows_them_too(acme):
+    """Its worker read the rate card before the one that has just come into force."""
+    patient = tracker(acme, catch_up=False)
+    card(NOW + timedelta(seconds=1), CALL_SHORT="0.2")
+    sweeping.sweep(now=NOW + timedelta(seconds=2))
+    arrive(acme, "a")
+    work_off(patient)
+
+    sweeping.sweep(now=NOW + timedelta(seconds=32))
+
+    assert waiting.queues(company=acme)[0].credits == Decimal("0.200")
+
+
+@pytest.mark.parametrize("broken", ["recover", "skip_unwanted", "resume_limited"])
+def test_a_step_that_fails_keeps_nothing_else_from_being_done(acme, monkeypatch, broken):
+    prices = tracker(acme)
+    arrive(acme, "a")
+    work_off(prices)
+    people.credits_for(acme, "1")
+
+    def fail(*, now):
+        raise RuntimeError("not today")
+
+    monkeypatch.setattr(sweeping, broken, fail)
+    with pytest.raises(sweeping.SweepFailed, match="1 resumed, 1 woken") as failed:
+        sweeping.sweep(now=NOW)
+
+    assert str(failed.value.__cause__) == "not today"
+    assert states(prices) == ["PENDING"]
+
+
+def test_a_company_whose_balance_cannot_be_read_keeps_no_other_waiting(acme, monkeypatch):
+    globex = people.company("Globex")
+    ours, theirs = tracker(acme), tracker(globex)
+    for company in (acme, globex):
+        arrive(company, "a")
+    work_off(ours, theirs)
+    people.credits_for(globex, "1")
+    read = balances.now
+
+    def failing(*, company):
+        if company == acme:
+            raise RuntimeError("not today")
+        return read(company=company)
+
+    monkeypatch.setattr(balances, "now", failing)
+    with pytest.raises(sweeping.SweepFailed):
+        sweeping.sweep(now=NOW)
+
+    assert (states(ours), states(theirs)) == (["WAITING"], ["PENDING"])
 
 
 def test_a_future_grant_wakes_it_when_it_becomes_effective_and_not_before(acme, clock):

@@ -47,6 +47,7 @@ class Scan(models.Model):
     While RUNNING it is leased by ``lease_token`` until ``leased_until``. ``team`` and
     ``conversation_started_at`` are the conversation's, kept here for claiming in order.
     One that met a limit is PENDING with ``limit_ref``, and due when the limit begins anew.
+    ``waiting_since`` is when one that is WAITING began to wait for credits.
     ``skipped_by`` is the person who gave it up while it waited, whose name no column keeps.
     """
 
@@ -67,6 +68,7 @@ class Scan(models.Model):
     leased_until = models.DateTimeField(null=True)
     reservation_ref = models.UUIDField(null=True)
     limit_ref = models.UUIDField(null=True)
+    waiting_since = models.DateTimeField(null=True)
     price = AmountField(null=True)
     usage_event = TenantKey(UsageEvent, null=True, related_name="scans")
     verdict = models.CharField(max_length=10, choices=Verdict.choices, blank=True)
