@@ -8,6 +8,7 @@ its tracker is as it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,8 +20,8 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from credits import rating, shown
 from credits.models import Company
 from credits.rating import Rates
-from trackers import backtests, estimates, filters, narrowing
-from trackers.backtests import FOUND_MIN, Month, Rule
+from trackers import backtests, briefs, estimates, filters, narrowing
+from trackers.backtests import RESULTS_MIN, Month, Rule
 from trackers.estimates import ScanEstimate
 from trackers.models import AdviceRun, Narrowing, Suggestion, SuggestionKind, Tracker, TrackerState
 from trackers.narrowing import Reads
@@ -46,13 +47,17 @@ SAVED_MIN = Decimal(1)  # Credits a month; less is not worth a person's look.
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A tracker that is old enough, what a month of it costs, and what the last one gave."""
+    """A tracker that is old enough, what a month of it costs, and what the last one gave.
+
+    It may go, be unpublished, while no published brief shows it.
+    """
 
     tracker: Tracker
     monthly: ScanEstimate
     month: Month
     now: datetime
     rates: Rates
+    may_go: bool
 
     @property
     def is_read(self) -> bool:
@@ -83,7 +88,7 @@ class Case:
             credits_before=self.monthly.credits,
             credits_after=after.credits,
             read_count=self.month.all.read,
-            found_count=self.month.all.found,
+            found_count=self.month.all.results,
             **more,
         )
 
@@ -150,10 +155,11 @@ def refresh_all(*, now: datetime, clock: Callable[[], datetime]) -> int:
 
 def suggest(*, company: Company, now: datetime) -> list[Suggestion]:
     """Return the suggestions of now, unsaved; several of one tracker may all be taken."""
-    ended = _ended(company, now)
+    in_briefs = briefs.trackers_shown(company=company)
+    ended = _ended(company, now, in_briefs)
     # What is to go anyhow is nobody's twin and no measure for others.
     over = {one.tracker_id for one in ended}
-    cases = {pk: one for pk, one in _cases(company, now).items() if pk not in over}
+    cases = {pk: one for pk, one in _cases(company, now, in_briefs).items() if pk not in over}
     twins = _twins(cases, now)
     found = ended
     for case in cases.values():
@@ -175,7 +181,7 @@ def _is_worth_it(one: Suggestion) -> bool:
     return bool(one.saved >= SAVED_MIN)
 
 
-def _cases(company: Company, now: datetime) -> dict[UUID, Case]:
+def _cases(company: Company, now: datetime, in_briefs: AbstractSet[UUID]) -> dict[UUID, Case]:
     """Return the dearest trackers that are old enough, the dearest first."""
     trackers = list(
         Tracker.objects.filter(
@@ -194,10 +200,10 @@ def _cases(company: Company, now: datetime) -> dict[UUID, Case]:
         )
     )
     trackers = [one for one in trackers if one.pk not in changed]
-    return _looked_at(trackers, now)
+    return _looked_at(trackers, now, in_briefs)
 
 
-def _ended(company: Company, now: datetime) -> list[Suggestion]:
+def _ended(company: Company, now: datetime, in_briefs: AbstractSet[UUID]) -> list[Suggestion]:
     """Suggest to unpublish what was asked for a campaign whose last day is behind.
 
     A person said so, so neither the tracker's age nor what it finds decides.
@@ -211,11 +217,13 @@ def _ended(company: Company, now: datetime) -> list[Suggestion]:
         .prefetch_related(filters.NAMED)
         .order_by("published_at", "pk")
     )
-    cases = _looked_at(list(trackers), now).values()
-    return [case.suggestion(SuggestionKind.ENDED) for case in cases]
+    cases = _looked_at(list(trackers), now, in_briefs).values()
+    return [case.suggestion(SuggestionKind.ENDED) for case in cases if case.may_go]
 
 
-def _looked_at(trackers: list[Tracker], now: datetime) -> dict[UUID, Case]:
+def _looked_at(
+    trackers: list[Tracker], now: datetime, in_briefs: AbstractSet[UUID]
+) -> dict[UUID, Case]:
     """Return what a month of the dearest costs and gave, the dearest first."""
     rates = rating.rates_at(now)
     monthly = estimates.monthly_of(
@@ -224,14 +232,17 @@ def _looked_at(trackers: list[Tracker], now: datetime) -> dict[UUID, Case]:
     trackers.sort(key=lambda one: -monthly[one.pk].credits)
     trackers = [one for one in trackers[:TRACKERS_MAX] if monthly[one.pk].credits]
     months = backtests.read(trackers=trackers, now=now)
-    return {one.pk: Case(one, monthly[one.pk], months[one.pk], now, rates) for one in trackers}
+    return {
+        one.pk: Case(one, monthly[one.pk], months[one.pk], now, rates, one.pk not in in_briefs)
+        for one in trackers
+    }
 
 
 def _no_results(case: Case) -> Suggestion | None:
     """Suggest to unpublish what has found nothing for a whole month, not even a doubt."""
     assert case.tracker.published_at is not None
     is_a_month = case.tracker.published_at <= case.now - estimates.MONTH
-    if not is_a_month or case.month.all.found or case.month.all.unsure:
+    if not (case.may_go and is_a_month) or case.month.all.results:
         return None
     return case.suggestion(SuggestionKind.NO_RESULTS)
 
@@ -240,12 +251,13 @@ def _few_results(case: Case, cases: Mapping[UUID, Case]) -> Suggestion | None:
     """Suggest to unpublish what finds a fifth of what the others find for as many credits."""
     others = [one.month.all for one in cases.values() if one is not case and one.is_read]
     spent = sum((one.spent for one in others), Decimal(0))
+    # Their doubts are no measure; its own may be results.
     found = sum(one.found for one in others)
     own = case.month.all
-    if len(others) < 2 or not spent or not own.found:
+    if not case.may_go or len(others) < 2 or not spent or not own.results:
         return None
     usual = own.spent * found / spent
-    if own.found > FEW * usual or not backtests.is_no_chance(own.found, usual):
+    if own.results > FEW * usual or not backtests.is_no_chance(own.results, usual):
         return None
     return case.suggestion(SuggestionKind.FEW_RESULTS, usual_count=int(usual))
 
@@ -253,9 +265,9 @@ def _few_results(case: Case, cases: Mapping[UUID, Case]) -> Suggestion | None:
 def _emails(case: Case) -> Suggestion | None:
     """Suggest to leave e-mails out where only calls give results."""
     calls, emails = case.month.calls, case.month.emails
-    if emails.read < EMAILS_MIN or emails.found or emails.unsure or not calls.found:
+    if emails.read < EMAILS_MIN or emails.results or not calls.results:
         return None
-    if not backtests.is_no_chance(0, Decimal(emails.read * calls.found) / calls.read):
+    if not backtests.is_no_chance(0, Decimal(emails.read * calls.results) / calls.read):
         return None
     return case.suggestion(SuggestionKind.EMAILS, narrowing.of(case.tracker).without_emails())
 
@@ -271,7 +283,7 @@ def _filter(case: Case) -> Suggestion | None:
         return None
     reads = narrowing.of(case.tracker).filtered(cut.field, cut.values, is_excluded=cut.is_excluded)
     conditions = narrowing.rows(case.tracker, reads)
-    kept = backtests.found(case.tracker, now=case.now, conditions=conditions)
+    kept = backtests.results(case.tracker, now=case.now, conditions=conditions)
     added = [
         one for one in conditions if one.field == cut.field and one.is_excluded == cut.is_excluded
     ]
@@ -282,7 +294,7 @@ def _filter(case: Case) -> Suggestion | None:
         is_excluded=cut.is_excluded,
         values=list(cut.values),
         words=filters.words(added),
-        lost_count=case.month.all.found - kept,
+        lost_count=case.month.all.results - kept,
     )
 
 
@@ -300,14 +312,17 @@ def _twins(cases: Mapping[UUID, Case], now: datetime) -> dict[UUID, Suggestion]:
             continue
         both = backtests.shared(case.tracker, other.tracker, now=now)
         mine, theirs = case.month.all, other.month.all
-        if _alike(mine.read, theirs.read, both.read) and _alike(
-            mine.found, theirs.found, both.found
+        if (
+            _alike(mine.read, theirs.read, both.read)
+            # Doubts show no likeness, and yet would be lost.
+            and _alike(mine.found, theirs.found, both.found)
+            and _alike(mine.results, theirs.results, both.results)
         ):
             found[case.tracker.pk] = case.suggestion(
                 SuggestionKind.DUPLICATE,
                 twin=other.tracker,
                 twin_edit_number=other.tracker.edit_number,
-                lost_count=mine.found - both.found,
+                lost_count=mine.results - both.results,
             )
     return found
 
@@ -319,7 +334,8 @@ def _likely_pairs(by_age: list[Case]) -> Iterator[tuple[Case, Case]]:
         for other in by_age[:place]:
             mine, theirs = case.month.all, other.month.all
             is_likely = (
-                min(mine.found, theirs.found) >= FOUND_MIN
+                case.may_go
+                and min(mine.found, theirs.found) >= RESULTS_MIN
                 and _alike(mine.read, theirs.read, min(mine.read, theirs.read))
                 and _alike(mine.found, theirs.found, min(mine.found, theirs.found))
             )

@@ -2,6 +2,9 @@
 
 Everything is counted from the conversations of the last 30 days that a tracker reads today, at
 their present text, as its version in force answered: the conversations that its estimate counts.
+
+A person's word on one counts in place of the answer. What was found is a result, and so is what
+may be there, an unsure answer that nobody judged: no rule lets go of either uncounted.
 """
 
 from __future__ import annotations
@@ -14,15 +17,27 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    F,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.fields import UUIDField
 from django.db.models.functions import Cast, Coalesce
 
 from credits.amounts import ZERO
-from trackers import estimates
+from trackers import estimates, lessons
 from trackers.models import (
     ConversationKind,
     FilterField,
+    Review,
     Scan,
     ScanState,
     Tracker,
@@ -39,7 +54,7 @@ FIELDS = {
 }
 VALUES_MAX = 5
 # With fewer results a share of them says nothing.
-FOUND_MIN = 10
+RESULTS_MIN = 10
 # Finding so little by chance alone may happen once in a thousand looks: a company has some dozen
 # values to look at. Below so many results to be expected, even none may be chance.
 CHANCE_MAX = 0.001
@@ -48,12 +63,20 @@ EXPECTED_MIN = 7
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Conversations read, in how many something was found or the answer was unsure, and credits."""
+    """Conversations read, in how many something was found or may be there, and credits.
+
+    Where a person judged, ``found`` is what that person said, and nothing is ``unsure``.
+    """
 
     read: int = 0
     found: int = 0
     unsure: int = 0
     spent: Decimal = ZERO
+
+    @property
+    def results(self) -> int:
+        """Return how many may be lost: what was found, and what may be there."""
+        return self.found + self.unsure
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -108,40 +131,46 @@ def read(*, trackers: Sequence[Tracker], now: datetime) -> dict[UUID, Month]:
     months = {tracker.pk: Month() for tracker in trackers}
     if not trackers:
         return months
-    for ref, kind, tally in _tallies(trackers, now, "conversation__kind"):
+    for (ref, kind), tally in _tallies(trackers, now, "conversation__kind").items():
         if kind == ConversationKind.CALL:
             months[ref].calls = tally
         else:
             months[ref].emails = tally
     for filtered, path in FIELDS.items():
-        for ref, value, tally in _tallies(trackers, now, path):
+        for (ref, value), tally in _tallies(trackers, now, path).items():
             months[ref].by_value.setdefault(filtered, {})[value] = tally
     return months
 
 
-def found(
+def results(
     tracker: Tracker, *, now: datetime, conditions: Iterable[TrackerFilter] | None = None
 ) -> int:
     """Count the results of the month, with other filters if given."""
-    return _scans(tracker, now, conditions).filter(verdict=Verdict.YES).count()
+    scans = _scans(tracker, now, conditions).order_by().values("outcome")
+    rows = scans.annotate(count=Count("pk"))
+    return sum((_tally(row["outcome"], row["count"]) for row in rows), Tally()).results
 
 
 def shared(tracker: Tracker, other: Tracker, *, now: datetime) -> Tally:
-    """Count what two trackers both read, and both found something in."""
+    """Count what two trackers both read, both found something in, or both have as a result."""
     theirs = (
         _scans(other, now)
         .filter(conversation=OuterRef("conversation"), revision=OuterRef("revision"))
-        .values("verdict")[:1]
+        .values("outcome")[:1]
     )
-    counted = (
+    rows = (
         _scans(tracker, now)
+        .order_by()
         .annotate(theirs=Subquery(theirs))
-        .aggregate(
-            read=Count("pk", filter=Q(theirs__isnull=False)),
-            found=Count("pk", filter=Q(verdict=Verdict.YES, theirs=Verdict.YES)),
-        )
+        .values("outcome", "theirs")
+        .annotate(count=Count("pk"))
     )
-    return Tally(read=counted["read"], found=counted["found"])
+    both = [
+        _tally(_less(row["outcome"], row["theirs"]), row["count"])
+        for row in rows
+        if row["theirs"] is not None
+    ]
+    return sum(both, Tally())
 
 
 def is_no_chance(found: int, expected: Decimal) -> bool:
@@ -170,9 +199,9 @@ def _cut(name: FilterField, values: Mapping[str, Tally], rule: Rule) -> Cut | No
     Values too small to be judged alone are judged, kept or left out together.
     """
     everything = sum(values.values(), Tally())
-    if everything.found < FOUND_MIN:
+    if everything.results < RESULTS_MIN:
         return None
-    rate = Decimal(everything.found) / everything.read
+    rate = Decimal(everything.results) / everything.read
     parts: list[tuple[tuple[str, ...], Tally]] = [
         ((value,), tally) for value, tally in values.items() if tally.read * rate >= EXPECTED_MIN
     ]
@@ -182,10 +211,11 @@ def _cut(name: FilterField, values: Mapping[str, Tally], rule: Rule) -> Cut | No
         parts.append((tuple(rest), sum(rest.values(), Tally())))
     dropped: list[str] = []
     gone = Tally()
-    for names, tally in sorted(parts, key=lambda part: part[1].found / part[1].read):
+    for names, tally in sorted(parts, key=lambda part: part[1].results / part[1].read):
         expected = tally.read * rate
-        is_poor = tally.found <= rule.rate_max * expected and is_no_chance(tally.found, expected)
-        if is_poor and gone.found + tally.found <= rule.lost_max * everything.found:
+        count = tally.results
+        is_poor = count <= rule.rate_max * expected and is_no_chance(count, expected)
+        if is_poor and gone.results + count <= rule.lost_max * everything.results:
             dropped += names
             gone += tally
     kept = [value for value in values if value not in dropped]
@@ -209,40 +239,66 @@ def _named(name: FilterField, *, kept: list[str], dropped: list[str], saved: Dec
 
 def _tallies(
     trackers: Sequence[Tracker], now: datetime, path: str
-) -> list[tuple[UUID, str, Tally]]:
+) -> dict[tuple[UUID, str], Tally]:
     """Count each tracker's scans by what ``path`` leads to, in one query."""
     value = Coalesce(Cast(F(path), CharField()), Value(""))
     queries = [
         _scans(tracker, now)
         .order_by()
         .annotate(tracker_ref=Value(tracker.pk, output_field=UUIDField()), value=value)
-        .values("tracker_ref", "value")
-        .annotate(
-            read=Count("pk"),
-            found=Count("pk", filter=Q(verdict=Verdict.YES)),
-            unsure=Count("pk", filter=Q(verdict=Verdict.UNSURE)),
-            spent=Sum("price"),
-        )
+        .values("tracker_ref", "value", "outcome")
+        .annotate(count=Count("pk"), spent=Sum("price"))
         for tracker in trackers
     ]
-    return [
-        (
-            row["tracker_ref"],
-            row["value"],
-            Tally(row["read"], row["found"], row["unsure"], row["spent"]),
-        )
-        for row in queries[0].union(*queries[1:], all=True)
-    ]
+    tallies: dict[tuple[UUID, str], Tally] = {}
+    for row in queries[0].union(*queries[1:], all=True):
+        key = row["tracker_ref"], row["value"]
+        counted = _tally(row["outcome"], row["count"], row["spent"])
+        tallies[key] = tallies.get(key, Tally()) + counted
+    return tallies
+
+
+def _tally(outcome: str, count: int, spent: Decimal = ZERO) -> Tally:
+    """Count so many conversations that came to the same."""
+    return Tally(
+        read=count,
+        found=count if outcome == Verdict.YES else 0,
+        unsure=count if outcome == Verdict.UNSURE else 0,
+        spent=spent,
+    )
+
+
+def _less(*outcomes: str) -> str:
+    """Return what all of these hold: nothing, a doubt, or a find."""
+    return next(one for one in (Verdict.NO, Verdict.UNSURE, Verdict.YES) if one in outcomes)
 
 
 def _scans(
     tracker: Tracker, now: datetime, conditions: Iterable[TrackerFilter] | None = None
 ) -> QuerySet[Any]:
-    """Return how the version in force answered on the conversations of the tracker's month."""
+    """Return how the version in force answered on the conversations of the tracker's month.
+
+    ``outcome`` is what a person said of one, and else the answer.
+    """
+    # Looked up once a query, not once a conversation.
+    said = Review.objects.filter(
+        tracker=tracker,
+        asked=lessons.asked(tracker.version_in_force),
+        revision=F("conversation__text_revision"),
+        replaced_at=None,
+    )
+    there, not_there = (said.filter(is_yes=word).values("conversation") for word in (True, False))
     return Scan.objects.filter(
         company_id=tracker.company_id,
         version=tracker.current_version_id,
         state=ScanState.DONE,
         revision=F("conversation__text_revision"),
         conversation__in=estimates.recent(tracker, now, conditions).values("pk"),
+    ).annotate(
+        outcome=Case(
+            When(conversation__in=there, then=Value(Verdict.YES)),
+            When(conversation__in=not_there, then=Value(Verdict.NO)),
+            default=F("verdict"),
+            output_field=CharField(),
+        )
     )

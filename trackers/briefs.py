@@ -233,6 +233,12 @@ def that_use(tracker: Tracker, *, published: bool) -> list[Brief]:
     return list(rows.distinct().order_by("name", "pk"))
 
 
+def trackers_shown(*, company: Company) -> set[UUID]:
+    """Return the trackers whose results published briefs of a company show."""
+    rows = BriefSection.objects.filter(company=company, brief__is_published=True)
+    return set(rows.exclude(tracker=None).values_list("tracker_id", flat=True))
+
+
 def named(briefs: Sequence[Brief]) -> str:
     """Name briefs in a sentence: the brief “A”, the briefs “A” and “B”."""
     names = [f"“{one.name}”" for one in briefs]

@@ -9,9 +9,17 @@ import pytest
 
 from tests.support import people
 from tests.support.histories import NOW, WordAnalyzer, arrive, talk, tracker
-from trackers import analyzers, backtests, publishing
+from trackers import analyzers, backtests, filters, publishing, reviewing
 from trackers.backtests import Tally
-from trackers.models import FilterField, Scan, Tracker, TrackerFilter, TrackerVersion
+from trackers.models import (
+    Conversation,
+    FilterField,
+    Review,
+    Scan,
+    Tracker,
+    TrackerFilter,
+    TrackerVersion,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +81,7 @@ def test_only_what_the_version_in_force_read_is_of_the_month(acme, alice):
     assert Scan.objects.filter(tracker=asks, state="DONE").count() == 7
     assert counted.calls == read(3, found=2)
     assert counted.by_value[FilterField.DEAL_STAGE] == {"evaluation": read(3, found=2)}
-    assert backtests.found(asks, now=NOW) == 2
+    assert backtests.results(asks, now=NOW) == 2
 
 
 def test_two_trackers_share_what_their_versions_in_force_both_read(acme, alice):
@@ -103,7 +111,7 @@ def test_a_text_that_changed_since_is_not_of_the_month_until_it_is_read_again(ac
     arrive(acme, [talk("other", "nothing", day=2)])
 
     assert month(asks).calls == read(1, found=1)
-    assert backtests.found(asks, now=NOW) == 1
+    assert backtests.results(asks, now=NOW) == 1
 
 
 def test_a_month_is_the_thirty_days_before_now(acme, alice):
@@ -115,7 +123,7 @@ def test_a_month_is_the_thirty_days_before_now(acme, alice):
     assert month(asks, yesterday).calls == read(3, found=3)
     assert month(asks, NOW).calls == read(3, found=3)
     assert month(asks, NOW + timedelta(seconds=1)).calls == read(2, found=2)
-    assert backtests.found(asks, now=yesterday - timedelta(seconds=1)) == 3
+    assert backtests.results(asks, now=yesterday - timedelta(seconds=1)) == 3
 
 
 def test_what_a_tracker_would_not_read_today_is_not_of_its_month(acme, alice):
@@ -146,8 +154,107 @@ def test_other_filters_are_tried_in_the_place_of_the_tracker_s_own(acme, alice):
         company=acme, tracker=asks, field=FilterField.ACCOUNT_TYPE, text="prospect"
     )
 
-    assert backtests.found(asks, now=NOW, conditions=[only_prospects]) == 1
-    assert backtests.found(asks, now=NOW) == 2
+    assert backtests.results(asks, now=NOW, conditions=[only_prospects]) == 1
+    assert backtests.results(asks, now=NOW) == 2
+
+
+def judge(by, is_right: bool, **which) -> None:
+    for scan in Scan.objects.filter(**which).select_related("tracker", "version"):
+        reviewing.judge(scan=scan, is_right=is_right, by=by, now=NOW)
+
+
+def test_what_a_person_says_counts_in_place_of_the_answer(acme, alice):
+    asks = tracker(acme, alice, "price")
+    words = {"there": ["price"], "doubt": ["perhaps", "price"], "none": ["nothing"]}
+    arrive(
+        acme,
+        [
+            talk(f"{name}-{number}", *said, day=number)
+            for name, said in words.items()
+            for number in (1, 2, 3)
+        ],
+    )
+    assert month(asks).calls == read(9, found=3, unsure=3)
+    assert backtests.results(asks, now=NOW) == 6
+
+    for name in words:
+        judge(alice, True, conversation__external_id=f"call-{name}-1")
+        judge(alice, False, conversation__external_id=f"call-{name}-2")
+
+    # Found: one unjudged, one confirmed, one confirmed doubt, one that was missed.
+    assert month(asks).calls == read(9, found=4, unsure=1)
+    assert month(asks).by_value[FilterField.DEAL_STAGE] == {
+        "evaluation": read(9, found=4, unsure=1)
+    }
+    assert backtests.results(asks, now=NOW) == 5
+
+
+def test_a_word_on_another_question_or_an_earlier_text_says_nothing(acme, alice):
+    asks = tracker(acme, alice, "price", name="Money talk")
+    arrive(acme, [talk("hit", "price", day=3), talk("doubt", "perhaps", "price", day=2)])
+    judge(alice, False)
+    assert month(asks).calls == read(2)
+
+    Review.objects.filter(conversation__external_id="call-hit").update(asked=b"another")
+    assert month(asks).calls == read(2, found=1)
+
+    # As if it was read again at a second text.
+    Conversation.objects.filter(external_id="call-doubt").update(text_revision=2)
+    Scan.objects.filter(conversation__external_id="call-doubt").update(revision=2)
+    assert month(asks).calls == read(2, found=1, unsure=1)
+
+
+def test_a_word_on_an_earlier_version_counts_where_it_asked_the_same(acme, alice):
+    asks = tracker(acme, alice, "price", name="Money talk")
+    asks = ask_for("budget", asks, alice, days=10)
+    arrive(acme, [talk(1, "budget", day=1)])
+    judge(alice, False)
+    assert month(asks).calls == read(1)
+
+    Review.objects.update(version=asks.versions.get(number=1))
+
+    assert month(asks).calls == read(1)
+
+
+def test_what_two_trackers_share_counts_what_people_say_of_each(acme, alice):
+    asks = tracker(acme, alice, "price", name="Prices")
+    other = tracker(acme, alice, "budget", name="Budgets")
+    arrive(
+        acme,
+        [
+            talk("both", "price", "budget", day=4),
+            talk("doubt", "perhaps", "price", "budget", day=3),
+            talk("one", "price", day=2),
+            talk("none", "nothing", day=1),
+        ],
+    )
+    assert backtests.shared(asks, other, now=NOW) == Tally(read=4, found=1, unsure=1)
+
+    judge(alice, True, tracker=asks, verdict="UNSURE")
+    assert backtests.shared(asks, other, now=NOW) == Tally(read=4, found=1, unsure=1)
+    judge(alice, True, tracker=other, verdict="UNSURE")
+    assert backtests.shared(asks, other, now=NOW) == Tally(read=4, found=2)
+    judge(alice, False, tracker=other, conversation__external_id="call-one")
+    judge(alice, False, tracker=asks, conversation__external_id="call-both")
+    assert backtests.shared(asks, other, now=NOW) == Tally(read=4, found=2)
+
+
+def test_the_months_of_many_trackers_take_four_queries(acme, alice, django_assert_num_queries):
+    for word in ("price", "budget", "promo"):
+        tracker(acme, alice, word, name=word)
+    arrive(acme, [talk(day, "price", day=day) for day in (3, 2, 1)])
+    judge(alice, False)
+    loaded = Tracker.objects.select_related("current_version").prefetch_related(filters.NAMED)
+    asks = list(loaded.order_by("name"))
+
+    with django_assert_num_queries(4):
+        months = backtests.read(trackers=asks, now=NOW)
+
+    assert {one.name: months[one.pk].calls.found for one in asks} == {
+        "price": 0,
+        "budget": 3,
+        "promo": 3,
+    }
 
 
 def test_a_company_s_month_is_its_own(acme, alice):

@@ -52,10 +52,10 @@ class Suggestion(models.Model):
     Holds for the tracker as it was at ``edit_number``, and for a duplicate also while its
     ``twin`` is published as it was at ``twin_edit_number``. ``credits_before`` and
     ``credits_after`` are estimates a month, of the conversations counted beside them. Of
-    ``read_count`` conversations the tracker found something in ``found_count``; ``lost_count`` of
-    these the change would have missed, and ``usual_count`` is what other trackers find for the
-    credits. A proposed filter is one field with any of ``values`` (ids of teams, or texts), or
-    without them where ``is_excluded``.
+    ``read_count`` conversations ``found_count`` were results, as ``backtests`` counts them;
+    ``lost_count`` of these the change would have missed, and ``usual_count`` is what other
+    trackers find for the credits. A proposed filter is one field with any of ``values`` (ids of
+    teams, or texts), or without them where ``is_excluded``.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
