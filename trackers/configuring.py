@@ -42,6 +42,8 @@ NAME_LENGTH_MAX = 200
 EXAMPLES_MAX = 50
 EXAMPLE_LENGTH_MAX = 500
 FILTERS_MAX = 500
+# The reason in the history; what was asked before and after, the versions say.
+ASKED_ANEW = "The question was changed."
 UNIQUE_NAME = "tracker_name_is_unique_in_a_company"
 
 
@@ -112,7 +114,7 @@ def save(
         if not (changed or refiltered or asked_anew):
             return tracker
         was = {} if tracker_id is None else _in_words(tracker_id)
-        reason = "The question was changed." if asked_anew and tracker_id is not None else ""
+        reason = ASKED_ANEW if asked_anew and tracker_id is not None else ""
         _write(tracker, by=by, now=now, reason=reason)
         _write_filters(tracker, rows_before, wanted)
         _write_question(tracker, question)

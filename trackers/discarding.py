@@ -26,9 +26,13 @@ def refusal(tracker: Tracker, *, now: datetime) -> str:
     today stays until tomorrow: its tests count against the day's limits.
     """
     if tracker.state != TrackerState.DRAFT:
-        return (
-            "Not deleted: this tracker was published, and its results and usage name it. "
+        instead = (
             "Unpublish it instead."
+            if tracker.state == TrackerState.PUBLISHED
+            else "It is unpublished already, so it reads nothing new."
+        )
+        return (
+            f"Not deleted: this tracker was published, and its results and usage name it. {instead}"
         )
     zone = ZoneInfo(tracker.company.time_zone)
     today, _ = zones.days(now.astimezone(zone).date(), now.astimezone(zone).date(), zone)

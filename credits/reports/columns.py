@@ -166,8 +166,17 @@ class DateColumn(Column):
 
 
 def harmless(cell: str) -> str:
-    """Return text that a spreadsheet shows instead of running: an apostrophe comes before it."""
-    return f"'{cell}" if cell.startswith(STARTS_A_FORMULA) else cell
+    """Return text that a spreadsheet shows instead of running: an apostrophe comes before it.
+
+    So it does before apostrophes of the text's own: ``unguarded`` takes away the first.
+    """
+    return f"'{cell}" if cell.lstrip("'").startswith(STARTS_A_FORMULA) else cell
+
+
+def unguarded(cell: str) -> str:
+    """Return the text that ``harmless`` made a cell of."""
+    is_guarded = cell.startswith("'") and cell.lstrip("'").startswith(STARTS_A_FORMULA)
+    return cell[1:] if is_guarded else cell
 
 
 def _harmless(text: Combinable) -> NullIf:
@@ -178,7 +187,7 @@ def _harmless(text: Combinable) -> NullIf:
     # The hyphen comes first, where it is a character like any other.
     starts = "-" + "".join(start for start in STARTS_A_FORMULA if start != "-")
     guarded = Func(
-        *(text, Value(f"^([{starts}])"), Value(r"'\1")),
+        *(text, Value(f"^('*[{starts}])"), Value(r"'\1")),
         function="regexp_replace",
         output_field=TextField(),
     )

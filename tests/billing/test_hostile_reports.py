@@ -99,7 +99,10 @@ def test_the_texts_arrive_whole_behind_their_apostrophe(acme):
     )
     book = written(CreditUsageReport(company=acme), file_format="xlsx")
 
-    expected = [f"'{text}" if text.startswith(RUN_BY_A_SPREADSHEET) else text for text in CELLS]
+    # One that begins so behind apostrophes of its own has one more, too: the first is ours.
+    expected = [
+        f"'{text}" if text.lstrip("'").startswith(RUN_BY_A_SPREADSHEET) else text for text in CELLS
+    ]
     assert [row[2] for row in rows[1:]] == expected
     assert [row[4] for row in rows[1:]] == expected
     assert [unescaped(row[2]) for row in cells(book, "Credit usage")[1:]] == expected

@@ -54,6 +54,7 @@ OTHERS = [
     ),
     *("'", "''", "'=1+1", "' =1", " =1+1", "  +1", "\u00a0=1", "\u200b=1", "\ufeff=1", "\u202e=1"),
     *("\ufffe", "\uffff", "\ud7ff", "\ue000", "\U0001f4b6", "é", "e\u0301", "ß", "\u2028", "\x7f"),
+    *("''-1", "'＝1+1"),
     # Looks like a link, a file, another sheet, a macro.
     *("http://127.0.0.1/", "mailto:a@b.example", "file:///etc/hosts", "internal:Sheet1!A1"),
     *("external:x.xlsx", "javascript:alert(1)", "\\\\host\\share", "Control!A1", "[1]x!A1"),

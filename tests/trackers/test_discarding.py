@@ -63,9 +63,13 @@ def test_what_was_published_once_stays(acme, alice, now):
     publishing.unpublish(tracker_id=tracker.pk, edit_number=tracker.edit_number, by=alice, now=now)
     tracker.refresh_from_db()
 
-    with pytest.raises(discarding.NotDiscarded, match="Unpublish it instead"):
+    with pytest.raises(discarding.NotDiscarded) as refused:
         discard(tracker, alice, now)
 
+    assert str(refused.value) == (
+        "Not deleted: this tracker was published, and its results and usage name it. "
+        "It is unpublished already, so it reads nothing new."
+    )
     assert Tracker.objects.filter(pk=tracker.pk).exists()
 
 
@@ -107,3 +111,14 @@ def test_the_page_of_a_published_tracker_leads_back_with_the_reason(client, acme
 
     assert "Unpublish it instead." in answer.content.decode()
     assert Tracker.objects.filter(pk=tracker.pk).exists()
+
+
+def test_the_page_of_an_unpublished_tracker_does_not_say_to_unpublish_it(client, acme, alice, now):
+    tracker = conversations.published(acme, alice)
+    publishing.unpublish(tracker_id=tracker.pk, edit_number=tracker.edit_number, by=alice, now=now)
+    client.force_login(alice)
+
+    answer = client.get(reverse("admin:trackers_tracker_discard", args=[tracker.pk]), follow=True)
+
+    assert "It is unpublished already, so it reads nothing new." in answer.content.decode()
+    assert "Unpublish it instead." not in answer.content.decode()

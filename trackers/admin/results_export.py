@@ -202,7 +202,7 @@ class ResultsExportMixin(AuditedExport, ExportMixin):
     def get_export_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
         return {"company": scope_of(request).company}
 
-    def export_action(self, request: HttpRequest) -> HttpResponse:
+    def offer(self, request: HttpRequest) -> HttpResponse:
         """Offer the formats; refuse more rows than a file takes, before any is read."""
         if not self.has_export_permission(request):
             raise PermissionDenied
@@ -215,8 +215,7 @@ class ResultsExportMixin(AuditedExport, ExportMixin):
             )
             query = f"?{request.GET.urlencode()}" if request.GET else ""
             return HttpResponseRedirect(f"{reverse('admin:trackers_scan_changelist')}{query}")
-        answer: HttpResponse = super().export_action(request)
-        return answer
+        return super().offer(request)
 
     def get_export_filename(self, request: HttpRequest, queryset: Any, file_format: Any) -> str:
         company = scope_of(request).company

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,8 @@ from django.urls import reverse
 from credits import shown
 from trackers import changes
 from trackers.changes import last_of
-from trackers.models import Narrowing, Tracker
+from trackers.configuring import ASKED_ANEW
+from trackers.models import Narrowing, Tracker, TrackerKind
 
 ROWS_MAX = 200
 
@@ -32,6 +34,11 @@ SHOWN = (
     "threshold",
     "catch_up",
     "campaign_end_date",
+)
+# What a version asks.
+ASKED = (
+    *("question", "details", "answer_type", "choices", "side", "part", "part_minutes"),
+    *("terms", "related_forms"),
 )
 
 
@@ -65,7 +72,7 @@ def _rows(tracker: Tracker, *, may_undo: bool) -> list[HistoryRow]:
     )
     last = last_of(tracker) if may_undo else None
     refiltered = changes.filters_in_words(tracker)
-    numbers = dict(tracker.versions.values_list("pk", "number"))
+    asked = _Asked(tracker)
     rows = []
     for place, record in enumerate(records[:ROWS_MAX]):
         before = records[place + 1] if place + 1 < len(records) else None
@@ -73,7 +80,7 @@ def _rows(tracker: Tracker, *, may_undo: bool) -> list[HistoryRow]:
             HistoryRow(
                 at=shown.instant(record.history_date, tracker.company),
                 who=record.history_user.get_full_name() if record.history_user else "The system",
-                changes=_changes(record, before, numbers, refiltered.get(record.edit_number)),
+                changes=_changes(record, before, asked, refiltered.get(record.edit_number)),
                 undo_url=_undo_url(last, record),
             )
         )
@@ -91,34 +98,70 @@ def _undo_url(last: Narrowing | None, record: Any) -> str | None:
     return f"{url}?change={last.pk}"
 
 
-def _changes(
-    record: Any, before: Any, numbers: dict[UUID, int], filters: tuple[str, str] | None
-) -> list[str]:
+def _changes(record: Any, before: Any, asked: _Asked, filters: tuple[str, str] | None) -> list[str]:
     if before is None:
         return ["Created."]
-    # Not by diff_against, which leaves out what no form may edit, such as the state.
-    said = [
-        f"{_label(name)}: {_said(old)} → {_said(new)}"
-        for name in SHOWN
-        if (old := _value(before, name)) != (new := _value(record, name))
-    ]
+    said = _moves(SHOWN, before, record)
     if record.current_version_id != before.current_version_id:
-        number = numbers.get(record.current_version_id)
-        said.append(f"Version {number} came into force.")
+        said += asked.in_force(before.current_version_id, record.current_version_id)
     if filters is not None:
         said.append(f"Filters: {filters[0]} → {filters[1]}.")
     if record.history_change_reason:
         said.append(record.history_change_reason)
+    if record.history_change_reason == ASKED_ANEW:
+        said += asked.drafted(record.current_version_id)
     return said
 
 
-def _value(record: Any, name: str) -> Any:
-    return record.get_state_display() if name == "state" else getattr(record, name)
+class _Asked:
+    """What the versions of a tracker ask, in the words they have today: the history keeps none."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        versions = list(tracker.versions.defer("calibration").order_by("number"))
+        self._versions = {version.pk: version for version in versions}
+        self._next = {version.pk: after for version, after in pairwise(versions)}
+        self._is_said_since: set[UUID] = set()
+
+    def in_force(self, before: UUID | None, now: UUID | None) -> list[str]:
+        """Say that a version came into force, and what it asks where the one before asked else."""
+        new = self._versions.get(now) if now else None
+        old = self._versions.get(before) if before else None
+        if new is None:
+            return []
+        return [f"Version {new.number} came into force.", *(_moves(ASKED, old, new) if old else ())]
+
+    def drafted(self, in_force: UUID | None) -> list[str]:
+        """Say what was drafted beside a version in force; call it for the newest change first.
+
+        An older change of the same draft was overwritten, so it says nothing.
+        """
+        old = self._versions.get(in_force) if in_force else None
+        if old is None or old.pk in self._is_said_since:
+            return []
+        self._is_said_since.add(old.pk)
+        new = self._next.get(old.pk)
+        return _moves(ASKED, old, new, f", since version {old.number}") if new else []
 
 
-def _label(name: str) -> str:
-    column: Any = Tracker._meta.get_field(name)
-    label = str(column.verbose_name)
+def _moves(names: tuple[str, ...], old: Any, new: Any, since: str = "") -> list[str]:
+    """Say what differs between two rows, in the order of ``names``."""
+    # Not by diff_against, which leaves out what no form may edit, such as the state.
+    return [
+        f"{_label(new, name)}{since}: {_said(before)} → {_said(after)}"
+        for name in names
+        if (before := _value(old, name)) != (after := _value(new, name))
+    ]
+
+
+def _value(row: Any, name: str) -> Any:
+    if name == "question" and row.kind == TrackerKind.KEYWORD:
+        return None  # It says the terms.
+    in_words = getattr(row, f"get_{name}_display", None)
+    return in_words() if in_words else getattr(row, name)
+
+
+def _label(row: Any, name: str) -> str:
+    label = str(row._meta.get_field(name).verbose_name)
     return label[:1].upper() + label[1:]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from import_export.formats.base_formats import CSV, JSON
 from tablib import Dataset
 
-from credits.reports.columns import STARTS_A_FORMULA, harmless
+from credits.reports.columns import harmless, unguarded
 
 BYTES_MAX = 1024 * 1024
 ROWS_MAX = 500
@@ -118,7 +118,7 @@ def _records(text: str) -> list[dict[str, Any]]:
                 f"Row {number} of the file has {len(line)} cells and the head {len(headers)}."
             )
     return [
-        {name: _unguarded(cell) for name, cell in zip(headers, line, strict=True)}
+        {name: unguarded(cell) for name, cell in zip(headers, line, strict=True)}
         for line in lines[1:]
     ]
 
@@ -129,12 +129,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False) if value else ""
     return "" if value is None else harmless(str(value))
-
-
-def _unguarded(cell: str) -> str:
-    """Take away the apostrophe that ``harmless`` put before a formula."""
-    rest = cell[1:]
-    return rest if cell[:1] == "'" and rest.startswith(STARTS_A_FORMULA) else cell
 
 
 def told(text: str) -> str:

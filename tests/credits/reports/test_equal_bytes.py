@@ -36,7 +36,13 @@ ZONES = ["Europe/Berlin", "UTC", "America/St_Johns", "Asia/Beirut", "Australia/L
 NAMES = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30
 ) | st.tuples(
-    st.sampled_from([*STARTS_A_FORMULA, '"', '""', ",", "\r\n", "\n", "'", " =", "\\.", "é"]),
+    st.sampled_from(
+        [
+            *STARTS_A_FORMULA,
+            *(f"{apostrophes}{start}" for start in STARTS_A_FORMULA for apostrophes in ("'", "''")),
+            *('"', '""', ",", "\r\n", "\n", "'", " =", "\\.", "é"),
+        ]
+    ),
     st.sampled_from(["1+1", "", '"', ",\n", "SUM(A1)", "\r"]),
 ).map("".join)
 FREE = st.sampled_from(["PREVIEW", "MANUAL", "REUSED"])

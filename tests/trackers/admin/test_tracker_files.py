@@ -163,6 +163,28 @@ def test_what_was_exported_changes_nothing_here_and_makes_the_same_elsewhere(
     ] == before
 
 
+APOSTROPHES = ["'=x", "=x", "''=x", "'", "' plain", "'plain", "'\t=x", "'＝x", "＝z"]
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_texts_that_begin_with_apostrophes_come_back_as_they_were(alice, world, number):
+    for name in APOSTROPHES:
+        asked = Question(question="'+q Did they object?", details="'@d")
+        save(world.acme, world.alice, name, asked, description="'-d", examples=("'=e", "=e"))
+
+    page = look(alice, export(alice, number))
+
+    assert [what for _, what in rows(page)] == ["Nothing changes"] * 9
+
+
+def test_a_file_written_before_keeps_its_texts_without_the_guard(alice, world):
+    confirm(alice, look(alice, "name,question,description\n'=1+1,'-Did they?,'plain\n"))
+
+    tracker = Tracker.objects.get(company=world.acme)
+    assert (tracker.name, tracker.description) == ("=1+1", "'plain")
+    assert tracker.versions.get().question == "-Did they?"
+
+
 def test_nothing_is_written_before_it_is_confirmed(alice, world):
     page = look(alice, "name,question\nNew,Did they ask?\n")
 
