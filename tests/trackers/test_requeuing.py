@@ -147,10 +147,13 @@ def test_what_waits_for_credits_waits_at_the_price_of_the_new_version(acme, trac
 def test_what_has_waited_goes_on_waiting_from_when_it_came(acme, tracker, analyzer):
     arrive(acme, "a")
     work_off(tracker)
+    Scan.objects.update(waiting_since=NOW + timedelta(days=5))
 
     publish_anew(tracker, at=NOW + timedelta(days=29))
-    sweeping.skip_long_waiting(now=NOW + timedelta(days=30, hours=1))
+    early = sweeping.skip_long_waiting(now=NOW + timedelta(days=35))
+    late = sweeping.skip_long_waiting(now=NOW + timedelta(days=35, seconds=1))
 
+    assert (early, late) == (0, 1)
     assert scans(tracker) == [(1, "a", "SKIPPED"), (2, "a", "SKIPPED")]
 
 
