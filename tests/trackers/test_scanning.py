@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from config.demo.clock import seeded_clock
 from credits import balances, charging, reconciliation
 from credits.models import Reservation, UsageEvent
 from tests.support import conversations, people
@@ -274,16 +275,19 @@ def test_rows_taken_from_a_batch_are_cut_from_its_charge(acme, tracker, now, ana
 
 
 def test_a_lapsed_hold_writes_nothing_and_the_work_is_done_again(acme, tracker, now, analyzer):
-    people.credits_for(acme, "10")
     conversations.ingest(acme, record("a", started_at=now), now=now)
 
-    def sleep_too_long():
-        analyzer.on_read = lambda: None
-        charging.release(reservation=Reservation.objects.get(state="OPEN"))
+    with seeded_clock(now) as clock:
+        people.credits_for(acme, "10")
 
-    analyzer.on_read = sleep_too_long
-    work_off(tracker)
+        def sleep_too_long():
+            analyzer.on_read = lambda: None
+            clock.advance(timedelta(hours=1))
 
+        analyzer.on_read = sleep_too_long
+        work_off(tracker)
+
+    assert set(Reservation.objects.values_list("state", flat=True)) == {"LAPSED", "CAPTURED"}
     scan = Scan.objects.get(company=acme)
     assert (scan.state, scan.attempts) == ("DONE", 2)
     assert UsageEvent.objects.get(company=acme).amount == Decimal("0.500")
