@@ -2,8 +2,12 @@
 
 Lots end one after the other, some milliseconds apart, while eight processes charge without a
 pause and two settle. A race counts when a lot was charged and then expired with something left;
-waves of lots follow until enough counted. Each charger notes its own clock before it sends, so
-that a late spend is seen without believing the ledger's dates. Prints one JSON object.
+waves of lots follow until enough counted.
+
+What is noted lets a late spend be seen without believing the ledger's dates. Each charger notes its
+own clock before it sends. Another process holds the pool again and again, while lots end, and notes
+how many entries there were and its clock as it lets go: what comes after them was decided later, by
+a charge that may have waited since before the end. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import queue
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +27,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 WAVE = 25  # Lots.
 APART = timedelta(milliseconds=40)
 CHARGERS, EXPIRERS = 8, 2
+HELD, FREE = 0.06, 0.1  # Seconds: lots end while the pool is held, and while it is not.
+PATIENCE = 60  # Seconds until a process that does not answer is given up.
 
 
 def charge_on(company_id: int, ends, answers) -> None:
@@ -33,7 +40,24 @@ def charge_on(company_id: int, ends, answers) -> None:
         before = datetime.now(UTC)
         event = statement.charge(company, "0.001")
         sent.append((event.entry_id, before.isoformat()))
-    answers.put(sent)
+    answers.put(("sent", sent))
+
+
+def hold_on(company_id: int, ends, answers) -> None:
+    from django.db import connection, transaction
+
+    held = []
+    while not ends.is_set():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sequence FROM credits_creditpool WHERE company_id = %s FOR NO KEY UPDATE",
+                [company_id],
+            )
+            (sequence,) = cursor.fetchone()
+            time.sleep(HELD)
+            held.append((sequence, datetime.now(UTC).isoformat()))
+        time.sleep(FREE)
+    answers.put(("held", held))
 
 
 def settle_on(company_id: int, ends, answers) -> None:
@@ -42,22 +66,36 @@ def settle_on(company_id: int, ends, answers) -> None:
     while not ends.is_set():
         expirations.settle_due()
         time.sleep(0.002)
-    answers.put([])
+    answers.put(("settled", []))
 
 
 def wave(company) -> None:
     """Give lots that end soon and one after the other, and wait until all have ended."""
+    start, end = datetime.now(UTC) + timedelta(seconds=1), datetime.now(UTC)
+    for number in range(WAVE):
+        end = issue(company, start + APART * number)
+    while datetime.now(UTC) < end + APART:
+        time.sleep(0.02)
+
+
+def issue(company, end: datetime) -> datetime:
+    """Give a lot that ends then, or later where the pool lets nobody in for so long."""
     from credits import grants
     from credits.models import Source
 
-    start = datetime.now(UTC) + timedelta(seconds=1)
-    ends = [start + APART * number for number in range(WAVE)]
-    for end in ends:
-        grants.issue(
-            company=company, source=Source.ALLOCATION, amount=Decimal(5), by=None, expires_at=end
-        )
-    while datetime.now(UTC) < ends[-1] + APART:
-        time.sleep(0.02)
+    while True:
+        end = max(end, datetime.now(UTC) + 2 * APART)
+        try:
+            grants.issue(
+                company=company,
+                source=Source.ALLOCATION,
+                amount=Decimal(5),
+                by=None,
+                expires_at=end,
+            )
+        except grants.GrantExpiresBeforeItStarts:
+            continue
+        return end
 
 
 def raced(company_id: int) -> int:
@@ -81,22 +119,32 @@ def main() -> None:
     options = parser.parse_args()
     django.setup()
     context = multiprocessing.get_context("fork")
-    ends, answers = context.Event(), context.SimpleQueue()
-    works = [charge_on] * CHARGERS + [settle_on] * EXPIRERS
+    ends, answers = context.Event(), context.Queue()
+    works = [charge_on] * CHARGERS + [settle_on] * EXPIRERS + [hold_on]
+    # Daemons: they end with this process, whatever ends it.
     processes = [
-        context.Process(target=work, args=(options.company_id, ends, answers)) for work in works
+        context.Process(target=work, args=(options.company_id, ends, answers), daemon=True)
+        for work in works
     ]
     for process in processes:
         process.start()
     from credits.models import Company
 
     company, waves = Company.objects.get(pk=options.company_id), 0
-    while raced(company.pk) < options.races and all(one.is_alive() for one in processes):
+    while raced(company.pk) < options.races:
+        if not all(one.is_alive() for one in processes):
+            raise SystemExit("A process that raced has ended; see its message above.")
         wave(company)
         waves += 1
     ends.set()
-    sent = [pair for _ in processes for pair in answers.get()]
-    print(json.dumps({"races": raced(company.pk), "waves": waves, "sent": sent}))
+    noted: dict[str, list] = {"sent": [], "held": []}
+    for _ in processes:
+        try:
+            what, pairs = answers.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise SystemExit("A process that raced does not answer.") from None
+        noted.setdefault(what, []).extend(pairs)
+    print(json.dumps({"races": raced(company.pk), "waves": waves} | noted))
 
 
 if __name__ == "__main__":

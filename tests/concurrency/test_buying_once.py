@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -12,30 +9,19 @@ import pytest
 
 from billing import seats
 from billing.models import Allocation, Purchase
-from config import databases
 from config.demo.clock import seeded_clock
-from config.embedded_postgres import PROJECT
 from credits import balances, reconciliation
 from credits.models import CreditGrant
 from tests.support import contracts, people
+from tests.support.processes import told_by
 
 NOW = datetime(2026, 3, 30, 12, tzinfo=UTC)
 
 
 def together(dsn: str, act: str, subject, *others, processes: int = 32) -> dict:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "tests.concurrency.buyers", act, str(subject)),
-            *(map(str, others)),
-            *("--processes", str(processes)),
-        ],
-        cwd=PROJECT,
-        env=databases.environment(dsn),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    about = (act, *map(str, (subject, *others)))
+    program = "tests.concurrency.buyers"
+    return told_by(dsn, program, *about, "--processes", str(processes))
 
 
 def test_32_fulfilments_of_one_purchase_add_its_credits_once(committed):

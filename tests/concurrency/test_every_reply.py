@@ -7,32 +7,22 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from decimal import Decimal
 
 import pytest
 
-from config import databases
-from config.embedded_postgres import PROJECT
 from credits import balances, reconciliation
 from tests.support import people, replaying, statement
 from tests.support.planting import plant
+from tests.support.processes import printed_by
 
 RACES = int(os.environ.get("EVERY_REPLY_RACES", "1"))
 
 
 def race(dsn, company, file, *more: str) -> dict:
     company_and_person = [str(company.pk), str(people.vera().pk)]
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.concurrency.mixed", *company_and_person, str(file), *more],
-        cwd=PROJECT,
-        env=databases.environment(dsn),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout) | {"stderr": done.stderr}
+    done = printed_by(dsn, "tests.concurrency.mixed", *company_and_person, str(file), *more)
+    return done.told | {"stderr": done.stderr}
 
 
 def filled() -> tuple:

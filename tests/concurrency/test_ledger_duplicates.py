@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config import databases
 from config.demo.clock import seeded_clock
-from config.embedded_postgres import PROJECT
 from tests.support import people, statement
 from tests.support.planting import plant
+from tests.support.processes import told_by
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ACTS = (
@@ -28,16 +25,7 @@ def duplicated(dsn, company, refs: dict[str, str], acts=ACTS) -> dict:
         "user": people.vera().pk,
         "acts": [{"act": act, "id": str(refs.get(act, ""))} for act in acts],
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.concurrency.duplicates"],
-        cwd=PROJECT,
-        env=databases.environment(dsn),
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return told_by(dsn, "tests.concurrency.duplicates", stdin=json.dumps(asked))
 
 
 @pytest.fixture

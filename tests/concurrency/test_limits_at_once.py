@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from decimal import Decimal
 
-from config import databases
-from config.embedded_postgres import PROJECT
 from credits import limits, reconciliation
 from credits.models import LedgerEntry
 from tests.support import people
 from tests.support.planting import plant
+from tests.support.processes import told_by
 
 
 def race(dsn, company, *options: str) -> dict:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.concurrency.race", str(company.pk), *options],
-        cwd=PROJECT,
-        env=databases.environment(dsn),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    return told_by(dsn, "tests.concurrency.race", str(company.pk), *options)
 
 
 def company_limited_to(amount: str, *, window: str = "DAY"):

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections import Counter
 
 import psycopg
 
 from billing.models import Purchase
-from config import databases
-from config.embedded_postgres import PROJECT
 from credits.models import IdempotencyRecord, RequestTally
 from tests.support import api, people
+from tests.support.processes import told_by
 from trackers.models import Conversation
 
 
 def run(dsn: str, act: str, key: str, *more: str, **environment: str) -> list[dict]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.concurrency.programs", act, key, *more],
-        cwd=PROJECT,
-        env=databases.environment(dsn) | environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    program = "tests.concurrency.programs"
+    return told_by(dsn, program, act, key, *more, environment=environment)
 
 
 def test_8_processes_together_get_no_more_than_the_company_s_limit(committed):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -14,11 +11,10 @@ from django.utils import timezone
 
 from billing import periods
 from billing.models import Allocation
-from config import databases
-from config.embedded_postgres import PROJECT
 from credits import reconciliation
 from credits.models import CreditGrant
 from tests.support import contracts, people
+from tests.support.processes import told_by
 
 # The whole is 1,000; a run of the suite does some (docs/reliability.md).
 PERIODS = int(os.environ.get("ALLOCATION_PERIODS", "40"))
@@ -31,17 +27,13 @@ def test_three_schedulers_allocate_each_period_once(committed):
     first_days = [periods.first_day(starts_on, number, 1) for number in range(1, PERIODS + 1)]
     instants = [at_noon(day) - timedelta(days=2) for day in first_days]
 
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.concurrency.allocators", str(acme.pk)],
-        cwd=PROJECT,
-        env=databases.environment(committed),
-        input="\n".join(instant.isoformat() for instant in instants),
-        capture_output=True,
-        text=True,
+    told = told_by(
+        committed,
+        "tests.concurrency.allocators",
+        str(acme.pk),
+        stdin="\n".join(instant.isoformat() for instant in instants),
     )
 
-    assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout)
     assert [sum(runs) for runs in zip(*told, strict=True)] == [1] * PERIODS
     written = Allocation.objects.filter(company=acme)
     assert Counter(written.values_list("period_number", "state")) == {

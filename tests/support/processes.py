@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from config import databases
 from config.embedded_postgres import PROJECT
@@ -61,6 +63,51 @@ def web_server(
         yield f"http://127.0.0.1:{port}"
     finally:
         kill(process, signal.SIGKILL)
+
+
+class Printed(NamedTuple):
+    """What a program printed: the JSON of its output, and what it complained of."""
+
+    told: Any
+    stderr: str
+
+
+def printed_by(
+    dsn: str,
+    module: str,
+    *arguments: str,
+    stdin: str = "",
+    environment: dict[str, str] | None = None,
+    seconds: float = 900,
+) -> Printed:
+    """Run one of our programs on the database to its end, and return what it printed.
+
+    It fails with the program's last words, and after ``seconds`` without an end; none of the
+    processes that the program started stays behind.
+    """
+    program = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=PROJECT,
+        env=databases.environment(dsn) | (environment or {}),
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        output, complaints = program.communicate(stdin, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f"{module} did not end in {seconds:g} s.") from None
+    finally:
+        kill(program, signal.SIGKILL)
+    assert program.returncode == 0, complaints[-2000:]
+    return Printed(json.loads(output), complaints)
+
+
+def told_by(dsn: str, module: str, *arguments: str, **options: Any) -> Any:
+    """Return the JSON that one of our programs printed; see ``printed_by``."""
+    return printed_by(dsn, module, *arguments, **options).told
 
 
 def _started(
