@@ -27,8 +27,11 @@ class InexactAmount(ValueError):
 def exact(value: Decimal | int | str) -> Decimal:
     """Return the amount with three places.
 
-    :raises InexactAmount: if a fourth place would be lost, or it is no finite number.
+    :raises InexactAmount: if a fourth place would be lost, or it is no finite number, or a float,
+        which has no exact places at all.
     """
+    if isinstance(value, float):
+        raise InexactAmount(f"{value} is a float; give an amount of credits as a decimal.")
     try:
         amount = Decimal(value)
         rounded = amount.quantize(QUANTUM)
@@ -39,6 +42,20 @@ def exact(value: Decimal | int | str) -> Decimal:
     if rounded != amount:
         raise InexactAmount(f"Credits have at most three decimal places; {value} has more.")
     return rounded
+
+
+def movable(value: Decimal | int | str) -> Decimal:
+    """Return an amount that an act of the ledger can move, with three places.
+
+    :raises InexactAmount: if a fourth place would be lost, or it is no finite number, or a float.
+    :raises ValueError: if it is not above 0, or more than a pool can hold.
+    """
+    amount = exact(value)
+    if amount <= 0:
+        raise ValueError("Enter an amount above 0.")
+    if amount > AMOUNT_MAX:
+        raise ValueError(f"Enter at most {grouped(AMOUNT_MAX)} credits.")
+    return amount
 
 
 def text(amount: Decimal) -> str:

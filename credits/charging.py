@@ -12,7 +12,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from credits import balances, companies, ledger, limit_windows, limits, rating
-from credits.amounts import ZERO
+from credits.amounts import ZERO, movable
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key, Outcome, Use
 from credits.models import LEASE_MAX, Company, Reservation, ReservationState, UsageEvent, User
@@ -136,11 +136,11 @@ def reserve(
     :raises InsufficientCredits: nothing was held.
     :raises LimitReached: an InsufficientCredits that names the limit; nothing was held.
     :raises IdempotencyConflict: the key was used with another body.
+    :raises InexactAmount: for a fourth decimal place.
     :raises ValueError: if the amount is not above 0 or the lease is longer than an hour.
     :raises CompanyClosed: nothing is held in a closed company.
     """
-    if amount <= 0:
-        raise ValueError(f"A reservation holds more than 0 credits, not {amount}.")
+    amount = movable(amount)
     if not timedelta(0) < lease <= LEASE_MAX:
         raise ValueError(f"A lease lasts up to {LEASE_MAX}, not {lease}.")
     named = reservation_id or new_id()
@@ -176,11 +176,17 @@ def reserve(
 
 
 def capture(
-    *, reservation: Reservation, work: Work, rates: Rates, usage_id: UUID | None = None
+    *,
+    reservation: Reservation,
+    work: Work,
+    rates: Rates,
+    by: User | None = None,
+    usage_id: UUID | None = None,
 ) -> UsageEvent:
     """Charge the part of a reservation that succeeded; the rest goes back to its lots.
 
-    ``rates`` are those of the reservation's card. The same capture again, by ``usage_id``,
+    ``rates`` are those of the reservation's card; ``by`` is who acts, nobody where a worker
+    does. The same capture again, by ``usage_id``,
     returns the first event.
 
     :raises ValueError: if the rates are those of another card.
@@ -195,7 +201,7 @@ def capture(
     amount = rating.price(work, rates)
     answer = ledger.capture(
         company_id=reservation.company_id,
-        actor_ref=None,
+        actor_ref=_ref(by),
         reservation_id=reservation.pk,
         usage_id=usage_id,
         amount=amount,

@@ -31,6 +31,7 @@ class Point(StrEnum):
     # Something asked of the analyzer: a question, a preview.
     HELD = "after the price of a question is held"
     CHARGED = "after a question is charged, before the commit"
+    PERFORMED = "after a question's commit, before anybody is answered"
     # What comes in, and what was bought.
     INGESTED = "in an import, before a chunk's commit"
     TAKEN_IN = "in an import, between two chunks"

@@ -7,8 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.utils import timezone
+
 from credits import amounts, companies, corrections, ledger
-from credits.amounts import exact
+from credits.amounts import exact, movable
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, Key, Outcome
 from credits.models import Company, CreditGrant, LedgerEntry, Source, User
@@ -109,13 +111,16 @@ def issue(
     ``grant_id`` is for a caller who has named the grant already, in the audit trail.
 
     :raises InexactAmount: for a fourth decimal place.
-    :raises ValueError: if the amount is not above 0.
+    :raises ValueError: if the amount is not above 0 or more than a pool can hold, or an instant
+        has no time zone.
     :raises GrantExpiresBeforeItStarts: nothing was granted.
     :raises AlreadyIntroduced: for a second introductory grant.
     :raises IdempotencyConflict: the key was used with another body.
     :raises CompanyClosed: nothing is granted to a closed company.
     """
-    amount = _positive(amount)
+    amount = movable(amount)
+    for instant in (effective_at, expires_at):
+        _refuse_naive(instant)
     grant_id = grant_id or new_id()
     answer = ledger.issue(
         company_id=company.pk,
@@ -211,7 +216,8 @@ def adjust(
     rises. With a key the same request again returns the first entry.
 
     :raises InexactAmount: for a fourth decimal place.
-    :raises ValueError: if the amount is 0, or credits added name a grant, or taken an expiry.
+    :raises ValueError: if the amount is 0 or more than a pool can hold, or credits added name a
+        grant, or taken an expiry, or the expiry has no time zone.
     :raises ReasonMissing: for a reason of fewer than 10 characters.
     :raises GrantExpiresBeforeItStarts: nothing was added.
     :raises AdjustmentExceedsAvailable: nothing was taken.
@@ -221,6 +227,8 @@ def adjust(
     amount = exact(amount)
     if amount == 0:
         raise ValueError("Enter an amount other than 0.")
+    movable(abs(amount))
+    _refuse_naive(expires_at)
     signature = corrections.sign(by=by, reason=reason)
     if amount > 0:
         if grant is not None:
@@ -258,11 +266,9 @@ def _corrected(company_id: int, answer: Outcome) -> CreditGrant:
     return grant
 
 
-def _positive(amount: Decimal) -> Decimal:
-    amount = exact(amount)
-    if amount <= 0:
-        raise ValueError("Enter an amount above 0.")
-    return amount
+def _refuse_naive(instant: datetime | None) -> None:
+    if instant is not None and timezone.is_naive(instant):
+        raise ValueError(f"{instant} does not say in which time zone; no grant can start or end.")
 
 
 def _refuse(outcome: str) -> None:

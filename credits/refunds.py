@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from credits import amounts, corrections, ledger
-from credits.amounts import ZERO, exact
+from credits.amounts import ZERO, movable
 from credits.companies import CompanyClosed
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, Key
@@ -145,12 +145,7 @@ def refund_preview(*, usage_event: UsageEvent, amount: Decimal | None = None) ->
 
 
 def _part(amount: Decimal | None) -> Decimal | None:
-    if amount is None:
-        return None
-    amount = exact(amount)
-    if amount <= 0:
-        raise ValueError("Enter an amount above 0.")
-    return amount
+    return None if amount is None else movable(amount)
 
 
 def _refuse_refund(outcome: str, *, required: Decimal | None, left: Decimal) -> None:

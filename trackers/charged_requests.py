@@ -187,12 +187,17 @@ def perform(
             locks.keep_open(requester.company.pk)
             row = write(found, charge)
             event = charging.capture(
-                reservation=reservation, work=work, rates=rates, usage_id=charge.usage_id
+                reservation=reservation,
+                work=work,
+                rates=rates,
+                by=requester.user,
+                usage_id=charge.usage_id,
             )
             faults.reach(faults.Point.CHARGED)
     except BaseException:
         _release(reservation, requester)
         raise
+    faults.reach(faults.Point.PERFORMED)
     return Performed(row, event, event.certain_available)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -121,6 +122,13 @@ def test_an_adjustment_expires_after_it_starts(acme, vera):
 BAD_ADJUSTMENTS = {
     "nothing": ({"amount": Decimal(0)}, ValueError, "Enter an amount other than 0."),
     "four places": ({"amount": Decimal("1.0001")}, InexactAmount, "at most three decimal places"),
+    "too much": ({"amount": Decimal("1e20")}, ValueError, "Enter at most 999,999,999,999,999.999"),
+    "a float": ({"amount": 0.5}, InexactAmount, "0.5 is a float"),
+    "no time zone": (
+        {"expires_at": datetime(2027, 1, 1)},  # noqa: DTZ001
+        ValueError,
+        "does not say in which time zone",
+    ),
     "not a number": ({"amount": Decimal("NaN")}, InexactAmount, "is not an amount of credits"),
     "no reason": ({"reason": "  because  "}, corrections.ReasonMissing, "at least 10 characters"),
     "an expiry of what is taken": (

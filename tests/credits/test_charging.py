@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from credits import balances, charging, reconciliation
+from credits.amounts import InexactAmount
 from credits.identifiers import new_id
 from credits.ledger import IdempotencyConflict, InsufficientCredits, Key, Use
 from credits.models import LedgerEntry, Reservation, UsageEvent
@@ -269,8 +270,36 @@ def test_a_lease_is_longer_than_nothing_and_no_longer_than_an_hour(acme, minutes
 def test_a_reservation_of_nothing_is_refused(acme, amount):
     statement.lot(acme, "March", "10")
 
-    with pytest.raises(ValueError, match=r"^A reservation holds more than 0 credits"):
+    with pytest.raises(ValueError, match=r"^Enter an amount above 0\.$"):
         statement.reserve(acme, amount)
+
+
+@pytest.mark.parametrize(
+    "amount", [0.1, Decimal("0.0001"), Decimal("NaN"), Decimal("Infinity")], ids=str
+)
+def test_a_reservation_is_never_rounded_and_never_a_float(acme, amount):
+    statement.lot(acme, "March", "10")
+
+    with pytest.raises(InexactAmount):
+        charging.reserve(company=acme, amount=amount, use=use(), rates=people.rates())
+
+    assert statement.held(acme) == {}
+
+
+def test_the_person_who_spends_is_named_in_the_entry(acme):
+    statement.lot(acme, "March", "10")
+    alice, terms = people.alice(acme), {"use": use(), "rates": people.rates()}
+
+    at_once = charging.charge(company=acme, work=Work(emails_with_text=1), by=alice, **terms)
+    held = charging.reserve(company=acme, amount=Decimal(1), by=alice, **terms)
+    later = charging.capture(
+        reservation=held, work=Work(long_calls=1), rates=people.rates(), by=alice
+    )
+    by_nobody = charging.charge(company=acme, work=Work(emails_with_text=1), **terms)
+
+    actors = dict(LedgerEntry.objects.filter(company=acme).values_list("pk", "actor_ref"))
+    spent = [actors[event.entry_id] for event in (at_once, later, by_nobody)]
+    assert spent == [alice.public_id, alice.public_id, None]
 
 
 def test_a_reservation_of_another_company_does_not_exist(acme):

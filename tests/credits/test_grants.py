@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -108,6 +108,23 @@ def test_a_grant_that_would_expire_before_it_starts_is_refused(acme, effective_a
 def test_a_grant_of_nothing_is_refused(acme, amount):
     with pytest.raises(ValueError, match=r"^Enter an amount above 0\.$"):
         statement.lot(acme, "Nothing", amount)
+
+    assert not CreditGrant.objects.filter(company=acme).exists()
+
+
+def test_a_grant_of_more_than_a_pool_can_hold_is_refused(acme):
+    with pytest.raises(ValueError, match=r"^Enter at most 999,999,999,999,999\.999 credits\.$"):
+        statement.lot(acme, "Everything", "1e15")
+
+    assert not CreditGrant.objects.filter(company=acme).exists()
+
+
+@pytest.mark.parametrize("end", ["effective_at", "expires_at"])
+def test_a_grant_starts_and_ends_in_a_time_zone(acme, end):
+    instant = datetime(2027, 1, 1)  # noqa: DTZ001 - without a zone, as somebody would forget it
+
+    with pytest.raises(ValueError, match=r"^2027-01-01 00:00:00 does not say in which time zone"):
+        statement.lot(acme, "Soon", "10", **{end: instant})
 
     assert not CreditGrant.objects.filter(company=acme).exists()
 

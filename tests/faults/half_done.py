@@ -22,7 +22,7 @@ from credits import charging, expirations, exports, reconciliation
 from credits import wakes as export_wakes
 from credits.faults import Point
 from credits.ledger import Key, Use
-from credits.models import ExportJob, LedgerEntry, UsageEvent
+from credits.models import ExportJob, LedgerEntry, Reservation, UsageEvent
 from tests.support import asks, contracts, conversations, exporting, people, statement
 from tests.support.analyzers import ScriptedAnalyzer
 from trackers import analyzers, claiming, ingestion, scanning, sweeping, wakes
@@ -53,6 +53,7 @@ class Scene:
         self.contracted: list[Any] = []
         self.ingested: list[str] = []
         self.expiring: list[Any] = []
+        self.left_held: list[uuid.UUID] = []
 
     # What each kind of work is about, and the work.
     def conversations(self) -> list:
@@ -91,6 +92,8 @@ class Scene:
             now=now,
         )
         claiming.hold_credits(batch, now=timezone.now())
+        # The sweep dies before it frees them; a quarter of an hour later they lapse.
+        self.left_held.append(batch.reservation_ref)
         self.let_the_leases_run_out()
 
     def sweep(self, about: Any = None) -> None:
@@ -198,11 +201,19 @@ class Scene:
         sent = {line["key"] for line in lines}
         calls = sum(event.calls for event in UsageEvent.objects.filter(feature_ref=self.tracker.pk))
         read = Scan.objects.filter(state="DONE", usage_event__isnull=False).count()
+        asked = AskRequest.objects.filter(company=self.company)
+        uses = UsageEvent.objects.filter(company=self.company, feature_type="ASK")
+        answers = uses.exclude(request_id__startswith="key ").count()
         wrong = {
+            "credits still held": Reservation.objects.filter(
+                company=self.company, state="OPEN", feature_type="TRACKER"
+            )
+            .exclude(pk__in=self.left_held)
+            .count(),
             "scans not done": Scan.objects.exclude(state="DONE").count(),
             "scans charged twice or never": abs(calls - read),
-            "questions charged twice or never": self.asked
-            - AskRequest.objects.filter(company=self.company).count(),
+            "questions not asked": self.asked - asked.count(),
+            "questions charged twice or never": self.asked - answers,
             "conversations": len(self.ingested)
             - Conversation.objects.filter(external_id__in=self.ingested).count(),
             "periods": len(self.contracted)
@@ -264,6 +275,7 @@ WORK = {
     Point.SWEPT: Work(lambda scene: scene.calls(), Scene.sweep, Scene.scan_again),
     Point.HELD: _ASK,
     Point.CHARGED: _ASK,
+    Point.PERFORMED: _ASK,
     Point.INGESTED: _INGEST,
     Point.TAKEN_IN: _INGEST,
     Point.ALLOCATED: Work(Scene.contract, Scene.allocate),

@@ -61,6 +61,15 @@ def test_an_ask_costs_what_its_calls_and_emails_cost(acme):
     assert reconciliation.check() == []
 
 
+def test_the_entry_of_an_ask_names_the_person_its_key_acts_for(acme):
+    alice = people.alice(acme)
+
+    row = asks.ask(acme, requester=asks.by_api(acme, user=alice))
+
+    event = UsageEvent.objects.get(pk=row.usage_ref)
+    assert LedgerEntry.objects.get(pk=event.entry_id).actor_ref == alice.public_id
+
+
 def test_an_estimate_is_what_an_ask_then_costs(acme):
     estimate = asking.estimate(
         requester=asks.by_api(acme),
