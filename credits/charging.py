@@ -87,7 +87,9 @@ def charge(
     """Charge work that is done, in one step, and return its usage event.
 
     The amount is the work's price, or 0 for a free use, which writes no ledger entry. With a key
-    the same request again returns the first event and charges nothing.
+    the same request again returns the first event and charges nothing. A refusal is not
+    remembered: where an earlier attempt lost its connection it may still come to be, once, and
+    the key then finds it (docs/reliability.md).
 
     :raises InsufficientCredits: nothing was charged.
     :raises LimitReached: an InsufficientCredits that names the limit; nothing was charged.
