@@ -86,16 +86,22 @@ def of(
 
 
 def monthly(
-    *, tracker: Tracker, version: TrackerVersion, now: datetime, rates: Rates
+    *,
+    tracker: Tracker,
+    version: TrackerVersion,
+    now: datetime,
+    rates: Rates,
+    conditions: Iterable[TrackerFilter] | None = None,
 ) -> MonthlyEstimate:
     """Price the matching conversations of the last 30 days: what a month costs at this pace.
 
-    Each of the 30 days is 24 hours long and ends at ``now``'s time of day.
+    Each of the 30 days is 24 hours long and ends at ``now``'s time of day. ``conditions``, saved
+    or not, stand in for the tracker's filters.
     """
     days: dict[int, dict[str, int]] = {day: defaultdict(int) for day in range(MONTH.days)}
     total: dict[str, int] = defaultdict(int)
     for row in (
-        filters.with_item(recent(tracker, now), version)
+        filters.with_item(recent(tracker, now, conditions), version)
         .order_by()
         .annotate(days_ago=_days_before(now))
         .values("days_ago", "item")

@@ -79,7 +79,7 @@ def checked(question: Question) -> Question:
     """
     if question.kind not in TrackerKind.values:
         raise NotSaved("Not saved: choose a kind of tracker from the list.", "kind")
-    question = _with_part(question)
+    question = with_part(question)
     match question.kind:
         case TrackerKind.KEYWORD:
             return _keywords(question)
@@ -87,6 +87,24 @@ def checked(question: Question) -> Question:
             return _pretrained(question)
         case _:
             return _question(question)
+
+
+def with_part(question: Question) -> Question:
+    """Return the question with the minutes of its part, if it has some.
+
+    :raises NotSaved: the part is not on the list, or its minutes are missing or out of range.
+    """
+    if question.part not in Part.values:
+        raise NotSaved("Not saved: choose which part of a call from the list.", "part")
+    if question.part == Part.WHOLE:
+        return replace(question, part_minutes=None)
+    minutes = question.part_minutes
+    if minutes is None or not 1 <= minutes <= parts.MINUTES_MAX:
+        raise NotSaved(
+            f"Not saved: say how many minutes of a call, from 1 to {parts.MINUTES_MAX}.",
+            "part_minutes",
+        )
+    return question
 
 
 def keywords_in_words(terms: Sequence[str], *, related_forms: bool) -> str:
@@ -177,20 +195,6 @@ def _pretrained(question: Question) -> Question:
         terms=(),
         related_forms=False,
     )
-
-
-def _with_part(question: Question) -> Question:
-    if question.part not in Part.values:
-        raise NotSaved("Not saved: choose which part of a call from the list.", "part")
-    if question.part == Part.WHOLE:
-        return replace(question, part_minutes=None)
-    minutes = question.part_minutes
-    if minutes is None or not 1 <= minutes <= parts.MINUTES_MAX:
-        raise NotSaved(
-            f"Not saved: say how many minutes of a call, from 1 to {parts.MINUTES_MAX}.",
-            "part_minutes",
-        )
-    return question
 
 
 def _begun_small(sentence: str) -> str:

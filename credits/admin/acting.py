@@ -29,6 +29,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from credits import amounts, ledger, shown
+from credits.admin import live
 from credits.current_company import scope_of
 from credits.models import REASON_LENGTH_MIN, Company, User
 from credits.roles import Act as Allowed
@@ -103,6 +104,8 @@ class Act:
     heading: ClassVar[str]
     button: ClassVar[str]
     is_danger: ClassVar[bool] = False
+    # What it will do is shown beside the form, too, and follows it.
+    is_live: ClassVar[bool] = False
     # What stands above the form, and below it.
     intro: ClassVar[str] = ""
     hint: ClassVar[str] = ""
@@ -180,6 +183,8 @@ def view(page: ModelAdmin[Any], act: Act) -> HttpResponse:
     if request.method != "POST":
         return _first_page(page, act)
     form = act.bound()
+    if act.is_live and live.is_look(request):
+        return _look(act, form)
     step = request.POST.get("step", "")
     if not form.is_valid() or step == STEP_CHANGE:
         return _form_page(page, act, form)
@@ -249,6 +254,18 @@ def _answer(page: ModelAdmin[Any], act: Act, form: ActForm, *, is_confirmed: boo
         done = act.before(form)
         return _leave(act.request, done) if done else _confirmation(page, act, form, plan, notice)
     return _leave(act.request, act.do(form))
+
+
+def _look(act: Act, form: ActForm) -> HttpResponse:
+    """Show the figures of the second step alone, or why there are none."""
+    plan = None
+    try:
+        plan = act.plan(form) if form.is_valid() else None
+    except act.refusals as refusal:
+        form.add_error(None, str(refusal))
+    if plan is None:
+        return live.refusal(act.request, live.problem(form))
+    return TemplateResponse(act.request, "admin/credits/act_figures.html", {"plan": plan})
 
 
 class AmountField(forms.CharField):

@@ -241,12 +241,16 @@ class TrackerForm(forms.ModelForm[Tracker]):
             counter_examples=data.get("counter_examples", ()),
             catch_up=data.get("catch_up", self.instance.catch_up),
             campaign_end_date=data.get("campaign_end_date", self.instance.campaign_end_date),
-            filters=frozenset(
-                FilterValue(field, value if isinstance(value, str) else value.pk, is_excluded)
-                for field, names in FILTER_FIELDS.items()
-                for name, is_excluded in zip(names, (False, True), strict=True)
-                for value in data[name]
-            ),
+            filters=self.filters,
+        )
+
+    @property
+    def filters(self) -> frozenset[FilterValue]:
+        return frozenset(
+            FilterValue(field, value if isinstance(value, str) else value.pk, is_excluded)
+            for field, names in FILTER_FIELDS.items()
+            for name, is_excluded in zip(names, (False, True), strict=True)
+            for value in self.cleaned_data[name]
         )
 
     @property

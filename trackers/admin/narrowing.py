@@ -42,8 +42,9 @@ class NarrowForm(ActForm):
         super().__init__(data, company=company)
         assert company is not None  # A tracker belongs to one.
         for field, names in FILTER_FIELDS.items():
+            options = _options(company, field)
             for name, is_excluded in zip(names, (False, True), strict=True):
-                self.fields[name] = _choice(company, field, is_excluded=is_excluded)
+                self.fields[name] = _choice(field, options, is_excluded=is_excluded)
 
     def show(self, tracker: Tracker) -> None:
         """Fill in what the tracker reads now."""
@@ -86,6 +87,7 @@ class Narrow(acting.Act):
     form_class = NarrowForm
     heading = "Narrow filters"
     button = "Apply"
+    is_live = True
     verb = "changed"
     refusals = (NotSaved,)
 
@@ -175,21 +177,26 @@ class Undo(acting.Act):
         return last
 
 
-def _choice(company: Company, field: FilterField, *, is_excluded: bool) -> forms.Field:
-    """Return a field for several of the company's own values."""
+def _choice(
+    field: FilterField, options: list[tuple[str, str]], *, is_excluded: bool
+) -> forms.Field:
+    """Return a field for several of a filter's values, or for those that it leaves out."""
     label = f"Leave out {LABELS[field]}" if is_excluded else LABELS[field].capitalize()
     widget = widgets.UnfoldAdminSelect2MultipleWidget()
-    options: dict[FilterField, Any] = {
-        FilterField.TEAM: lambda: _rows(Team.objects.filter(company=company).order_by("name")),
-        FilterField.USER: lambda: _rows(
-            TeamMember.objects.filter(company=company).order_by("name", "email")
-        ),
-        FilterField.ACCOUNT_TYPE: lambda: _texts(configuring.account_types(company)),
-        FilterField.DEAL_STAGE: lambda: _texts(configuring.deal_stages(company)),
-    }
-    return forms.MultipleChoiceField(
-        label=label, required=False, widget=widget, choices=options[field]
-    )
+    return forms.MultipleChoiceField(label=label, required=False, widget=widget, choices=options)
+
+
+def _options(company: Company, field: FilterField) -> list[tuple[str, str]]:
+    """Return the company's own values of a field."""
+    match field:
+        case FilterField.TEAM:
+            return _rows(Team.objects.filter(company=company).order_by("name"))
+        case FilterField.USER:
+            return _rows(TeamMember.objects.filter(company=company).order_by("name", "email"))
+        case FilterField.ACCOUNT_TYPE:
+            return _texts(configuring.account_types(company))
+        case FilterField.DEAL_STAGE:
+            return _texts(configuring.deal_stages(company))
 
 
 def _rows(rows: Any) -> list[tuple[str, str]]:

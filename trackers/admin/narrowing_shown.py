@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -72,7 +73,9 @@ def _changes(tracker: Tracker, present: Reads, reads: Reads | None) -> tuple[tup
 
 
 def _in_words(tracker: Tracker, reads: Reads) -> str:
-    return filters.words(narrowing.rows(tracker, reads), language=reads.language)
+    rows = narrowing.rows(tracker, reads)
+    prefetch_related_objects(rows, "team", "member")
+    return filters.words(rows, language=reads.language)
 
 
 def _credits(before: ScanEstimate, after: ScanEstimate) -> SafeString:

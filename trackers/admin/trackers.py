@@ -9,20 +9,20 @@ from django.contrib import admin, messages
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from credits import balances, outlooks, rating, shown
-from credits.admin import acting
+from credits import shown
+from credits.admin import acting, live
 from credits.admin.scoped import CompanyScopedAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import (
     backfills,
     configuring,
-    estimates,
     filters,
     parts,
     publishing,
@@ -33,8 +33,8 @@ from trackers.admin import (
     fieldsets,
     learning,
     previews,
-    run_out_moves,
     trackers_acts,
+    trackers_cost,
     trackers_history,
     trackers_shown,
 )
@@ -171,7 +171,20 @@ class TrackerAdmin(TrackerFilesMixin, CompanyScopedAdmin):
             context["panel"] = panel(obj, may_act=self.has_change_permission(request, obj))
         else:
             context["kinds"] = trackers_shown.kinds_to_choose(_kind(request, None))
+            context |= _cost_of_form(context["adminform"].form)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        if not live.is_look(request):
+            return super().add_view(request, form_url, extra_context)
+        if not self.has_add_permission(request):
+            raise scope_of(request).refusal(self.change_act)
+        context = _cost_of_form(self.get_form(request)(request.POST))
+        if sentence := context.get("no_figures"):
+            return live.refusal(request, sentence)
+        return TemplateResponse(request, "admin/trackers/tracker/cost.html", context)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         assert scope_of(request).company is not None or change
@@ -297,11 +310,17 @@ def _hint(request: HttpRequest, tracker: Tracker) -> None:
         messages.warning(request, hint)
 
 
+def _cost_of_form(form: TrackerForm) -> dict[str, Any]:
+    """Return the figures of what is in a new tracker's form, or why there are none."""
+    try:
+        return {"cost": trackers_cost.of_form(form)}
+    except trackers_cost.NoFigures as reason:
+        return {"no_figures": str(reason)}
+
+
 def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
     """Return what the page says beside the form: state, versions, and what the tracker costs."""
     now = timezone.now()
-    rates = rating.rates_at(now)
-    version = publishing.next_version(tracker)
     draft = publishing.draft_version(tracker)
     scans = Scan.objects.filter(tracker=tracker)
     limited = Q(state=ScanState.PENDING, limit_ref__isnull=False, due_at__gt=now)
@@ -310,17 +329,6 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
     )
     under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
     is_published = tracker.state == TrackerState.PUBLISHED
-    outlook = outlooks.of(company=tracker.company)
-    month = version and estimates.monthly(tracker=tracker, version=version, now=now, rates=rates)
-    allocated = balances.allocated(company=tracker.company, instant=outlook.instant)
-    # What is published is in the present pace already.
-    moved = (
-        None
-        if is_published or not month
-        else run_out_moves.of(
-            outlook, company=tracker.company, more_a_month=month.credits, at_once=None
-        )
-    )
     return {
         "tracker": tracker,
         "may_act": may_act,
@@ -338,14 +346,9 @@ def panel(tracker: Tracker, *, may_act: bool) -> dict[str, Any]:
             }
             for one in tracker.versions.order_by("-number")
         ],
-        "month": month and trackers_shown.month_in_words(month),
-        "share": month and trackers_shown.share_in_words(month, allocated),
-        "run_out": moved,
+        "cost": trackers_cost.of(tracker, publishing.next_version(tracker), now=now),
         "has_results": tracker.first_published_at is not None,
-        "rates": trackers_shown.cost_in_words(version, rates),
-        "is_free": tracker.kind in FREE_KINDS,
         "kind": tracker.get_kind_display(),
-        "available": shown.amount(outlook.available, metric="available"),
         "backfill": under_way,
         "may_publish": not is_published,
         "may_discard": tracker.state == TrackerState.DRAFT,

@@ -104,6 +104,23 @@ def test_a_new_version_moves_the_day_only_by_what_it_uses_beyond_the_old_one(
     assert days(client, alice, tracker, today) == {"before": 20, "after": 20, "with-history": 18}
 
 
+def test_the_form_of_a_new_tracker_shows_the_day_before_and_after_before_it_is_saved(
+    client, acme, alice, today
+):
+    use_ten_a_day(acme, today, left="200")
+    client.force_login(alice)
+    form = {"side": "ANY", "answer_type": "YES_NO", "include_calls": "on", "include_emails": "on"}
+
+    answer = client.post(reverse("admin:trackers_tracker_add"), form | {"step": "look"})
+
+    found = re.findall(
+        r'data-metric="runs-out-([\w-]+)" data-value="([\d-]+)"', answer.content.decode()
+    )
+    moved = {name: (datetime.fromisoformat(day).date() - today).days for name, day in found}
+    # As publishing has it: 200 ÷ 10 are 20 days, 200 ÷ 10.417 are 19.2.
+    assert moved == {"before": 20, "after": 19}
+
+
 def test_without_three_days_of_use_publishing_names_no_day(client, acme, alice):
     people.credits_for(acme, "200")
     tracker = conversations.tracker(acme, include_emails=True)
