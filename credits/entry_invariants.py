@@ -34,6 +34,21 @@ _RESERVED_SAID, _USE_SAID = (
 USE_DIFFERS = f"""(r.captured, r.closed_at, {_RESERVED_SAID})
                IS DISTINCT FROM (u.amount, u.occurred_at, {_USE_SAID})"""
 
+# An entry takes what came back of a hold to a lot that had expired or was voided: what its
+# reservation became, when, and of which lot it held how much. So few that each is looked up.
+IS_RETURNED = """e.kind IN ('EXPIRED', 'VOIDED') AND e.cause IN ('CAPTURE', 'RELEASE', 'LAPSE')"""
+WAS_HELD = """EXISTS (
+                       SELECT FROM credits_reservation closed JOIN credits_hold held
+                           ON held.reservation_id = closed.id AND held.grant_id = e.grant_id
+                        WHERE closed.id = e.cause_ref AND closed.company_id = e.company_id
+                          AND closed.closed_at = e.occurred_at
+                          AND CASE e.cause
+                              WHEN 'CAPTURE' THEN closed.state = 'CAPTURED'
+                                   AND held.amount >= -e.amount
+                              WHEN 'RELEASE' THEN closed.state = 'RELEASED'
+                                   AND held.amount = -e.amount
+                              ELSE closed.state = 'LAPSED' AND held.amount = -e.amount END)"""
+
 # The drawdowns of each entry, and what is wrong with them whatever the entry says.
 _LOTS = """
     SELECT one.company_id, one.entry_id, count(*) AS lot_count, sum(one.amount) AS total,
@@ -90,7 +105,7 @@ ENTRY_PASS = f"""
                                        AND held.grant_id = one.grant_id
                                     WHERE one.entry_id = e.id
                                       AND (held.id IS NULL OR -one.amount > held.amount)) END)
-                       AS is_ill_captured,
+                   OR {IS_RETURNED} AND NOT {WAS_HELD} AS is_ill_held,
                    e.balance_after <> e.balance_before + e.amount OR e.balance_after < 0
                        OR e.amount = 0
                        OR e.kind IN ('GRANTED', 'REFUNDED') AND e.amount < 0
@@ -138,13 +153,13 @@ ENTRY_PASS = f"""
             OFFSET 0) looked_at
          WHERE is_miscalculated OR is_misplaced OR is_unmetered OR amount <> drawn
             OR id IS NOT NULL AND version IS DISTINCT FROM 2
-            OR is_ill_drawn OR is_unpaid OR is_ill_captured
+            OR is_ill_drawn OR is_unpaid OR is_ill_held
             OR usage_id IS NOT NULL AND (used > 0) <> (kind = 'CONSUMED')
     )
     (SELECT DISTINCT NULL::bigint, name, NULL, NULL, 0
        FROM found, LATERAL (VALUES ('{Screen.DRAWDOWN}', is_ill_drawn),
                                    ('{Screen.USE}', is_unpaid),
-                                   ('{Screen.RESERVATION}', is_ill_captured)) AS one (name, shows)
+                                   ('{Screen.RESERVATION}', is_ill_held)) AS one (name, shows)
       WHERE shows)
     UNION ALL
     SELECT company_id, 'entry #' || sequence, format('%s of %s: %s to %s', kind, amount,

@@ -66,6 +66,23 @@ POOL_RULES = (
     ),
 )
 
+# Whatever is a company's has its company. Of each table one look at the index for each company that
+# it names, however many rows each has.
+_TABLES = ("creditpool", "creditgrant", "ledgerentry", "usageevent", "reservation", "correction")
+COMPANY_RULES = tuple(
+    (
+        "I16",
+        f"""WITH RECURSIVE named AS (
+                SELECT min(company_id) AS id FROM credits_{table}
+                UNION ALL
+                SELECT (SELECT min(company_id) FROM credits_{table} WHERE company_id > named.id)
+                  FROM named WHERE named.id IS NOT NULL)
+            SELECT id, 'credits_{table}', 'has rows of a company that is not there'
+              FROM named WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM credits_company)""",
+    )
+    for table in (*_TABLES, "idempotencyrecord")
+)
+
 # The pool stands where its last entry does (I4).
 ENTRY_RULES = (
     (
@@ -154,15 +171,16 @@ LOT_RULES = (
                'usable from %s until %s, began at %s and ended at %s', effective_at,
                coalesce(expires_at::text, 'for ever'), granted_at, expired_at)
           FROM credits_creditgrant
-         WHERE granted_at < effective_at OR expired_at < coalesce(expires_at, 'infinity')""",
+         WHERE granted_at <> effective_at OR expired_at <> coalesce(expires_at, 'infinity')""",
     ),
     (
         "I7",
         """SELECT e.company_id, 'entry #' || e.sequence, format(
-               'expires grant %s at %s, which is usable until %s', g.id, e.occurred_at,
-               coalesce(g.expires_at::text, 'for ever'))
+               'expires grant %s at %s, which is usable until %s and ended at %s', g.id,
+               e.occurred_at, coalesce(g.expires_at::text, 'for ever'), g.expired_at)
           FROM credits_ledgerentry e JOIN credits_creditgrant g ON g.id = e.grant_id
-         WHERE e.kind = 'EXPIRED' AND e.occurred_at < coalesce(g.expires_at, 'infinity')""",
+         WHERE e.kind = 'EXPIRED' AND (g.expired_at IS NULL
+               OR e.occurred_at < coalesce(g.expires_at, 'infinity'))""",
     ),
     (
         "I7",
@@ -217,6 +235,7 @@ CACHE_RULES = (
 
 RULES = (
     *POOL_RULES,
+    *COMPANY_RULES,
     *ENTRY_RULES,
     *EFFECT_RULES,
     *CORRECTION_RULES,

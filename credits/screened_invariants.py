@@ -4,9 +4,10 @@ Statements like those of ``credits.invariants``. One is run only where its scree
 something is wrong (``credits.entry_invariants``): nothing that it finds may fail to show there.
 """
 
-from credits.entry_invariants import USE_DIFFERS, Screen
+from credits.entry_invariants import IS_RETURNED, USE_DIFFERS, WAS_HELD, Screen
 
-# Reservations are what they hold (I2), became what they say (I5), and held what they could (I7).
+# Reservations are what they hold (I2), became what they say and what came back of them says (I5),
+# and held what they could (I7).
 RESERVATION_RULES = (
     (
         "I2",
@@ -43,6 +44,17 @@ RESERVATION_RULES = (
           FROM credits_reservation
          WHERE state = 'LAPSED' AND closed_at <> lapses_at
             OR state = 'RELEASED' AND closed_at >= lapses_at""",
+    ),
+    (
+        "I5",
+        f"""SELECT e.company_id, 'entry #' || e.sequence, format(
+               '%s by %s at %s of %s of grant %s; its reservation is %s at %s and held %s of it',
+               e.kind, e.cause, e.occurred_at, e.amount, e.grant_id, coalesce(r.state, 'missing'),
+               r.closed_at, coalesce(h.amount, 0))
+          FROM credits_ledgerentry e
+          LEFT JOIN credits_reservation r ON r.id = e.cause_ref AND r.company_id = e.company_id
+          LEFT JOIN credits_hold h ON h.reservation_id = r.id AND h.grant_id = e.grant_id
+         WHERE {IS_RETURNED} AND NOT {WAS_HELD}""",
     ),
     (
         "I7",

@@ -41,3 +41,34 @@ def test_what_is_said_to_be_said_in_another_conversation_is_named(run):
             "Checked 0 ledger entries: 1 breach.",
         ],
     )
+
+
+def test_rows_of_a_company_that_was_deleted_are_named(books, run):
+    acme, globex = books
+    corrupt(acme, "DELETE FROM credits_company WHERE id = {company}")
+
+    code, lines = run()
+
+    assert code == 1
+    assert [line for line in lines if line.endswith("has rows of a company that is not there")] == [
+        f"I16 company no. {acme.pk}, credits_{table}: has rows of a company that is not there"
+        for table in ("creditpool", "creditgrant", "ledgerentry", "usageevent", "reservation")
+    ]
+    assert globex.slug not in "".join(lines)
+
+
+def test_entries_without_company_and_pool_are_named(books, run):
+    acme, _ = books
+    corrupt(
+        acme,
+        "DELETE FROM credits_company WHERE id = {company}",
+        "DELETE FROM credits_creditpool WHERE company_id = {company}",
+        "DELETE FROM credits_hold WHERE company_id = {company}",
+        "DELETE FROM credits_reservation WHERE company_id = {company}",
+    )
+
+    _, lines = run()
+
+    assert (
+        f"I16 company no. {acme.pk}, credits_ledgerentry: has rows of a company that is not there"
+    ) in lines

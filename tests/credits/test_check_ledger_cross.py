@@ -9,7 +9,7 @@ import pytest
 
 from credits import balances, charging, grants
 from credits.ledger import Key
-from credits.models import CreditGrant
+from credits.models import CreditGrant, IdempotencyRecord, Source
 from tests.credits.conftest import NOON
 from tests.support import people, statement
 from tests.support.corrupting import corrupt, entry, lasting, without
@@ -92,6 +92,13 @@ CORRUPTIONS = {
             " 2026-03-02 12:00:00+00 and ended at 2026-03-02 15:00:00+00"
         ),
     ),
+    "a grant began after it was usable": (
+        [lasting("granted_at = granted_at + interval '1 minute'")],
+        (
+            "I7 grant {lasting}: usable from 2026-03-02 12:00:00+00 until for ever, began at"
+            " 2026-03-02 12:01:00+00 and ended at "
+        ),
+    ),
     "a grant began before it was usable": (
         [lasting("granted_at = granted_at - interval '1 day'")],
         (
@@ -103,7 +110,7 @@ CORRUPTIONS = {
         [entry(4, "kind = 'EXPIRED'")],
         (
             "I7 entry #4: expires grant {lasting} at 2026-03-02 12:00:00+00, which is usable until"
-            " for ever"
+            " for ever and ended at "
         ),
     ),
     "a purchase was given to another person": (
@@ -155,7 +162,7 @@ CORRUPTIONS = {
     ),
     "a free use was deleted": (
         ["DELETE FROM credits_usageevent WHERE amount = 0"],
-        "I5 key {key}: its CHARGE is not there",
+        "I5 key {key}: its CHARGE at 2026-03-02 12:00:00+00 is not there",
     ),
     "a released hold is said to have lapsed": (
         ["UPDATE credits_reservation SET state = 'LAPSED' WHERE id = '{released}'"],
@@ -206,3 +213,61 @@ def test_a_grant_that_was_made_bigger_before_it_started_is_named_after_it_starte
 
     assert remaining == Decimal(509)
     assert named(run, told) == [SEALED.format(**names)]
+
+
+def charged_by_keys(company, clock) -> list[IdempotencyRecord]:
+    """Return the keys of two charges of 1, a minute apart."""
+    for text in ("order-1", "order-2"):
+        charging.charge(
+            company=company,
+            use=statement.use(),
+            work=statement.work_of("1"),
+            rates=statement.MILLS,
+            key=Key.of(text, amount="1"),
+        )
+        clock.advance(timedelta(minutes=1))
+    return list(IdempotencyRecord.objects.filter(company=company).order_by("key"))
+
+
+def test_what_two_keys_did_that_changed_places_is_named(acme, clock, run):
+    statement.lot(acme, "Lasting", "10")
+    one, two = charged_by_keys(acme, clock)
+    assert named(run, acme) == []
+
+    for key, other in ((one, two), (two, one)):
+        corrupt(
+            acme,
+            f"UPDATE credits_idempotencyrecord SET result_ref = '{other.result_ref}'"
+            f" WHERE id = {key.pk}",
+        )
+
+    assert sorted(named(run, acme)) == [
+        f"I5 key {one.pk}: its CHARGE at 2026-03-02 12:00:00+00 is not there",
+        f"I5 key {two.pk}: its CHARGE at 2026-03-02 12:01:00+00 is not there",
+    ]
+
+
+def test_what_two_keys_are_said_to_have_done_is_named(acme, clock, run):
+    statement.lot(acme, "Lasting", "10")
+    one, two = charged_by_keys(acme, clock)
+
+    corrupt(
+        acme,
+        f"UPDATE credits_idempotencyrecord SET result_ref = '{one.result_ref}',"
+        f" created_at = '2026-03-02 12:00Z' WHERE id = {two.pk}",
+    )
+
+    assert named(run, acme) == [f"I5 CHARGE {one.result_ref}: is what 2 keys did"]
+
+
+def test_introductory_credits_that_another_is_said_to_have_given_are_named(acme, vera, run):
+    statement.lot(acme, "Welcome", "1", source=Source.INTRODUCTORY)
+    assert named(run, acme) == []
+
+    names = corrupt(
+        acme, f"UPDATE credits_creditgrant SET created_by_id = {vera.pk} WHERE id = '{{welcome}}'"
+    )
+
+    assert named(run, acme) == [
+        f"I15 grant {names['welcome']}: was given by another than its entry says"
+    ]

@@ -22,7 +22,10 @@ def read(company_id, seen_count):
         cursor.execute(_READ, {"company": company_id, "seen": seen_count})
         lots, states, log = (json.loads(found, parse_float=Decimal) for found in cursor.fetchone())
     return (
-        {id: [Decimal(figure) for figure in figures] for id, *figures in lots},
+        {
+            id: (*map(Decimal, figures), priority, is_open, *dates)
+            for id, figures, priority, is_open, *dates in lots
+        },
         dict(states),
         [
             (kind, Decimal(amount), Decimal(before), Decimal(after), at, cause, draws)
@@ -34,8 +37,11 @@ def read(company_id, seen_count):
 # Text, so that no figure goes through a float.
 _READ = """
     SELECT
-        (SELECT coalesce(json_agg(json_build_array(id, remaining::text, held::text, voided::text,
-                    corrected_down::text)), '[]')::text
+        (SELECT coalesce(json_agg(json_build_array(id, json_build_array(remaining::text, held::text,
+                        voided::text, corrected_down::text),
+                    priority, is_open, ledger_instant_text(effective_at),
+                    ledger_instant_text(expires_at), ledger_instant_text(granted_at),
+                    ledger_instant_text(expired_at))), '[]')::text
            FROM credits_creditgrant WHERE company_id = %(company)s),
         (SELECT coalesce(json_agg(json_build_array(id, state)), '[]')::text
            FROM credits_reservation WHERE company_id = %(company)s),
@@ -47,7 +53,16 @@ _READ = """
 """
 
 
+def row_of(lot):
+    figures = (lot.remaining, lot.held, lot.voided, lot.corrected_down)
+    dates = (lot.effective_at, lot.expires_at, lot.granted_at, lot.expired_at)
+    return (*figures, lot.priority, lot.is_open, *(_text(at) if at else "" for at in dates))
+
+
 def line_of(line):
-    at = f"{line.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     draws = [[str(id), f"{amount:.3f}"] for id, amount in line.draws]
-    return (line.kind, line.amount, line.before, line.after, at, line.cause, draws)
+    return (line.kind, line.amount, line.before, line.after, _text(line.at), line.cause, draws)
+
+
+def _text(instant):
+    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"

@@ -350,10 +350,9 @@ class LedgerMachine(CorrectingActs, ContractActs, RetryingActs, RuleBasedStateMa
         assert pair == (self.model.balance, self.model.reserved), "BALANCE differs"
         seen_count = 0 if is_whole else self.seen_count
         lots, states, log = comparing.read(self.company.pk, seen_count)
-        assert lots == {
-            str(lot.id): [lot.remaining, lot.held, lot.voided, lot.corrected_down]
-            for lot in self.model.lots.values()
-        }, "LOTS differ"
+        assert lots == {str(lot.id): comparing.row_of(lot) for lot in self.model.lots.values()}, (
+            "LOTS differ"
+        )
         assert states == {str(one.id): one.state for one in self.model.promises.values()}
         assert log == [comparing.line_of(line) for line in self.model.log[seen_count:]], (
             "LOG differs"

@@ -26,10 +26,22 @@ class Lot:
     held: Decimal = ZERO
     voided: Decimal = ZERO
     corrected_down: Decimal = ZERO
-    is_granted: bool = False
-    is_expired: bool = False
+    granted_at: datetime | None = None
+    expired_at: datetime | None = None
     is_voided: bool = False
     is_cancelled: bool = False
+
+    @property
+    def is_granted(self):
+        return self.granted_at is not None
+
+    @property
+    def is_expired(self):
+        return self.expired_at is not None
+
+    @property
+    def is_open(self):
+        return self.is_live and self.remaining > 0
 
     @property
     def is_to_come(self):
@@ -270,7 +282,7 @@ class ReferenceLedger:
         expired = ZERO
         for lot, part in parts:
             if self._is_past(lot) and not lot.is_voided:
-                lot.is_expired = True
+                lot.expired_at = lot.expires_at
                 expired += part
             lot.remaining += part
             lot.held += part
@@ -288,7 +300,7 @@ class ReferenceLedger:
             elif rank == 2:
                 self._close(what, "LAPSED", at, "LAPSE")
             else:
-                what.is_expired = True
+                what.expired_at = at
                 rest = what.remaining - what.held
                 what.remaining = what.held
                 if rest:
@@ -333,7 +345,7 @@ class ReferenceLedger:
         return parts
 
     def _grant(self, lot: Lot, at: datetime) -> None:
-        lot.is_granted = True
+        lot.granted_at = at
         lot.remaining = lot.amount
         is_correction = lot.source == "ADJUSTMENT"
         kind, cause = ("ADJUSTED", "ADJUST") if is_correction else ("GRANTED", "ISSUE")

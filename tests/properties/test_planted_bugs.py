@@ -89,6 +89,18 @@ BUGS = {
         "IF false THEN",
         "LIMIT company",
     ),
+    "a lot is said to have expired when it was noticed": (
+        "ledger_expire",
+        "expired_at = p_at",
+        "expired_at = context.instant",
+        "LOTS differ",
+    ),
+    "a lot is said to have started when it was noticed": (
+        "ledger_make_effective",
+        "SET granted_at = p_at,",
+        "SET granted_at = context.instant,",
+        "LOTS differ",
+    ),
     "a lapsed hold can still be captured": (
         "ledger_settle_due",
         "state = 'OPEN' AND lapses_at <= context.instant",
