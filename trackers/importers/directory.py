@@ -109,7 +109,7 @@ def looks_like(start: bytes) -> bool:
     if first.startswith(("{", "[")):
         return False  # JSON, whatever its first line holds.
     try:
-        header = next(_lines(first), [])
+        header: list[str] = next(_lines(first), [])
     except csv.Error:
         return False
     return any(_called(cell) in COLUMNS["account"] for cell in header)
@@ -133,7 +133,7 @@ def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, str]]]:
         raise BadRecord("the file is not in UTF-8; save it as CSV UTF-8") from error
     lines = _lines(text)
     try:
-        header = next(lines, [])
+        header: list[str] = next(lines, [])
         places = _places(header)
         for cells in lines:
             if any(cell.strip() for cell in cells):
