@@ -25,7 +25,7 @@ def told(*files: tuple[str, bytes]) -> str:
         ("crm.csv", CSV),
         ("CRM.CSV", b"Customer;Kind\n"),
         ("crm.csv", "Account\tDeal\n".encode("utf-16")),
-        ("crm", b"Account\nGlobex\n"),
+        ("crm", b"\xef\xbb\xbfAccount\nGlobex\n"),
         ("export.txt", b"\xef\xbb\xbfDeal;ACCOUNT NAME\r\n"),
         ("export.txt", b'"Deal (open)"\t" account "\r\n'),
     ],
