@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
+from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured, PermissionDenied
 from django.db import Error as DatabaseError
 
 from config.environment import Environment
@@ -65,6 +65,7 @@ def to_stderr(*, level: str) -> dict[str, Any]:
         "filters": {
             "request_id": {"()": "credits.origins.RequestIdFilter"},
             "path_alone": {"()": PathFilter},
+            "refusal_alone": {"()": RefusalFilter},
         },
         "formatters": {"line": {"()": formatter, "fmt": line}},
         "handlers": {
@@ -75,6 +76,7 @@ def to_stderr(*, level: str) -> dict[str, Any]:
             }
         },
         "loggers": {
+            "django.request": {"filters": ["refusal_alone"]},
             # The web server's own handlers would print what ours leave out.
             "uvicorn": {"handlers": [], "propagate": True},
             "uvicorn.error": {"handlers": [], "propagate": True},
@@ -91,6 +93,15 @@ class PathFilter(logging.Filter):
         match record.args:
             case (client, method, str(path), *rest):
                 record.args = (client, method, path.partition("?")[0], *rest)
+        return True
+
+
+class RefusalFilter(logging.Filter):
+    """Leaves of a refusal its line: that somebody may not do something is no fault to trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], PermissionDenied):
+            record.exc_info = None
         return True
 
 

@@ -219,7 +219,6 @@ def count(request: Request) -> Counts:
     if request.person is not None:
         counts.named_by(mentions.trackers_that_name(company=request.company, person=request.person))
         counts.written = written.count_naming(company=request.company, person=request.person)
-    examples: set[str] = set()
     for ids in batches(request.conversation_ids, BATCH_SIZE):
         rows = Conversation.objects.filter(pk__in=ids, erased_at=None)
         counts.calls += rows.filter(kind=ConversationKind.CALL).count()
@@ -233,13 +232,24 @@ def count(request: Request) -> Counts:
             label = trace.model._meta.label_lower
             number = trace.model._base_manager.filter(trace.rows(ids)).distinct().count()
             counts.rows[label] = counts.rows.get(label, 0) + number
-        examples |= copies.examples_from(
-            company=request.company, conversations=ids, gone=request.conversation_ids
-        )
     # What names the person goes with the words of its tracker.
     person = request.person
-    counts.examples = sum(person is None or not person.is_named_in(one) for one in examples)
+    counts.examples = sum(
+        person is None or not person.is_named_in(one) for one in examples_in(request)
+    )
     return counts
+
+
+def examples_in(request: Request) -> set[str]:
+    """Return the examples of trackers that go with what is asked to be erased."""
+    return set().union(
+        *(
+            copies.examples_from(
+                company=request.company, conversations=ids, gone=request.conversation_ids
+            )
+            for ids in batches(request.conversation_ids, BATCH_SIZE)
+        )
+    )
 
 
 def named_in_words(tracker_names: Sequence[str], is_planned: bool) -> str:

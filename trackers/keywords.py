@@ -3,7 +3,9 @@
 Text and terms are cut into the same words: letters, digits and their marks, compared without
 regard to case and to how a character was composed; hyphens and apostrophes separate. In writing
 without spaces, such as Chinese or Thai, each character is a word. Signs that a term may be about,
-as in “C++” or “50 %”, are words of their own. A phrase never runs over the end of a sentence.
+as in “C++” or “50 %”, are words of their own. A phrase never runs over the end of a sentence. What
+is written with a hyphen is the same joined, and in a term the same with a space
+(``trackers.keyword_steps``).
 
 Linear in the text, whatever it or the terms are: the words are walked once along a tree of the
 terms, which is at most ``TERM_WORDS_MAX`` deep. No pattern comes from a person.
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from trackers import languages
+from trackers import keyword_steps, languages
 from trackers.analyzers.base import (
     Affiliation,
     Confidence,
@@ -30,12 +32,11 @@ from trackers.analyzers.base import (
     Side,
     Verdict,
 )
+from trackers.keyword_steps import Stems, Steps, Word
 
 TERMS_MAX = 50
 TERM_LENGTH_MAX = 100
 TERM_WORDS_MAX = 10
-STEMMED_LENGTH_MAX = 64  # Characters; a longer word has no other forms.
-STEMS_KEPT_MAX = 50_000
 QUOTES_MAX = 3
 QUOTE_LENGTH_MAX = 300
 NAMED_MAX = 10  # Terms that an answer names.
@@ -62,15 +63,6 @@ class NoWords(Exception):
 
 class TooManyWords(Exception):
     """A term is longer than a phrase; write the few words of it that matter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One word of a text: where it stands, and in what form it is compared."""
-
-    start: int
-    end: int
-    form: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +104,8 @@ def words_of(text: str) -> list[Word | None]:
         if match.group("end"):
             found.append(None)
             continue
-        form = _form(match.group())
+        written = match.group()
+        form = written.lower() if written.isascii() else _form(written)
         if form:
             found.append(Word(match.start(), match.end(), form))
     return found
@@ -143,7 +136,7 @@ class Matcher:
     related_forms: bool = False
     side: Side = Side.ANY
     _trees: dict[str, Tree] = field(default_factory=dict)
-    _stems: dict[str, _Stems] = field(default_factory=dict)
+    _stems: dict[str, Stems] = field(default_factory=dict)
 
     def read(self, question_id: str, conversation: ConversationText) -> Finding:
         """Say whether any of the terms was said, quoting the first utterances that say one."""
@@ -170,13 +163,19 @@ class Matcher:
     def hits(self, text: str, language: str = languages.DEFAULT) -> list[Hit]:
         """Return the terms found, in order; of several that begin at one place, the longest."""
         tree, stems = self._tree(language), self._stems_of(language)
+        text = stems.small(text)
         words = words_of(text)
         forms = [None if word is None else stems.of(word.form) for word in words]
+        others = keyword_steps.beside(text, words, stems)
         found: list[Hit] = []
         place = 0
         while place < len(words):
-            first, longest = words[place], _longest(tree, forms, place)
-            if first is None or longest is None:
+            first = words[place]
+            if first is None or (forms[place] not in tree and place not in others):
+                place += 1
+                continue
+            longest = _longest(tree, forms, others, place)
+            if longest is None:
                 place += 1
                 continue
             term, place = longest
@@ -190,63 +189,44 @@ class Matcher:
             tree: Tree = {}
             stems = self._stems_of(language)
             for term in self.terms:
-                branch = tree
-                for word in words_of(term):
-                    if word is not None:
-                        branch = branch.setdefault(stems.of(word.form), {})
-                # The first of two terms that come to the same words names both.
-                branch.setdefault(END, term)
+                small = stems.small(term)
+                for path in keyword_steps.ways_to_say(small, words_of(small), stems):
+                    branch = tree
+                    for form in path:
+                        branch = branch.setdefault(form, {})
+                    # The first of two terms that come to the same words names both.
+                    branch.setdefault(END, term)
             self._trees[language] = tree
         return self._trees[language]
 
-    def _stems_of(self, language: str) -> _Stems:
+    def _stems_of(self, language: str) -> Stems:
         if language not in self._stems:
-            self._stems[language] = _Stems(language if self.related_forms else "")
+            self._stems[language] = Stems(language, related_forms=self.related_forms)
         return self._stems[language]
-
-
-class _Stems:
-    """What the forms of a word have in common; the word itself without a language we can stem."""
-
-    def __init__(self, language: str) -> None:
-        self._kept: dict[str, str] = {}
-        self._stemmer: Any = None
-        if language in languages.STEMMERS:
-            # Only here: most processes never match a keyword tracker.
-            import snowballstemmer
-
-            self._stemmer = snowballstemmer.stemmer(languages.STEMMERS[language])
-
-    def of(self, form: str) -> str:
-        if self._stemmer is None or len(form) > STEMMED_LENGTH_MAX:
-            return form
-        stem = self._kept.get(form)
-        if stem is None:
-            if len(self._kept) >= STEMS_KEPT_MAX:
-                self._kept.clear()
-            stem = self._kept[form] = self._stemmer.stemWord(form) or form
-        return stem
 
 
 def _form(word: str) -> str:
     """Return the form in which a word is compared: composed, without case."""
-    if word.isascii():
-        return word.lower()
     shown = unicodedata.normalize("NFKC", word.translate(_WITHOUT_INVISIBLE)).casefold()
     return unicodedata.normalize("NFKC", shown).replace(_DOTTED, "i")
 
 
-def _longest(tree: Tree, forms: Sequence[str | None], place: int) -> tuple[str, int] | None:
+def _longest(
+    tree: Tree, forms: Sequence[str | None], others: Steps, place: int
+) -> tuple[str, int] | None:
     """Return the longest term that begins at a word, and the place after it; None if none does."""
     found = None
-    branch: Tree | None = tree
-    while place < len(forms) and (form := forms[place]) is not None:
-        branch = branch.get(form) if branch else None
-        if branch is None:
-            break
-        place += 1
-        if END in branch:
-            found = (branch[END], place)
+    walks = [(tree, place)]
+    for branch, at in walks:
+        if at >= len(forms) or (form := forms[at]) is None:
+            continue
+        for said, after in ((form, at + 1), *others.get(at, ())):
+            further = branch.get(said)
+            if further is None:
+                continue
+            if END in further and (found is None or after > found[1]):
+                found = (further[END], after)
+            walks.append((further, after))
     return found
 
 

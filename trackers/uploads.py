@@ -112,6 +112,7 @@ def keep(
     :raises TooManyFiles: there are more than 10.
     :raises UploadTooLarge: they have more bytes than one upload may.
     :raises TooManyRows: they have more rows.
+    :raises MixedFiles: no format was chosen, and some hold accounts, others calls.
     """
     given = list(files)
     if not given or not all(file.content.strip() for file in given):

@@ -133,6 +133,27 @@ def test_the_web_server_logs_paths_alone(asked, logged):
     assert written == f'127.0.0.1:5000 - "GET {logged} HTTP/1.1" 200'
 
 
+@pytest.mark.django_db
+def test_a_refusal_is_one_line_and_a_fault_has_its_place(client, caplog):
+    refused = people.vic(people.company())
+    client.force_login(refused)
+
+    with caplog.at_level("WARNING", logger="django.request"):
+        answer = client.get("/admin/trackers/conversation/retention/?days=kanari")
+
+    assert answer.status_code == 403
+    [record] = [one for one in caplog.records if one.name == "django.request"]
+    line = logs.DiscreetFormatter("%(levelname)s %(name)s %(message)s").format(record)
+    assert line == (
+        "WARNING django.request Forbidden (Permission denied): "
+        "/admin/trackers/conversation/retention/"
+    )
+    fault = logging.LogRecord("t", logging.ERROR, "t.py", 1, "It failed", (), None)
+    fault.exc_info = (ValueError, ValueError(CANARY), None)
+    assert logs.RefusalFilter().filter(fault)
+    assert fault.exc_info is not None
+
+
 def test_a_developer_s_log_says_everything():
     made = logs.to_stderr(level="DEBUG")["formatters"]["line"]["()"]
 

@@ -216,6 +216,22 @@ def test_an_unknown_company_or_file_is_one_sentence(tmp_path, acme):
     assert Conversation.objects.count() == 0
 
 
+def test_accounts_and_deals_are_sent_to_their_own_command(tmp_path, acme):
+    calls, accounts = tmp_path / "calls.jsonl", tmp_path / "crm.txt"
+    calls.write_text(line("call-1"))
+    accounts.write_text("Account\nGlobex\n")
+
+    for files in ([accounts], [calls, accounts]):
+        with pytest.raises(CommandError) as refusal:
+            call_command("import_conversations", *files, company=acme.slug)
+        assert str(refusal.value) == (
+            "Accounts and deals (CSV) are imported by themselves, with manage.py import_accounts. "
+            "Nothing was written."
+        )
+        assert refusal.value.returncode == 2
+    assert not Conversation.objects.exists()
+
+
 def test_a_closed_company_takes_nothing_in(acme, run):
     Company.objects.filter(pk=acme.pk).update(
         closed_at=timezone.now(), closed_by=people.vera(), closing_reason="The contract has ended"

@@ -152,12 +152,16 @@ HOSTILE = {
     "lines": "\r\n",
     "ligatures that grow eighteenfold": "\ufdfa ",
     "half terms": "price li",
+    "hyphens": "a-",
+    "possessives": "a's ",
+    "plurals": "analyses-",
 }
 
 
 def seconds_for(text: str) -> float:
     matcher = Matcher(
-        ["a a a a a a a a a b", "price list", "价价价价价价价价格"], related_forms=True
+        ["a a a a a a a a a b", "price list", "价价价价价价价价格", "a-a a-a-a a-a-a-b"],
+        related_forms=True,
     )
     began = time.process_time()
     matcher.hits(text)
@@ -176,14 +180,19 @@ def test_twice_the_hostile_text_takes_about_twice_the_time(name):
     assert long < 9 * short + 0.05
 
 
+def written(text: str) -> str:
+    """Return the letters of a text as they are compared: hyphens and the dotless ı aside."""
+    words = [word.form for word in keywords.words_of(text) if word]
+    return "".join(words).replace("ı", "i")
+
+
 @settings(deadline=None)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_what_is_found_stands_where_it_is_said_to(text, term):
     hits = Matcher([term]).hits(text)
 
     for hit in hits:
-        words = [word.form for word in keywords.words_of(text[hit.start : hit.end]) if word]
-        assert words == [word.form for word in keywords.words_of(term) if word]
+        assert written(text[hit.start : hit.end]) == written(term)
     assert [hit.start for hit in hits] == sorted(hit.start for hit in hits)
 
 

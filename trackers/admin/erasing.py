@@ -26,6 +26,10 @@ FINAL = (
     "What was said, subjects, participants, quotes and answers go; this cannot be undone. Charges "
     "and states stay, so that ledger and reports do not change."
 )
+EXAMPLES = (
+    "Example phrases of trackers that were said in them go too; in so many they are not counted "
+    "here."
+)
 NOT_AGAIN = "An erased conversation is not imported again."
 BACKUPS = "Backups made before still hold it until they are thrown away."
 
@@ -204,18 +208,29 @@ class SetRetention(acting.Act):
         if days == before:
             form.add_error("days", f"They are kept {in_words(before)} already.")
             return None
-        old = 0
-        if days is not None:
-            rows = erasure_requests.older_than(company=self.company, days=days, now=self.now)
-            old = rows.count()
+        facts, notes = self._erased(days)
         return Plan(
             facts=(
                 ("Kept so far", in_words(before)),
                 ("Kept from now on", in_words(days)),
-                ("Erased in the coming nights", shown.count(old, metric="too-old")),
+                *facts,
             ),
-            notes=(FINAL, NOT_AGAIN, BACKUPS, reason_note(form)),
+            notes=(*notes, FINAL, NOT_AGAIN, BACKUPS, reason_note(form)),
         )
+
+    def _erased(self, days: int | None) -> tuple[list[tuple[str, Any]], list[str]]:
+        """Say in facts and notes what the coming nights erase."""
+        old = Conversation.objects.none()
+        if days is not None:
+            old = erasure_requests.older_than(company=self.company, days=days, now=self.now)
+        count = old.count()
+        facts = [("Erased in the coming nights", shown.count(count, metric="too-old"))]
+        if count > AT_ONCE_MAX:
+            return facts, [EXAMPLES]
+        ids = tuple(old.values_list("pk", flat=True))
+        examples = erasure_requests.examples_in(Request(self.company, "what is old", ids))
+        phrases = shown.count(len(examples), metric="too-old-examples")
+        return [*facts, ("Example phrases of trackers that go with them", phrases)], []
 
     def do(self, form: ActForm) -> Done:
         days = form.cleaned_data["days"]

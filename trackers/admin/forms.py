@@ -119,8 +119,8 @@ class TrackerForm(forms.ModelForm[Tracker]):
     choices = LinesField(help_text="For an answer that is one of several choices: one a line.")
     terms = LinesField(
         label="Words and phrases",
-        help_text="One a line. Capitals, accents' composition and hyphens make no difference; "
-        "whole words only.",
+        help_text="One a line, found as whole words. Capitals make no difference, nor do hyphens: "
+        "“set-up” also finds “set up” and “setup”, and “email” finds “e-mail”.",
     )
     related_forms = forms.BooleanField(
         label="Other forms of a word too",

@@ -26,6 +26,7 @@ from credits.current_company import scope_of
 from credits.models import User
 from credits.roles import Act
 from trackers import uploads
+from trackers.importers.formats import MixedFiles
 from trackers.importers.reading import MemoryFile, TooManyRows
 from trackers.models import ImportFormat, ImportUpload
 from trackers.uploads import (
@@ -38,6 +39,7 @@ from trackers.uploads import (
 )
 
 BAD_LINES_SHOWN_MAX = 50
+REFUSALS = (NothingUploaded, TooManyFiles, UploadTooLarge, TooManyRows, MixedFiles)
 
 
 class FilesWidget(UnfoldAdminFileFieldWidget):
@@ -66,7 +68,7 @@ class UploadForm(forms.Form):
     import_format = forms.ChoiceField(
         label="What they hold",
         required=False,
-        choices=[("", "Calls and e-mails; tell the format from the files"), *ImportFormat.choices],
+        choices=[("", "Tell it from the files"), *ImportFormat.choices],
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -274,7 +276,7 @@ def _kept(request: HttpRequest, form: UploadForm) -> ImportUpload | None:
             by=request.user,
             now=timezone.now(),
         )
-    except (NothingUploaded, TooManyFiles, UploadTooLarge, TooManyRows) as refusal:
+    except REFUSALS as refusal:
         form.add_error("chosen", str(refusal))
         return None
 

@@ -233,4 +233,5 @@ def judged_in_words(scan: Any) -> str:
 
 
 def _best(scan: Scan) -> Any:
-    return next(iter(scan.quotes.all()), None)
+    """Return the quote that the list shows: none of what only came nearest."""
+    return None if scan.verdict == Verdict.NO else next(iter(scan.quotes.all()), None)

@@ -124,7 +124,11 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
 
     @display(description="Conversation")
     def conversation_title(self, scan: Scan) -> str:
-        return str(scan.conversation)
+        """Name it, with its account and deal beneath: a column for each would not fit."""
+        talk = scan.conversation
+        parts = [str(one) for one in (talk.account, talk.deal) if one is not None]
+        of = format_html('<span class="ts-of">{}</span>', " · ".join(parts)) if parts else ""
+        return format_html("{}{}", talk, of)
 
     @display(description="Tracker")
     def tracker_name(self, scan: Scan) -> str:
@@ -199,6 +203,8 @@ class ScanAdmin(ResultsExportMixin, ReadOnlyAdmin):
                     ("Confidence", scan.get_confidence_display()),
                     *([("Answer", answer)] if (answer := _answer(scan)) else []),
                     ("Conversation", shown.link_if_allowed(request, scan.conversation)),
+                    ("Account", shown.link_if_allowed(request, scan.conversation.account)),
+                    ("Deal", shown.link_if_allowed(request, scan.conversation.deal)),
                     ("Tracker", shown.link_if_allowed(request, scan.tracker)),
                     ("Question", scan.version.question),
                     ("Credits", _credits_used(scan)),

@@ -6,14 +6,17 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from trackers.importers import reading
 from trackers.importers.reading import BadLine, SourceFile, TooManyRows
 from trackers.importers.records import ID_LENGTH_MAX, BadRecord
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
+HEADER_LENGTH_MAX = 64 * 1024
 NAME_LENGTH_MAX = 200
 LABEL_LENGTH_MAX = 100
+SEPARATORS = (",", ";", "\t")
 # What a column may be called, in small letters.
 COLUMNS = {
     "account": ("account", "account name"),
@@ -100,6 +103,24 @@ class Reader:
         return row
 
 
+def looks_like(start: bytes) -> bool:
+    """Tell from a file's first bytes whether its first line has a column for accounts."""
+    first = start.removeprefix(reading.UTF8_MARK).decode(errors="replace").lstrip()
+    if first.startswith(("{", "[")):
+        return False  # JSON, whatever its first line holds.
+    try:
+        header: list[str] = next(_lines(first), [])
+    except csv.Error:
+        return False
+    return any(_called(cell) in COLUMNS["account"] for cell in header)
+
+
+def _lines(text: str) -> Any:
+    """Cut a file into lines of cells, by the separator that its first line has most of."""
+    first = next(iter(text[:HEADER_LENGTH_MAX].splitlines()), "")
+    return csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=first.count))
+
+
 def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the cells of known columns by name, with the number of the line."""
     with reading.opened(file) as content:
@@ -110,12 +131,9 @@ def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, str]]]:
         text = reading.without_mark(data).decode()
     except UnicodeDecodeError as error:
         raise BadRecord("the file is not in UTF-8; save it as CSV UTF-8") from error
-    first = text.partition("\n")[0]
-    lines = csv.reader(
-        io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ","
-    )
+    lines = _lines(text)
     try:
-        header = next(lines, [])
+        header: list[str] = next(lines, [])
         places = _places(header)
         for cells in lines:
             if any(cell.strip() for cell in cells):
@@ -128,16 +146,25 @@ def _rows(file: SourceFile) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _places(header: list[str]) -> dict[str, int]:
-    found = [cell.strip().casefold().replace("_", " ") for cell in header]
-    places = {
-        name: found.index(called)
-        for name, names in COLUMNS.items()
-        for called in names
-        if called in found
-    }
+    places = {}
+    for name, names in COLUMNS.items():
+        found = [place for place, cell in enumerate(header) if _called(cell) in names]
+        if len(found) > 1:
+            written = " and ".join(f"“{header[place].strip()}”" for place in found)
+            raise BadRecord(
+                f"the first line has {len(found)} columns for the {name.replace('_', ' ')}, "
+                f"{written}; keep one"
+            )
+        if found:
+            places[name] = found[0]
     if "account" not in places:
         raise BadRecord("the first line names no column “Account”")
     return places
+
+
+def _called(cell: str) -> str:
+    """Return a column's name as ``COLUMNS`` has it."""
+    return cell.strip().casefold().replace("_", " ")
 
 
 def _row(number: int, cells: dict[str, str]) -> DirectoryRow:

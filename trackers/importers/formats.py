@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from trackers.importers import gong, jsonl, reading
-from trackers.importers.reading import MemoryFile, Reader
+from trackers.importers import directory, gong, jsonl, reading
+from trackers.importers.reading import MemoryFile, Reader, SourceFile
 from trackers.models import ImportFormat
 
 HEAD_BYTES = 64 * 1024
@@ -16,6 +16,11 @@ _READERS: dict[str, type[Reader]] = {
     ImportFormat.JSONL: jsonl.Reader,
     ImportFormat.GONG: gong.Reader,
 }
+_TELLING = (ImportFormat.DIRECTORY, ImportFormat.GONG)
+
+
+class MixedFiles(Exception):
+    """Upload accounts and deals (CSV) by themselves, not together with calls and e-mails."""
 
 
 def reader_of(
@@ -32,9 +37,20 @@ def reader_of(
 
 
 def detect(files: list[Path] | list[MemoryFile]) -> ImportFormat:
-    """Tell the format of conversations from the beginning of the files."""
-    for file in files:
-        with reading.opened(file) as content:
-            if gong.looks_like(content.read(HEAD_BYTES)):
-                return ImportFormat.GONG
-    return ImportFormat.JSONL
+    """Tell the format of files from their names and beginnings.
+
+    :raises MixedFiles: some hold accounts and deals, others calls and e-mails.
+    """
+    found = {_format_of(file) for file in files}
+    if ImportFormat.DIRECTORY in found and len(found) > 1:
+        raise MixedFiles(MixedFiles.__doc__)
+    # One half of Gong's calls may have a beginning that does not tell.
+    return next((one for one in _TELLING if one in found), ImportFormat.JSONL)
+
+
+def _format_of(file: SourceFile) -> ImportFormat:
+    with reading.opened(file) as content:
+        start = content.read(HEAD_BYTES)
+    if file.name.casefold().endswith(".csv") or directory.looks_like(start):
+        return ImportFormat.DIRECTORY
+    return ImportFormat.GONG if gong.looks_like(start) else ImportFormat.JSONL

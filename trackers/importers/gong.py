@@ -7,6 +7,7 @@ whichever files they are. A file is one answer of the API, a list of answers, or
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,21 +15,15 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from trackers.importers import reading, records
+from trackers.importers import gong_times, reading, records
+from trackers.importers.gong_times import MILLISECONDS, Sentence, as_dict, as_list
 from trackers.importers.reading import BadLine
 from trackers.importers.records import BadRecord, ConversationRecord
 
 FILE_BYTES_MAX = 256 * 1024 * 1024
 # Sentences of one monologue are one turn, up to this long: a quote is found by its turn's start.
 TURN_SECONDS_MAX = 30
-MILLISECONDS = 1000
-# A time in seconds lies within the call; recordings and their stated duration differ a little.
-LATE_FACTOR, LATE_SECONDS = 1.5, 60
-EARLY_FACTOR = 0.2
 EPOCH_MAX = 10**10
-TIME_MAX = 7 * 24 * 3600 * MILLISECONDS  # A week; whatever is later is no time.
-# Nobody speaks that fast, or, from the beginning of a sentence to its end, that slowly.
-WORDS_PER_SECOND_MIN, WORDS_PER_SECOND_MAX = 0.2, 20
 
 _SIDES = {"Internal": "internal", "External": "external"}
 _PEOPLE = ("Contact", "Lead")
@@ -44,13 +39,19 @@ class Part:
 
 
 class Reader(reading.Reader):
-    """Reads the calls of which both halves are there; ``notes`` say how times were read."""
+    """Reads the calls of which both halves are there.
+
+    ``notes`` say how times were read, and what was not as the API documents it.
+    """
 
     def _read(self) -> Iterator[ConversationRecord]:
         calls, transcripts = self._parts()
-        usual = self._usual_unit(calls, transcripts)
-        counts = {"milliseconds": 0, "seconds": 0}
-        unknown = 0
+        usual = gong_times.usual_unit(
+            (part.data, transcripts[call_id].data)
+            for call_id, part in calls.items()
+            if call_id in transcripts
+        )
+        told = Counter[str]()
         for call_id, part in calls.items():
             try:
                 transcript = transcripts.pop(call_id, None)
@@ -58,29 +59,40 @@ class Reader(reading.Reader):
                     raise BadRecord(
                         f"call {call_id} has no transcript; add the file of /v2/calls/transcript"
                     )
-                sentences = _sentences(transcript.data)
-                unit = _unit(part.data, sentences) or usual
+                sentences = gong_times.sentences_of(transcript.data)
+                unit = gong_times.unit_of(part.data, sentences) or usual
                 content, strangers = _content(part.data, sentences, unit)
                 record = self._once(records.parse(json.dumps(content)))
                 if record is not None:
-                    counts[unit] += 1
-                    unknown += strangers
+                    told[unit] += 1
+                    told["strangers"] += strangers
+                    told["times"] += sum(one.dropped for one in sentences)
+                    told["durations"] += gong_times.stated_seconds(part.data) is None
                     yield record
             except BadRecord as error:
                 self.bad_lines.append(BadLine(part.file, part.number, str(error)))
         for call_id, part in transcripts.items():
             reason = f"call {call_id} has only its transcript; add the file of /v2/calls/extensive"
             self.bad_lines.append(BadLine(part.file, part.number, reason))
-        self._note(counts, unknown)
+        self._note(told)
 
-    def _note(self, counts: dict[str, int], unknown: int) -> None:
-        read = [f"{unit} in {count:,}" for unit, count in counts.items() if count]
+    def _note(self, told: Counter[str]) -> None:
+        read = [f"{one} in {told[one]:,}" for one in ("milliseconds", "seconds") if told[one]]
         if read:
             self.notes.append(f"Transcript times were read as {' and '.join(read)} calls.")
-        if unknown:
-            self.notes.append(
-                f"Speakers that no list of parties names: {unknown:,}. They count as customers."
-            )
+        for what, sentence in (
+            (
+                "durations",
+                "Calls without a usable duration: {:,}. It was taken from their transcript.",
+            ),
+            ("times", "Transcript times that cannot be read: {:,}. They were left out."),
+            (
+                "strangers",
+                "Speakers that no list of parties names: {:,}. They count as customers.",
+            ),
+        ):
+            if told[what]:
+                self.notes.append(sentence.format(told[what]))
 
     def _parts(self) -> tuple[dict[str, Part], dict[str, Part]]:
         """Return the halves by call id; the same half twice is kept once if it is the same."""
@@ -129,26 +141,6 @@ class Reader(reading.Reader):
                     reason = "it is no answer with a list of “calls” or “callTranscripts”"
                     self.bad_lines.append(BadLine(str(file), number, reason))
 
-    def _usual_unit(self, calls: dict[str, Part], transcripts: dict[str, Part]) -> str:
-        """Return what most calls are in that leave no doubt; where none does, what seems likely.
-
-        The API says milliseconds.
-        """
-        sure = {"milliseconds": 0, "seconds": 0}
-        near_the_end = 0
-        for call_id, part in calls.items():
-            try:
-                sentences = _sentences(transcripts[call_id].data) if call_id in transcripts else []
-            except BadRecord:
-                continue
-            if unit := _unit(part.data, sentences):
-                sure[unit] += 1
-            elif _largest(sentences) > _duration(part.data) * EARLY_FACTOR > 0:
-                near_the_end += 1
-        if not any(sure.values()):
-            return "seconds" if near_the_end else "milliseconds"
-        return "seconds" if sure["seconds"] > sure["milliseconds"] else "milliseconds"
-
 
 def _documents(data: bytes) -> list[Any]:
     """Parse one JSON document, or one a line.
@@ -174,7 +166,7 @@ def _parsed(data: bytes) -> Any:
 
 def _items(answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for kind, name in (("call", "calls"), ("transcript", "callTranscripts")):
-        for item in _list(answer.get(name)):
+        for item in as_list(answer.get(name)):
             yield kind, item if isinstance(item, dict) else {}
 
 
@@ -194,84 +186,13 @@ def _add(parts: dict[str, Part], call_id: str, part: Part) -> None:
         raise BadRecord(f"call {call_id} came before with different content")
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One sentence with its speaker and times, in a unit still to be told."""
-
-    monologue: int
-    speaker: str
-    start: float | None
-    end: float | None
-    text: str
-
-
-def _sentences(transcript: dict[str, Any]) -> list[Sentence]:
-    """Return what was said.
-
-    :raises BadRecord: a part is not what the API answers.
-    """
-    call_id = transcript.get("callId")
-    found = []
-    for number, monologue in enumerate(_list(transcript.get("transcript"))):
-        speaker = monologue.get("speakerId") if isinstance(monologue, dict) else None
-        if not isinstance(speaker, (str, int)) or not str(speaker):
-            raise BadRecord(f"call {call_id}: monologue {number + 1} has no speakerId")
-        for sentence in _list(monologue.get("sentences")):
-            text = sentence.get("text") if isinstance(sentence, dict) else None
-            if not isinstance(text, str):
-                raise BadRecord(f"call {call_id}: a sentence of monologue {number + 1} has no text")
-            start, end = _time(sentence, "start"), _time(sentence, "end")
-            found.append(Sentence(number, str(speaker), start, end, text))
-    if not found:
-        raise BadRecord(f"call {call_id} has a transcript without a sentence")
-    return found
-
-
-def _time(sentence: dict[str, Any], name: str) -> float | None:
-    value = sentence.get(name)
-    if isinstance(value, (int, float)) and 0 <= value <= TIME_MAX:
-        return float(value)
-    return None
-
-
-def _unit(call: dict[str, Any], sentences: list[Sentence]) -> str | None:
-    """Tell the unit of a transcript's times by the call's duration; None when there is a doubt.
-
-    Seconds that are taken for milliseconds leave less time than anybody needs to speak, and
-    milliseconds that are taken for seconds more; and they are far beyond the call's end, unless
-    hardly anything was said.
-    """
-    duration, largest = _duration(call), _largest(sentences)
-    words = sum(len(one.text.split()) for one in sentences)
-    if not largest:
-        return None
-    spoken = sum(one.end - one.start for one in sentences if one.start is not None and one.end)
-    if words > WORDS_PER_SECOND_MAX * (spoken if spoken > 0 else largest) / MILLISECONDS:
-        return "seconds"
-    if words < WORDS_PER_SECOND_MIN * spoken:
-        return "milliseconds"
-    is_late = duration and largest > duration * LATE_FACTOR + LATE_SECONDS
-    return "milliseconds" if is_late else None
-
-
-def _largest(sentences: list[Sentence]) -> float:
-    times = [time for one in sentences for time in (one.start, one.end) if time is not None]
-    return max(times, default=0)
-
-
-def _duration(call: dict[str, Any]) -> int:
-    value = _dict(call.get("metaData")).get("duration")
-    is_length = isinstance(value, (int, float)) and value >= 0
-    return round(min(value, TIME_MAX)) if is_length and value is not None else 0
-
-
 def _content(
     call: dict[str, Any], sentences: list[Sentence], unit: str
 ) -> tuple[dict[str, Any], int]:
     """Return a call as our own format has it, and how many speakers no list of parties names."""
-    meta = _dict(call.get("metaData"))
+    meta = as_dict(call.get("metaData"))
     call_id = _id(meta, "id")
-    parties = [one for one in _list(call.get("parties")) if isinstance(one, dict)]
+    parties = [one for one in as_list(call.get("parties")) if isinstance(one, dict)]
     if not parties:
         raise BadRecord(f"call {call_id} has no parties; ask the API to expose them")
     people: dict[str, dict[str, Any]] = {}
@@ -281,6 +202,9 @@ def _content(
     strangers = sorted({one.speaker for one in sentences} - people.keys())
     for key in strangers:
         people[key] = {"id": key, "name": "", "email": None, "role": "external"}
+    seconds = gong_times.stated_seconds(call) or gong_times.spoken_seconds(sentences, unit)
+    if seconds is None:
+        raise BadRecord(f"call {call_id} has no usable duration, nor times in its transcript")
     account, deal = _customer(call)
     content = {
         "id": call_id,
@@ -288,7 +212,7 @@ def _content(
         "kind": "call",
         "title": meta.get("title") or "",
         "started_at": _instant(meta.get("started") or meta.get("scheduled")),
-        "duration_seconds": _duration(call),
+        "duration_seconds": seconds,
         "owner": _owner(meta, parties),
         "account": account,
         "deal": deal if account else None,
@@ -350,16 +274,20 @@ def _customer(call: dict[str, Any]) -> tuple[dict[str, Any] | None, dict[str, An
 
 def _objects(of: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield what a call's or a party's context names: kind, the CRM's id, fields by name."""
-    for system in _list(of.get("context")):
-        for thing in _list(_dict(system).get("objects")):
+    for system in as_list(of.get("context")):
+        for thing in as_list(as_dict(system).get("objects")):
             fields = {
                 str(field.get("name")).casefold(): str(field["value"])
-                for field in _list(_dict(thing).get("fields"))
+                for field in as_list(as_dict(thing).get("fields"))
                 if isinstance(field, dict) and field.get("value") not in (None, "")
             }
-            key = _dict(thing).get("objectId")
+            key = as_dict(thing).get("objectId")
             is_id = isinstance(key, (str, int)) and not isinstance(key, bool)
-            yield str(_dict(thing).get("objectType")), str(key) if is_id else "", fields
+            yield (
+                str(as_dict(thing).get("objectType")),
+                str(key) if is_id else "",
+                fields,
+            )
 
 
 def _utterances(sentences: list[Sentence], unit: str) -> list[dict[str, Any]]:
@@ -381,14 +309,6 @@ def _utterances(sentences: list[Sentence], unit: str) -> list[dict[str, Any]]:
 
 def _is_long(began: float | None, start: float | None) -> bool:
     return began is not None and start is not None and start - began > TURN_SECONDS_MAX
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def looks_like(start: bytes) -> bool:

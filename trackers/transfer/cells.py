@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from credits.models import Company
+from trackers import languages
 from trackers.configuring import FilterValue
 from trackers.models import FilterField, Team, TeamMember
 from trackers.transfer.files import told
@@ -51,9 +52,31 @@ def code(name: str, value: Any) -> str:
     return text(name, value).upper()
 
 
+def one_of(codes: Iterable[str]) -> Reader:
+    """Return the reader of a cell that is one of our codes: who writes a file sees no list."""
+    known = tuple(codes)
+
+    def read(name: str, value: Any) -> str:
+        said = code(name, value)
+        if said not in known:
+            *others, last = known
+            raise BadCell(f"“{name}” is “{told(said)}”; it should be {', '.join(others)} or {last}")
+        return said
+
+    return read
+
+
 def small(name: str, value: Any) -> str:
     """Return a code that is in small letters."""
     return text(name, value).lower()
+
+
+def language(name: str, value: Any) -> str:
+    """Return the code of a language; empty for any."""
+    said = small(name, value)
+    if said and said not in languages.NAMES:
+        raise BadCell(f"“{name}” is “{told(said)}”; it should be a code such as en, or empty")
+    return said
 
 
 def truth(name: str, value: Any) -> bool:

@@ -23,7 +23,7 @@ from import_export.results import Error, RowResult
 from credits.models import Company, User
 from trackers import configuring, filters, pretrained, publishing, questioning
 from trackers.configuring import NotSaved, Question, Settings
-from trackers.models import Tracker, TrackerKind, TrackerState
+from trackers.models import AnswerType, Part, Side, Tracker, TrackerKind, TrackerState
 from trackers.transfer import cells, files
 from trackers.transfer.cells import BadCell, Reader
 
@@ -37,19 +37,20 @@ SETTINGS: dict[str, tuple[str, Reader]] = {
     "description": ("description", cells.text),
     "calls": ("include_calls", cells.truth),
     "emails": ("include_emails", cells.truth),
-    "language": ("language", cells.small),
+    "language": ("language", cells.language),
     "examples": ("examples", cells.several),
     "counter_examples": ("counter_examples", cells.several),
     "catch_up": ("catch_up", cells.truth),
     "campaign_end_date": ("campaign_end_date", cells.day),
 }
+KIND = cells.one_of(TrackerKind.values)
 QUESTION: dict[str, Reader] = {
     "question": cells.text,
     "details": cells.text,
-    "answer_type": cells.code,
+    "answer_type": cells.one_of(AnswerType.values),
     "choices": cells.several,
-    "side": cells.code,
-    "part": cells.code,
+    "side": cells.one_of(Side.values),
+    "part": cells.one_of(Part.values),
     "part_minutes": cells.number,
     "terms": cells.several,
     "related_forms": cells.truth,
@@ -231,7 +232,7 @@ def _asked(tracker: Tracker | None) -> Question:
 def _question(tracker: Tracker | None, question: Question, row: Mapping[str, Any]) -> Question:
     """Return what a row asks, on top of what its tracker asks already."""
     if _says("kind", row["kind"]):
-        question = replace(question, kind=cells.code("kind", row["kind"]))
+        question = replace(question, kind=KIND("kind", row["kind"]))
     elif tracker is not None:
         question = replace(question, kind=tracker.kind)
     changes = {

@@ -118,6 +118,39 @@ def test_with_a_banner_and_work_that_waits_the_answers_still_are(browser, site, 
     assert hidden(page, top_five) == {}
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_waits_is_wholly_seen_beside_the_other_panels(browser, site, committed, width):
+    acme = people.company("Acme")
+    alice, now = people.alice(acme), timezone.now()
+    trackers = [
+        conversations.published(acme, alice, name, now=now - timedelta(hours=2))
+        for name in ("Implementation and onboarding objections", "Wettbewerbsvergleichsanfragen")
+    ]
+    calls = (
+        record(f"call-{n}", started_at=now - timedelta(hours=1), duration_seconds=900)
+        for n in range(6)
+    )
+    conversations.ingest(acme, *calls, now=now)
+    for tracker in trackers:
+        version = tracker.version_in_force.pk
+        while scanning.run_batch(version_id=version, backfill_id=None, clock=timezone.now):
+            pass
+
+    page = page_of(browser, site, alice)
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    page.goto(site + reverse("admin:credits_page"))
+
+    needed = page.locator("[data-metric=waiting-by]")
+    assert [one.inner_text() for one in needed.all()] == ["6.0", "6.0"]
+    region = page.locator(".credits-scroll:has(> .credits-table-beside)")
+    assert region.evaluate("element => element.scrollWidth - element.clientWidth") == 0
+    edge = region.bounding_box()["x"] + region.bounding_box()["width"]
+    for one in (*needed.all(), page.get_by_text("Credits needed")):
+        box = one.bounding_box()
+        assert box["x"] + box["width"] <= edge
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
 def test_the_method_opens_by_keyboard(browser, site, acme):
     page = opened(browser, site, people.vic(acme))
 

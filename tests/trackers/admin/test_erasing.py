@@ -14,7 +14,8 @@ from tests.support import conversations, people
 from tests.support.browsing import signed_in
 from tests.support.conversations import record
 from tests.support.pages import Page
-from trackers.models import Conversation, Retention, TeamMember
+from trackers.admin import erasing
+from trackers.models import Conversation, Retention, TeamMember, Tracker
 
 pytestmark = pytest.mark.django_db
 ADDRESS = reverse("admin:trackers_conversation_erase-address")
@@ -159,6 +160,30 @@ def test_a_retention_says_what_the_coming_nights_erase(acme, client):
     assert "Kept from now on for ever" in forever.text
     line = AuditText.objects.get(event__subject_type="trackers.retention")
     assert line.changes == [{"field": "days", "before": None, "after": "90"}]
+
+
+def test_a_retention_says_how_many_example_phrases_go_with_what_is_too_old(
+    acme, client, monkeypatch
+):
+    now = timezone.now()
+    tracker = conversations.published(acme, User.objects.get())
+    phrase = "That is too expensive for us."
+    tracker.examples = [phrase, "Nobody ever says this one."]
+    tracker.save()
+    conversations.ingest(
+        acme, *(record(f"{n}", started_at=now - timedelta(days=n)) for n in (91, 92))
+    )
+
+    shown = look(client, RETENTION, days="90", reason=REASON)
+    none_yet = look(client, RETENTION, days="100", reason=REASON)
+    monkeypatch.setattr(erasing, "AT_ONCE_MAX", 1)
+    many = look(client, RETENTION, days="90", reason=REASON)
+
+    assert (shown.figure("too-old"), shown.figure("too-old-examples")) == ("2", "1")
+    assert none_yet.figure("too-old-examples") == "0"
+    assert many.figure("too-old") == "2"
+    assert "said in them go too; in so many they are not counted here." in many.text
+    assert Tracker.objects.get().examples[0] == phrase
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "36501", "soon", "1.5"])

@@ -112,6 +112,15 @@ def test_both_halves_of_gong_s_calls_are_uploaded_together(acme, alice):
     assert "Transcript times were read as milliseconds in 1 calls." in shown.text
 
 
+def test_accounts_and_deals_are_told_from_the_file(acme, alice):
+    led = upload(signed_in(alice), ("crm.csv", b"Account;Account type\nGlobex;customer\n"))
+    shown = page(signed_in(alice).get(led.url))
+
+    assert (shown.figure("readable"), shown.figure("left-out")) == ("1", "0")
+    assert shown.figure("accounts-created") == "1"
+    assert ImportUpload.objects.get().import_format == "DIRECTORY"
+
+
 def test_a_file_without_a_readable_row_cannot_be_confirmed(acme, alice):
     client = signed_in(alice)
 
@@ -128,6 +137,10 @@ REFUSED = {
     "too large": ([("a.jsonl", b"x" * 1_048_577)], "larger than 1 MB together"),
     "much too large": ([("a.jsonl", b"x" * 5_000_000)], "larger than 1 MB together"),
     "too many rows": ([("a.jsonl", b"{}\n" * 6)], "There are more than 5 rows"),
+    "accounts and calls": (
+        [("crm.csv", b"Account\nGlobex\n"), ("a.jsonl", b"{}\n")],
+        "Upload accounts and deals (CSV) by themselves, not together with calls and e-mails.",
+    ),
 }
 
 

@@ -24,7 +24,7 @@ from tests.trackers.admin.conftest import (
 )
 from trackers import reviewing
 from trackers.admin import results_export
-from trackers.models import CustomerAccount, Deal, Review, Team
+from trackers.models import CustomerAccount, Deal, Review, Scan, Team
 
 LIST = reverse("admin:trackers_scan_changelist")
 EXPORT = reverse("admin:trackers_scan_export")
@@ -146,6 +146,22 @@ def test_the_file_holds_what_the_list_shows_in_the_company_s_zone(world, scans):
             "Rejected",
         ]
     ]
+
+
+def test_the_file_quotes_nothing_for_what_was_not_found_as_the_list_does(world, scans):
+    """The analyser keeps what came nearest, which is no evidence."""
+    for title, found in (("Loud", "UNSURE"), ("Mail", "NO")):
+        assert scans[title].quotes.count() == 1
+        Scan.objects.filter(pk=scans[title].pk).update(verdict=found)
+
+    rows = csv.DictReader(io.StringIO(exported(signed_in(world.vic), CSV).decode()))
+    cells = ("Result", "Quote", "Speaker", "Quote time")
+
+    assert {row["Conversation"]: tuple(row[cell] for cell in cells) for row in rows} == {
+        "Loud": ("Unsure", "That is too expensive for us.", "Carl Customer", "00:04"),
+        "Mail": ("Not found", "", "", ""),
+        "Quiet": ("Not found", "", "", ""),
+    }
 
 
 def test_json_and_xlsx_hold_the_same_with_figures_as_figures(world, scans):

@@ -54,6 +54,30 @@ def test_a_result_shows_verdict_quote_speaker_time_and_price(world):
     assert "High" in page
 
 
+def test_the_account_and_the_deal_stand_with_the_conversation_they_are_of(world):
+    tracker = published(world.acme, world.alice)
+    record = call("call-1", title="Robots for Globex", utterances=turns("c: Expensive."))
+    scan, no_deal, neither = scanned(
+        world.acme,
+        tracker,
+        record,
+        call("call-2", title="Racks", deal=None),
+        call("call-3", title="Nobody", account=None, deal=None),
+    )
+    client = signed_in(world.vic)
+
+    in_list = text_of(client.get(LIST))
+    facts = {one: text_of(client.get(page_of(one))) for one in (scan, no_deal, neither)}
+
+    assert '>Robots for Globex<span class="ts-of">Globex · Globex robots</span>' in in_list
+    assert '>Racks<span class="ts-of">Globex</span>' in in_list
+    assert ">Nobody</a>" in in_list
+    assert "<dt>Account</dt><dd>Globex</dd>" in facts[scan]
+    assert "<dt>Deal</dt><dd>Globex robots</dd>" in facts[scan]
+    assert "<dt>Deal</dt><dd>–</dd>" in facts[no_deal]
+    assert "<dt>Account</dt><dd>–</dd>" in facts[neither]
+
+
 def test_a_result_s_page_is_headed_by_its_conversation_and_has_no_empty_history(world):
     tracker = published(world.acme, world.alice)
     scan = scanned(world.acme, tracker, call("call-1", title="Robots for Globex"))[0]

@@ -235,7 +235,7 @@ def test_each_row_says_why_it_is_left_out_and_the_others_are_taken(alice, world)
         "The company has no team “Nobody”.",
         "The company has no user “nobody@acme.example”.",
         "The company has no account type “none”. Take it out of the filters.",
-        "Choose a kind of tracker from the list.",
+        "“kind” is “ORACLE”; it should be QUESTION, KEYWORD or PRETRAINED.",
         "There is no pretrained tracker “none”.",
         "“calls” is neither yes nor no.",
         "“part_minutes” is no whole number.",
@@ -244,7 +244,7 @@ def test_each_row_says_why_it_is_left_out_and_the_others_are_taken(alice, world)
         "“name” holds half a character.",
         "Question of at most 2000 characters each.",
         "“examples” is no text.",
-        "Choose a language from the list.",
+        "“language” is “klingon”; it should be a code such as en, or empty.",
     ]
     confirm(alice, page)
     assert [one.name for one in Tracker.objects.filter(company=world.acme)] == ["Good"]

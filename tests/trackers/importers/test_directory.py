@@ -31,6 +31,33 @@ def test_semicolons_quotes_and_a_byte_order_mark_are_read_as_spreadsheets_write_
     assert (rows, bad) == ([("Globex; Inc.", "customer", None, None)], [])
 
 
+def test_tabs_separate_as_they_do_in_what_a_spreadsheet_copies():
+    rows, bad = read(b"Account\tDeal\tStage\nGlobex, Inc.\tRobots; arms\twon\n")
+
+    assert (rows, bad) == ([("Globex, Inc.", None, "Robots; arms", "won")], [])
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        (b"Account,Type,Type,Deal", "2 columns for the account type, “Type” and “Type”"),
+        (b"Account;Deal; Deal_Name ;DEAL", "3 columns for the deal, “Deal” and “Deal_Name” and"),
+    ],
+)
+def test_two_columns_for_one_thing_are_refused_by_name(header, columns):
+    rows, [bad] = read(header + b"\nGlobex,customer,prospect,Robots\n")
+
+    assert rows == []
+    assert bad.startswith(f"crm.csv, line 1: the first line has {columns}")
+    assert bad.endswith("; keep one")
+
+
+def test_columns_that_nobody_reads_may_be_there_twice():
+    rows, bad = read(b"Owner,Account,Owner\nRita,Globex,Rita\n")
+
+    assert (rows, bad) == ([("Globex", None, None, None)], [])
+
+
 def test_an_empty_cell_says_nothing():
     rows, _ = read(b"Account,Account type,Deal\nGlobex,,Robots\n\n,,\n")
 

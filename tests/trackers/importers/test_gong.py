@@ -320,9 +320,14 @@ BAD = {
     "zip": ((b"PK\x03\x04" + b"\0" * 50,), "packed (ZIP); unpack it first"),
     "a lone surrogate": ((b'{"calls": [{"metaData": {"id": "\\ud800"}}]}',), "not JSON"),
     "nested 10,000 deep": ((b'{"calls": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",), "not JSON"),
-    "a huge number": (
-        (extensive(call(meta={"duration": 10**400})), transcripts(transcript())),
-        "duration_seconds",
+    "neither a duration nor times": (
+        (
+            extensive(call(meta={"duration": 10**400})),
+            transcripts(
+                transcript(transcript=[{"speakerId": "1", "sentences": [{"text": "Hello."}]}])
+            ),
+        ),
+        "call 7782342274025937895 has no usable duration, nor times in its transcript",
     ),
 }
 

@@ -26,6 +26,10 @@ from trackers.ingestion import Preview, Report
 from trackers.models import ImportFormat
 
 BAD_LINES_SHOWN_MAX = 50
+ACCOUNTS = (
+    "Accounts and deals (CSV) are imported by themselves, with manage.py import_accounts. Nothing "
+    "was written."
+)
 AUTO = "auto"
 FORMATS = {AUTO: None, "jsonl": ImportFormat.JSONL, "gong": ImportFormat.GONG}
 
@@ -69,7 +73,7 @@ class Command(BaseCommand):
         size = sum(_size(file) for file in files)
         now = timezone.now()
         with progress("Checking", total=size, unit="B") as bar:
-            chosen = FORMATS[options["format"]] or formats.detect(files)
+            chosen = FORMATS[options["format"]] or _detected(files)
             reader = formats.reader_of(chosen, files, arrived_at=now, on_bytes=bar.update)
             preview = ingestion.preview(
                 company=company, records=reader, now=now, rates=rating.rates_at(now)
@@ -105,6 +109,16 @@ def _open_company(slug: str) -> Company:
     if company.closed_at is not None:
         raise CommandError(f"{CompanyClosed(company)} Nothing was written.", returncode=2)
     return company
+
+
+def _detected(files: list[Path]) -> ImportFormat:
+    try:
+        chosen = formats.detect(files)
+    except formats.MixedFiles as refusal:
+        raise CommandError(ACCOUNTS, returncode=2) from refusal
+    if chosen == ImportFormat.DIRECTORY:
+        raise CommandError(ACCOUNTS, returncode=2)
+    return chosen
 
 
 def _import(company: Company, reader: Reader, now: datetime) -> Report:
