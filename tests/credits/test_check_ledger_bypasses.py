@@ -12,7 +12,7 @@ from config import databases
 from credits import bypasses
 from credits.models import UsageEvent
 from tests.support import databases as test_databases
-from tests.support import processes
+from tests.support import people, processes
 from tests.support.corrupting import CHANGED, corrupt, entry
 
 CLEAN = (0, ["Checked 0 ledger entries: every invariant holds."])
@@ -24,6 +24,8 @@ LYING_CONCAT_WS = """CREATE FUNCTION public.concat_ws(text, text, bigint, bigint
     numeric, numeric, text, text, text, uuid, text, text, text, text)
     RETURNS text LANGUAGE sql STABLE AS $$ SELECT pg_catalog.concat_ws($1, $2, $3, $4, $5, $6, $7,
         $8, $9, $10, $11, $12, $13, $14, CASE $4 WHEN 3 THEN '' ELSE $15 END, $16) $$"""
+LYING_CLOCK = """CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+    AS $$ SELECT timestamptz '2020-01-01' $$"""
 GLUE = "CREATE FUNCTION glue(text, uuid) RETURNS text LANGUAGE sql AS $$ SELECT $1 $$"
 ROUND_UP = "CREATE FUNCTION up(numeric) RETURNS text LANGUAGE sql AS $$ SELECT '1' $$"
 
@@ -196,6 +198,51 @@ def test_what_a_session_is_told_as_it_begins_is_named(committed, run, monkeypatc
 
     assert code == 1
     assert lines[:-1] == [f"GUARD database, {BEGINNINGS[setting]}"]
+
+
+@pytest.mark.django_db
+def test_a_clock_that_asks_a_false_clock_is_named_though_its_words_are_the_same(run):
+    acme = people.company("Acme")
+    execute(LYING_CLOCK, "ALTER FUNCTION ledger_clock() SET search_path = public, pg_catalog")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(year FROM ledger_clock() AT TIME ZONE 'UTC')::integer")
+        assert cursor.fetchone() == (2020,)
+
+    assert run() == (
+        1,
+        [
+            (
+                "GUARD database, function public.clock_timestamp(): is in no file of ours, and"
+                " may be taken for PostgreSQL's own"
+            ),
+            "CLOCK database, function ledger_clock: is not the database's own clock",
+            "Checked 0 ledger entries: 2 breaches.",
+        ],
+    )
+    assert run(company=acme.slug)[1] == [
+        "CLOCK database, function ledger_clock: is not the database's own clock",
+        "Checked 0 ledger entries: 1 breach.",
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ALTER FUNCTION ledger_clock() SET search_path = public, pg_catalog",
+        "ALTER FUNCTION ledger_clock() SET TimeZone = 'Asia/Tokyo'",
+        "ALTER FUNCTION ledger_clock() IMMUTABLE",
+        "ALTER FUNCTION ledger_clock() SECURITY DEFINER",
+        "CREATE FUNCTION ledger_clock(text) RETURNS text LANGUAGE sql AS $$ SELECT $1 $$",
+    ],
+)
+def test_a_clock_is_held_against_all_that_its_file_says(run, change):
+    execute(change)
+
+    code, lines = run()
+
+    assert code == 1
+    assert lines[:-1] == ["CLOCK database, function ledger_clock: is not the database's own clock"]
 
 
 @pytest.mark.django_db
