@@ -47,6 +47,11 @@ def here() -> Definitions:
     return Definitions(_constraints(_HERE), _functions(_HERE), _computed(_HERE))
 
 
+def function(name: str) -> list[str]:
+    """Return what each function of that name says, here."""
+    return _functions(_HERE, f"proname = '{name}'").get(name, [])
+
+
 def ours(found: Mapping[tuple[str, str], str], tables: Iterable[type[models.Model]]) -> Definitions:
     """Return what the models and the SQL files say, without foreign keys.
 
@@ -146,7 +151,7 @@ def _computed(schema: str) -> Texts:
         return {(table, name): text for table, name, text in cursor.fetchall()}
 
 
-def _functions(schema: str) -> dict[str, list[str]]:
+def _functions(schema: str, condition: str = "true") -> dict[str, list[str]]:
     """A function says what comes after its name: arguments, answer, settings, body."""
     found: dict[str, list[str]] = {}
     with connection.cursor() as cursor:
@@ -154,7 +159,7 @@ def _functions(schema: str) -> dict[str, list[str]]:
             f"""SELECT proname, substring(
                        CASE WHEN prokind IN ('f', 'p') THEN pg_get_functiondef(oid) ELSE '()' END
                        FROM '\\(.*$')
-                  FROM pg_proc WHERE pronamespace = {schema}"""
+                  FROM pg_proc WHERE pronamespace = {schema} AND {condition}"""
         )
         for name, text in cursor.fetchall():
             found.setdefault(name, []).append(text)

@@ -8,12 +8,13 @@ is compared.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, connection, models
 
-from credits import definitions, sql_files
+from credits import bypasses, definitions, sql_files
+from credits.bypasses import Gap, answers
 from credits.definitions import Definitions
 from credits.tenancy import CompanyKey, CompositeKey, TenantKey, TenantOneToOne
 
@@ -34,16 +35,8 @@ _DEFERRED = " DEFERRABLE INITIALLY DEFERRED"
 _TRIGGER_BITS = {"INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 
-class Gap(NamedTuple):
-    """A guard that is not as it should be."""
-
-    subject: str
-    detail: str
-    invariant: str = "GUARD"
-
-
 def gaps() -> list[Gap]:
-    """Return every guard that is missing, switched off or changed.
+    """Return every guard that is missing, switched off or changed, and every way past them.
 
     To compare constraints and functions, this session must be allowed to make temporary tables,
     which are taken back. Where it is not, the rest is compared, and that is a gap as well.
@@ -61,8 +54,7 @@ def gaps() -> list[Gap]:
     return [
         *_functions(said, ours),
         *_triggers(tables),
-        *_rules(tables),
-        *_settings(),
+        *bypasses.gaps(tables),
         *_keys(said, tables),
         *(_constraints(said, ours) if ours else not_compared),
         *_columns(),
@@ -109,7 +101,7 @@ def _functions(said: Definitions, ours: Definitions | None) -> Iterator[Gap]:
 
 
 def _triggers(tables: set[str]) -> Iterator[Gap]:
-    rows = _rows(
+    rows = answers(
         "SELECT c.relname, t.tgname, p.proname, t.tgtype, t.tgenabled IN ('O', 'A')"
         " AND t.tgqual IS NULL AND cardinality(t.tgattr::int2[]) = 0"
         " AND p.pronamespace = c.relnamespace"
@@ -133,38 +125,9 @@ def _triggers(tables: set[str]) -> Iterator[Gap]:
             yield Gap(f"trigger {name}", f"is in no file of ours, and on {table}")
 
 
-def _rules(tables: set[str]) -> Iterator[Gap]:
-    """Find what PostgreSQL does in the place of what it is told, or does not show."""
-    for table, name in _rows(
-        "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class"
-        " WHERE c.relnamespace = current_schema()::regnamespace AND r.rulename <> '_RETURN'"
-        " ORDER BY 1, 2"
-    ):
-        if table in tables:
-            yield Gap(f"rule {name}", f"is in no file of ours, and on {table}")
-    for (table,) in _rows(
-        "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
-        " AND relrowsecurity ORDER BY 1"
-    ):
-        if table in tables:
-            yield Gap(f"table {table}", "may hide rows: its row level security is on")
-
-
-def _settings() -> Iterator[Gap]:
-    """Find settings of the whole database, or of a role, that let every session past the guards."""
-    for (setting,) in _rows(
-        "SELECT DISTINCT setting FROM pg_db_role_setting s, unnest(s.setconfig) setting"
-        " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_database"
-        "                              WHERE datname = current_database()))"
-        " AND (setting LIKE 'ledger.%' OR setting LIKE 'session_replication_role=%') ORDER BY 1"
-    ):
-        name = setting.partition("=")[0]
-        yield Gap(f"setting {name}", "is set for every session of the database or of a role")
-
-
 def _columns() -> Iterator[Gap]:
     """Hold the type of every column against its field (I17), and whether it may be empty."""
-    rows = _rows(
+    rows = answers(
         "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull"
         " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
         " WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')"
@@ -211,7 +174,7 @@ def _keys(said: Definitions, tables: set[str]) -> Iterator[Gap]:
                     yield Gap(
                         f"key {table}.{field.column}", "is missing or not what its model says"
                     )
-    for name, table in _rows(
+    for name, table in answers(
         "SELECT DISTINCT k.conname, c.relname FROM pg_trigger t"
         " JOIN pg_constraint k ON k.oid = t.tgconstraint JOIN pg_class c ON c.oid = k.conrelid"
         " WHERE t.tgisinternal AND t.tgenabled <> 'O'"
@@ -276,9 +239,3 @@ def _models() -> list[type[models.Model]]:
         if model._meta.app_label in ours and not hasattr(model, "history_object")
     ]
     return sorted(found, key=lambda model: model._meta.db_table)
-
-
-def _rows(statement: str) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()

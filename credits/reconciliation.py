@@ -2,7 +2,7 @@
 
 One statement per rule over all companies, in one snapshot, so that work under way is no false
 alarm; what looks at every entry is one statement for several rules, some companies at a time. A
-rule never looks at the clock's body: the command does that.
+rule never looks at the clock itself: the command does that.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
-from credits import guards, invariants
+from credits import definitions, guards, invariants, sql_files
 from credits.entry_invariants import ENTRY_PASS, Screen
 from credits.screened_invariants import SCREENED_KEYS, SCREENED_RULES
 
-CLOCK_BODY = "SELECT clock_timestamp()"
 BREACHES_PER_RULE_MAX = 100
 # Of the entries, when several sessions share them: so few that those of one fit into memory.
 ENTRIES_A_SHARE = 500_000
@@ -155,11 +154,13 @@ def rule_breaches(rules: Iterable[Rule], company_id: int | None) -> Iterator[Bre
 
 
 def is_real_clock() -> bool:
-    """Tell whether the ledger's clock is the database's own, not a test's."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'ledger_clock'")
-        bodies = [row[0].strip() for row in cursor.fetchall()]
-    return bodies == [CLOCK_BODY]
+    """Tell whether the ledger's clock is what its file says, not a test's.
+
+    All of it counts: a setting of its own can make the same words ask another clock.
+    """
+    body = sql_files.written().functions[guards.CLOCK].body
+    text = f"() RETURNS timestamp with time zone LANGUAGE sql AS $function$ {body} $function$"
+    return [" ".join(one.split()) for one in definitions.function(guards.CLOCK)] == [text]
 
 
 def _breaches(rule: Rule, company_id: int | None) -> list[Breach]:
