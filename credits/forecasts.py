@@ -125,13 +125,16 @@ class Forecast:
         return sum((waste.credits for waste in self.wasted if waste.ref in wanted), ZERO)
 
 
-def pace(*, uses: Iterable[DayUse], today: date) -> Pace:
-    """Return the pace of the last 28 full days, or of as many as there are since the first use."""
+def pace(*, uses: Iterable[DayUse], first_use: date | None, today: date) -> Pace:
+    """Return the pace of the last 28 full days, or of as many as there are since the first use.
+
+    ``uses`` reach back over those days at least, and ``first_use`` is the day of the very first,
+    be it before them: None where nothing was ever used.
+    """
     totals: dict[date, Decimal] = {}
     for use in uses:
         totals[use.day] = totals.get(use.day, ZERO) + use.credits
-    used = [day for day, amount in totals.items() if amount and day < today]
-    first = max(min(used, default=today), today - timedelta(days=HISTORY_DAYS))
+    first = max(first_use or today, today - timedelta(days=HISTORY_DAYS))
     days = (first + timedelta(days=ago) for ago in range((today - first).days))
     return Pace(
         first=first,

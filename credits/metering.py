@@ -11,11 +11,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import TextChoices
+from django.db.models import Subquery, TextChoices
 
 from credits import zones
 from credits.amounts import ZERO
-from credits.models import FREE_ACTIONS, Company, FeatureType
+from credits.models import FREE_ACTIONS, Company, FeatureType, UsageEvent
 from credits.zones import Day
 
 
@@ -156,6 +156,12 @@ def daily_by(dimension: Dimension, *, company: Company, first: date, last: date)
         for day, _, key, amount in _rows(statement, company, days)
         if amount is not None
     ]
+
+
+def asked_first_use(company: Company) -> Subquery:
+    """Say, in somebody's query, when a company first used credits; null where it never did."""
+    events = UsageEvent.objects.filter(company=company, amount__gt=0).order_by("occurred_at")
+    return Subquery(events.values("occurred_at")[:1])
 
 
 def _rows(statement: str, company: Company, days: Collection[Day]) -> list[Any]:

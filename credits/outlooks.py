@@ -62,17 +62,26 @@ def made(
     available: Decimal,
     waiting: Decimal,
     uses: Iterable[DayUse],
+    first_use_at: datetime | None,
     grants: Iterable[CreditGrant],
     planned_per_day: Decimal = ZERO,
 ) -> Outlook:
-    """Return the outlook from rows already read: the last 28 days' use and every open grant."""
+    """Return the outlook from rows already read: use of the last 28 days or more, and open grants.
+
+    ``first_use_at`` is ``metering.asked_first_use``, so that whoever read more days of use, or
+    fewer, says the same.
+    """
     zone = ZoneInfo(company.time_zone)
     return Outlook(
         instant=instant,
         zone=zone,
         available=available,
         waiting=waiting,
-        pace=forecasts.pace(uses=uses, today=instant.astimezone(zone).date()),
+        pace=forecasts.pace(
+            uses=uses,
+            first_use=first_use_at and first_use_at.astimezone(zone).date(),
+            today=instant.astimezone(zone).date(),
+        ),
         lots=tuple(forecasts.lots_of(grants)),
         planned_per_day=planned_per_day,
     )
@@ -90,7 +99,9 @@ def _read(company: Company) -> Outlook | None:
     with snapshots.taken():
         clock = Func(function="ledger_clock", output_field=DateTimeField())
         pool = CreditPool.objects.annotate(
-            clock=clock, planned=demand.planned_per_day(company)
+            clock=clock,
+            planned=demand.planned_per_day(company),
+            first_use_at=metering.asked_first_use(company),
         ).get(company=company)
         instant = max(pool.clock, pool.last_occurred_at or pool.clock)
         if pool.next_due_at is not None and pool.next_due_at <= instant:
@@ -109,6 +120,7 @@ def _read(company: Company) -> Outlook | None:
                 first=today - timedelta(days=forecasts.HISTORY_DAYS),
                 last=today,
             ),
+            first_use_at=pool.first_use_at,
             grants=grants.order_by("effective_at", "id")[:LOTS_MAX],
             planned_per_day=pool.planned,
         )

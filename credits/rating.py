@@ -44,6 +44,11 @@ class Rates:
             return Decimal(0)
         return self.amounts[item]
 
+    @property
+    def dearest(self) -> Decimal:
+        """Return the highest price of any one item."""
+        return max(self.amounts.values(), default=Decimal(0))
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

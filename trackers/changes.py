@@ -103,10 +103,14 @@ def _more_a_month(
 
 
 def last_of(tracker: Tracker) -> Narrowing | None:
-    """Return the change that can be taken back: None where the tracker was saved since."""
-    return Narrowing.objects.filter(
-        tracker=tracker, edit_number=tracker.edit_number, is_undoable=True
-    ).first()
+    """Return the change that can be taken back: the last of what the tracker reads, if any.
+
+    Whatever changes that keeps a row, so the tracker reads what the last one led to, however
+    often its name, its question or its state was changed since.
+    """
+    return (
+        Narrowing.objects.filter(tracker=tracker, is_undoable=True).order_by("-edit_number").first()
+    )
 
 
 def filters_in_words(tracker: Tracker) -> dict[int, tuple[str, str]]:

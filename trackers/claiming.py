@@ -29,7 +29,7 @@ from credits.ledger import InsufficientCredits, Use
 from credits.limits import LimitReached
 from credits.models import Company, FeatureType, Reservation, UsageAction
 from credits.rating import Rates, Work
-from trackers import backfills, filters, requeuing
+from trackers import backfills, filters, requeuing, waiting
 from trackers.models import (
     Backfill,
     BackfillState,
@@ -193,9 +193,9 @@ def hold_credits(batch: Batch, *, now: datetime) -> None:
     """Reserve the batch's price; what cannot itself be paid leaves the batch and waits.
 
     Cheaper conversations go on, oldest first. What only other work's holds leave no room for is
-    looked at again soon. A backfill that meets zero waits until a person resumes it. What a limit
-    leaves no room for, of a backfill too, waits until the limit begins anew or is raised. A batch
-    that costs nothing reserves nothing.
+    looked at again soon, and waits once these are used up. A backfill that meets zero waits until
+    a person resumes it. What a limit leaves no room for, of a backfill too, waits until the limit
+    begins anew or is raised. A batch that costs nothing reserves nothing.
     """
     met: InsufficientCredits | None = None
     for _ in range(RESERVE_TRIES_MAX):
@@ -380,9 +380,14 @@ def _leave_waiting(batch: Batch, stay: list[Item], met: InsufficientCredits, now
     else:
         # What others hold is used or free again soon: there is no lack of credits before that.
         room = balances.now(company=batch.company).remaining - batch.price
-        leaving.filter(price__lte=room).update(**queued, due_at=now + HELD_FOR)
-        waiting = _unleased(ScanState.WAITING, counts_as_attempt=False)
-        leaving.update(**waiting, waiting_since=now)
+        held_off = leaving.filter(price__lte=room).update(
+            **queued, due_at=now + HELD_FOR, reason=""
+        )
+        without_credits = _unleased(ScanState.WAITING, counts_as_attempt=False)
+        leaving.update(**without_credits, waiting_since=now)
+        if held_off:
+            # Whoever used up a hold meanwhile may have looked for these just before.
+            waiting.give_up_on_holds(company=batch.company, now=now)
 
 
 def _unleased(state: ScanState, *, counts_as_attempt: bool) -> dict[str, object]:

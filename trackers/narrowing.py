@@ -17,7 +17,9 @@ from trackers.models import FilterField, Narrowing, Tracker, TrackerFilter, Trac
 
 
 class NotUndone(Exception):
-    """The tracker was changed after that, so undoing it would undo more. Change it by hand."""
+    """What the tracker reads was changed after that, so undoing it would undo more. Change it by
+    hand.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +125,21 @@ def save(*, tracker: Tracker, edit_number: int, reads: Reads, by: User, now: dat
 
 
 def undo(*, narrowing_id: UUID, by: User, now: datetime) -> Tracker:
-    """Let a tracker read again what it read before its last change.
+    """Let a tracker read again what it read before the last change of that; all else stays.
 
-    :raises NotUndone: it was saved since, by whomever.
-    :raises NotSaved: what it read cannot be read any more, such as a team that is gone.
+    :raises NotUndone: what it reads was changed since, by whomever.
+    :raises NotSaved: what it read cannot be read any more, such as a team that is gone; or
+        somebody changed the tracker this very moment.
     :raises Narrowing.DoesNotExist: there was no such change.
     """
     narrowing = Narrowing.objects.select_related("tracker__company").get(pk=narrowing_id)
     tracker = narrowing.tracker
-    if tracker.edit_number != narrowing.edit_number:
+    # Of the edit number read before: whatever is changed from here on refuses the save.
+    if changes.last_of(tracker) != narrowing:
         raise NotUndone(NotUndone.__doc__)
     return save(
         tracker=tracker,
-        edit_number=narrowing.edit_number,
+        edit_number=tracker.edit_number,
         reads=before(narrowing),
         by=by,
         now=now,

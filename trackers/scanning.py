@@ -19,7 +19,16 @@ from django.db.models import F
 from credits import charging, faults, rating
 from credits.identifiers import new_id
 from credits.rating import Rates
-from trackers import backfills, batch_reading, bulk, calibrating, claiming, locks, requeuing
+from trackers import (
+    backfills,
+    batch_reading,
+    bulk,
+    calibrating,
+    claiming,
+    locks,
+    requeuing,
+    waiting,
+)
 from trackers.analyzers.base import Finding
 from trackers.batch_reading import Clock, Failure, Findings
 from trackers.claiming import Batch
@@ -118,6 +127,7 @@ def _run(
 def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
     """Write and charge in one transaction, unless the batch is no longer wanted."""
     usage_id = new_id()
+    available: Decimal | None = None
     try:
         with transaction.atomic():
             written: set[UUID] = set()
@@ -125,7 +135,7 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
                 case Standing.WANTED:
                     written = _write_findings(batch, findings.found, usage_id, now)
                     _write_failures(batch, findings.failed, now)
-                    _charge(batch, written, usage_id)
+                    available = _charge(batch, written, usage_id)
                     faults.reach(faults.Point.CAPTURED)
                 case Standing.PAUSED:
                     ids = [item.scan_id for item in batch.items]
@@ -148,6 +158,9 @@ def _write(batch: Batch, findings: Findings, *, now: datetime) -> None:
     rest = [item.scan_id for item in batch.items if item.scan_id not in begun]
     if rest:
         claiming.hand_back(batch, rest, counts_as_attempt=False)
+    if available is not None and available < batch.rates.dearest:
+        # What met this batch's hold was told to look again later, and may find nothing left.
+        waiting.give_up_on_holds(company=batch.company, now=now)
 
 
 def _standing(batch: Batch) -> Standing:
@@ -238,20 +251,23 @@ def _write_failures(batch: Batch, failed: dict[UUID, Failure], now: datetime) ->
         leased.update(reason=failure.reason, lease_token=None, leased_until=None, **changes)
 
 
-def _charge(batch: Batch, written: set[UUID], usage_id: UUID) -> None:
-    """Charge what was written: the last statement before the commit."""
+def _charge(batch: Batch, written: set[UUID], usage_id: UUID) -> Decimal | None:
+    """Charge what was written: the last statement before the commit.
+
+    Returns what is available then; None where no credits were used.
+    """
     if not written:
-        return
+        return None
     work = batch.work(written)
     if batch.reservation is not None:
-        charging.capture(
+        return charging.capture(
             reservation=batch.reservation, work=work, rates=batch.rates, usage_id=usage_id
-        )
-    else:
-        # Nothing in the batch has a price; the use is metered all the same.
-        charging.charge(
-            company=batch.company, use=batch.use, work=work, rates=batch.rates, usage_id=usage_id
-        )
+        ).available
+    # Nothing in the batch has a price; the use is metered all the same.
+    charging.charge(
+        company=batch.company, use=batch.use, work=work, rates=batch.rates, usage_id=usage_id
+    )
+    return None
 
 
 def _discard(batch: Batch, now: datetime) -> None:

@@ -51,13 +51,14 @@ class Swept:
 
     recovered: int
     skipped: int
+    waiting: int
     resumed: int
     woken: int
 
     def __str__(self) -> str:
         return (
             f"{self.recovered} taken back, {self.skipped} skipped, "
-            f"{self.resumed} resumed, {self.woken} woken"
+            f"{self.waiting} left waiting, {self.resumed} resumed, {self.woken} woken"
         )
 
 
@@ -74,6 +75,7 @@ def sweep(*, now: datetime) -> Swept:
     swept = Swept(
         recovered=done([recover]),
         skipped=done([skip_unwanted, skip_long_waiting]),
+        waiting=done(_held_off()),
         resumed=done(chain([reprice_waiting], _resuming(), [resume_limited])),
         woken=done([wake_due]),
     )
@@ -223,6 +225,15 @@ def _finished_backfills() -> list[UUID]:
     )
     running = Backfill.objects.filter(state=BackfillState.RUNNING).exclude(Exists(unfinished))
     return list(running.values_list("pk", flat=True)[:WAKES_MAX])
+
+
+def _held_off() -> Iterator[Step]:
+    """Yield a step for each company in which something may have met others' holds.
+
+    These may be used up by what does not look after it: a brief, an expiry, a worker that died.
+    """
+    for company in waiting.companies_held_off():
+        yield partial(waiting.give_up_on_holds, company=company)
 
 
 def _resuming() -> Iterator[Step]:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Min, Q, QuerySet, Sum, TextChoices
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum, TextChoices
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
@@ -277,9 +277,37 @@ def rows_of(scans: QuerySet[Scan]) -> list[Row]:
     ]
 
 
+def give_up_on_holds(*, company: Company, now: datetime) -> int:
+    """Let wait for credits what others' holds left no room for, and what remains cannot pay now
+    that some of them are used up; return how many.
+
+    Until then it is queued, and would be looked at again by itself only later. What failed before
+    is not looked at: it is tried again in its own time.
+    """
+    queued = _queued_live().filter(company=company, price__gt=0)
+    if not queued.exists():
+        return 0
+    dear = queued.filter(price__gt=balances.now(company=company).remaining)
+    with transaction.atomic():
+        free = dear.select_for_update(no_key=True, skip_locked=True).order_by("pk")
+        return Scan.objects.filter(pk__in=list(free.values_list("pk", flat=True))).update(
+            state=ScanState.WAITING, waiting_since=now
+        )
+
+
+def companies_held_off() -> list[Company]:
+    """Return the companies for which ``give_up_on_holds`` has something to look at."""
+    queued = _queued_live().filter(company=OuterRef("pk"), price__gt=0)
+    return list(Company.objects.filter(Exists(queued)).order_by("pk"))
+
+
 def for_a_limit(*, now: datetime) -> QuerySet[Scan]:
     """Return what met a limit, of any company, and waits until it begins anew or has room."""
     return Scan.objects.filter(state=ScanState.PENDING, limit_ref__isnull=False, due_at__gt=now)
+
+
+def _queued_live() -> QuerySet[Scan]:
+    return Scan.objects.filter(state=ScanState.PENDING, backfill=None, limit_ref=None, reason="")
 
 
 def _waiting(company: Company, tracker_ids: Collection[UUID]) -> QuerySet[Scan]:

@@ -73,16 +73,19 @@ class ActForm(forms.Form):
 class Plan:
     """What an act will do: facts as (name, value), and notes that a person should read first.
 
+    ``under_way`` says what becomes of work that goes on while the page is open: its counts move
+    all the time, so they are no part of what is confirmed.
     ``offer`` is the sentence beside the tick of the form's ``offered`` field; empty for none.
     """
 
     facts: tuple[tuple[str, Any], ...]
     notes: tuple[str, ...] = ()
+    under_way: tuple[str, ...] = ()
     is_possible: bool = True
     offer: str = ""
 
     def fingerprint(self, company: Company | None) -> str:
-        """Stand for every figure on the page; begins with the company."""
+        """Stand for every figure on the page but those under way; begins with the company."""
         shown_facts = [str(fact) for fact in self.facts]
         digest = ledger.Key.of("plan", facts=shown_facts, notes=self.notes, offer=self.offer)
         return f"{company.pk if company else ''}:{digest.body_sha256.hex()[:16]}"

@@ -29,6 +29,13 @@ def used(amounts: dict[int, str]) -> list[DayUse]:
     ]
 
 
+def pace(history: dict[int, str]) -> forecasts.Pace:
+    """Take the pace of a company that used nothing before this history."""
+    uses = used(history)
+    first_use = min((use.day for use in uses), default=None)
+    return forecasts.pace(uses=uses, first_use=first_use, today=TODAY)
+
+
 def every_day(amount: str, *, days: int = 28) -> dict[int, str]:
     return dict.fromkeys(range(1, days + 1), amount)
 
@@ -45,7 +52,7 @@ def lot(amount: str, *, starts_in: float = -1, expires_in: float | None = None, 
 def forecast(history: dict[int, str], *lots: Lot, instant=MIDNIGHT, zone=LONDON, **kwargs):
     return forecasts.of(
         lots=lots,
-        pace=forecasts.pace(uses=used(history), today=TODAY),
+        pace=pace(history),
         waiting=kwargs.pop("waiting", Decimal(0)),
         instant=instant,
         zone=zone,
@@ -80,14 +87,26 @@ def test_each_weekday_has_its_own_average():
 
 
 def test_fewer_than_three_full_days_with_use_are_not_enough():
-    two_days = forecasts.pace(uses=used({0: "5", 1: "10", 2: "10"}), today=TODAY)
+    two_days = pace({0: "5", 1: "10", 2: "10"})
     two_of_many = {20: "40", 4: "40"}
 
     assert forecast({0: "5", 1: "10", 2: "10"}, lot("95")) is None
     assert forecast(two_of_many, lot("95")) is None
     assert (two_days.use_days, len(two_days.daily)) == (2, 2)
-    assert forecasts.pace(uses=used(two_of_many), today=TODAY).use_days == 2
+    assert pace(two_of_many).use_days == 2
     assert forecast({1: "10", 2: "10", 3: "10"}, lot("95")) is not None
+
+
+def test_the_first_use_is_the_very_first_however_few_days_were_read():
+    later = used({26: "10", 1: "10"})
+
+    began_before = forecasts.pace(uses=later, first_use=date(2026, 3, 2), today=TODAY)
+    began_then = forecasts.pace(uses=later, first_use=date(2026, 10, 28), today=TODAY)
+    never = forecasts.pace(uses=[], first_use=None, today=TODAY)
+
+    assert (began_before.first, len(began_before.daily)) == (date(2026, 10, 26), 28)
+    assert (began_then.first, len(began_then.daily)) == (date(2026, 10, 28), 26)
+    assert (never.first, never.daily) == (TODAY, ())
 
 
 def test_quiet_days_after_the_first_use_count_as_days_of_no_use():
@@ -288,7 +307,7 @@ def test_days_are_local_and_one_of_25_hours_is_one_day():
                1, 0, Decimal(10))
         for ago in range(1, 29)
     ]  # fmt: skip
-    pace = forecasts.pace(uses=history, today=date(2026, 10, 24))
+    pace = forecasts.pace(uses=history, first_use=date(2026, 9, 26), today=date(2026, 10, 24))
     two_days = Lot(ALICE, Decimal("20"), start, None)
     short = Lot(ALICE, Decimal("19.9"), start, None)
 

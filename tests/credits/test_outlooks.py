@@ -122,6 +122,36 @@ def test_the_credits_page_has_the_same_outlook(acme):
     assert overview.of(company=acme).outlook == outlooks.of(company=acme)
 
 
+def test_days_without_use_at_the_start_of_the_28_count_where_there_was_use_before(clock):
+    globex = people.company("Globex")
+    people.credits_for(globex, "580")
+    noon = datetime(2026, 11, 12, 12, tzinfo=UTC)
+    # Ten a day from 3 October on, but for Thursday the 15th and Friday the 16th.
+    for ago in (*range(40, 28, -1), *range(26, 0, -1)):
+        clock.set(noon - people.days(ago))
+        charge(globex, 10)
+    clock.set(noon)
+
+    outlook = outlooks.of(company=globex)
+
+    assert outlook.pace.first == date(2026, 10, 15)
+    assert outlook.pace.daily == (Decimal(0),) * 2 + (Decimal(10),) * 26
+    # 65 a week: 195 until 2 December. Were the history 26 days, 70 a week, and out a day before.
+    assert outlook.forecast().runs_out_on == date(2026, 12, 3)
+    assert overview.of(company=globex).outlook == outlook
+
+
+def test_the_history_begins_with_the_first_use_where_that_is_later(clock):
+    globex = people.company("Globex")
+    people.credits_for(globex, "300")
+    for ago in range(26, 0, -1):
+        clock.set(NOON - people.days(ago))
+        charge(globex, 10)
+
+    assert outlooks.of(company=globex).pace.first == date(2026, 10, 15)
+    assert overview.of(company=globex).outlook == outlooks.of(company=globex)
+
+
 def test_it_asks_few_questions(acme):
     with CaptureQueriesContext(connection) as asked:
         outlooks.of(company=acme)

@@ -135,7 +135,7 @@ class UndoForm(ActForm):
 
 
 class Undo(acting.Act):
-    """Let a tracker read again what it read before its last change."""
+    """Let a tracker read again what it read before the last change of that."""
 
     needs = Act.EDIT_TRACKERS
     form_class = UndoForm
@@ -170,7 +170,7 @@ class Undo(acting.Act):
         return Done(self.back_url, f"“{tracker}” reads again what it read before.")
 
     def _change(self, wanted: str | None) -> Narrowing:
-        """Return the change asked for, the last one by default, if nothing came after it."""
+        """Return the change asked for, the last one by default, if no other came after it."""
         last = changes.last_of(self.row)
         if last is None or wanted not in (None, str(last.pk)):
             raise NotUndone(NotUndone.__doc__)

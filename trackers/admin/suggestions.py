@@ -22,7 +22,7 @@ from credits.admin.scoped import ReadOnlyAdmin
 from credits.current_company import scope_of
 from credits.roles import Act
 from trackers import advice, advising, locks, narrowing, publishing
-from trackers.admin import narrowing_shown
+from trackers.admin import narrowing_shown, under_way
 from trackers.configuring import NotSaved
 from trackers.models import AdviceRun, FilterField, Suggestion, SuggestionKind, Tracker
 from trackers.models.advice import FILTERING
@@ -80,11 +80,13 @@ class Apply(acting.Act):
         self.check()
         facts = narrowing_shown.facts(self.tracker, self.reads, now=self.now)
         why = (("Why", advice.evidence(self.row)),)
-        note = (
-            "New conversations are not read any more. Results stay, and stay free to see."
-            if self.is_unpublishing
-            else "It takes effect at once for new conversations, and nothing is read or paid again."
-        )
+        if self.is_unpublishing:
+            return Plan(
+                facts=(*why, *facts),
+                notes=(narrowing_shown.NOTE, under_way.UNPUBLISHING),
+                under_way=under_way.of(self.tracker).endings,
+            )
+        note = "It takes effect at once for new conversations, and nothing is read or paid again."
         return Plan(facts=(*why, *facts), notes=(note, narrowing_shown.NOTE))
 
     def do(self, form: ActForm) -> Done:

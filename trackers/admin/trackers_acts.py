@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -25,13 +24,13 @@ from credits.current_company import scope_of
 from credits.outlooks import Outlook
 from credits.rating import Rates
 from credits.roles import Act
-from trackers import backfill_progress, backfills, briefs, estimates, publishing, requeuing
-from trackers.admin import narrowing_shown, run_out_moves, trackers_shown
+from trackers import backfills, briefs, estimates, publishing, requeuing
+from trackers.admin import narrowing_shown, run_out_moves, trackers_shown, under_way
 from trackers.admin.forms import HistoryForm, SeenForm, ShownForm
 from trackers.admin.run_out_moves import RunOutMove
 from trackers.backfills import BackfillRefused, Plan
 from trackers.estimates import MonthlyEstimate, ScanEstimate
-from trackers.models import Scan, ScanState, Tracker, TrackerState, TrackerVersion
+from trackers.models import Tracker, TrackerState, TrackerVersion
 from trackers.publishing import (
     AlreadyPublished,
     NotPublishable,
@@ -164,7 +163,8 @@ def unpublish(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpR
         "problems": problems,
         "facts": narrowing_shown.facts(tracker, None, now=timezone.now()) if is_published else (),
         "note": narrowing_shown.NOTE,
-        "under_way": _under_way(tracker),
+        "intro": under_way.UNPUBLISHING,
+        "endings": under_way.of(tracker).endings,
         "is_published": is_published,
         "used_by": briefs.that_use(tracker, published=True),
     }
@@ -198,10 +198,8 @@ def backfill(model_admin: Any, request: HttpRequest, tracker_id: UUID) -> HttpRe
                 page.problems.append(str(refusal))
             else:
                 return redirect("admin:trackers_backfill_change", started.pk)
-    under_way = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
-    return _page(
-        model_admin, request, page, "backfill", "Backfill history", live_backfill=under_way
-    )
+    live = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
+    return _page(model_admin, request, page, "backfill", "Backfill history", live_backfill=live)
 
 
 def _publish(request: HttpRequest, page: Confirmation, *, with_history: bool) -> Tracker | None:
@@ -315,28 +313,13 @@ def _shown(request: HttpRequest, page: Confirmation) -> ShownForm | None:
     return seen
 
 
-def _under_way(tracker: Tracker) -> dict[str, Any]:
-    """Count what ends with a version: what is read now, what waits, and a backfill."""
-    counts = Scan.objects.filter(tracker=tracker).aggregate(
-        running=Count("pk", filter=Q(state=ScanState.RUNNING)),
-        waiting=Count("pk", filter=Q(state__in=[ScanState.PENDING, ScanState.WAITING])),
-    )
-    live = tracker.backfills.filter(state__in=backfills.LIVE_STATES).first()
-    return {
-        "running": shown.count(counts["running"], metric="running"),
-        "waiting": shown.count(counts["waiting"], metric="waiting"),
-        "backfill": live,
-        "progress": live and backfill_progress.of(live),
-    }
-
-
 def _replaced(page: Confirmation) -> dict[str, Any]:
     """Count what ends with the version in force, and price what the new one reads instead."""
     taken_over = requeuing.estimate_replacing(
         tracker=page.tracker, version=page.version, rates=page.rates
     )
     return {
-        "under_way": _under_way(page.tracker),
+        "under_way": under_way.of(page.tracker),
         "taken_over_count": shown.count(taken_over.conversations, metric="taken_over"),
         "taken_over_credits": shown.amount(taken_over.credits, metric="taken_over_credits"),
     }

@@ -88,9 +88,9 @@ def _rows(tracker: Tracker, *, may_undo: bool) -> list[HistoryRow]:
 
 
 def _undo_url(last: Narrowing | None, record: Any) -> str | None:
-    """Return where a change is taken back; None for all but the last, if that was one of reading.
+    """Return where a change is taken back; None for all but the last of what the tracker reads.
 
-    What came after would be undone with it.
+    Of an older one, what came after would be undone with it.
     """
     if last is None or record.edit_number != last.edit_number:
         return None

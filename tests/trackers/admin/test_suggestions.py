@@ -348,27 +348,35 @@ def test_the_history_offers_undo_of_the_last_change_and_only_to_who_may(acme, al
     assert of_vendor == []
 
 
-def test_undo_is_refused_once_the_tracker_was_changed_again(acme, alice, tracker):
+def test_undo_is_refused_once_what_the_tracker_reads_was_changed_again(acme, alice, tracker):
     client = signed_in(alice, acme)
     first = narrowed(tracker, alice)
     (link,) = undo_links(client, tracker)
-    configuring.save(
-        company=acme,
-        tracker_id=tracker.pk,
+    shown = client.get(link)
+    sent = {field.name: str(field.value()) for field in shown.context["form"].hidden_fields()}
+    emea = Team.objects.get(company=acme, name="EMEA")
+    narrowing.save(
+        tracker=first,
         edit_number=first.edit_number,
-        settings=configuring.Settings(name="Renamed"),
-        question=configuring.question_of(tracker.version_in_force),
+        reads=narrowing.of(first).filtered("TEAM", [str(emea.pk)], is_excluded=False),
         by=alice,
         now=timezone.now(),
     )
 
     answer = client.get(link, follow=True)
+    posted = client.post(
+        tracker_url("undo", tracker),
+        sent | {"step": "confirm", "seen": shown.context["seen"]},
+        follow=True,
+    )
 
-    assert undo_links(client, tracker) == []
-    assert "The tracker was changed after that" in pages.read(answer).text
+    assert len(undo_links(client, tracker)) == 1
+    assert link not in undo_links(client, tracker)
+    assert "What the tracker reads was changed after that" in pages.read(answer).text
+    assert "What the tracker reads was changed after that" in pages.read(posted).text
     assert answer.redirect_chain[-1][0] == tracker_url("history", tracker)
     tracker.refresh_from_db()
-    assert not tracker.include_emails
+    assert (tracker.include_emails, tracker.filters.get().team) == (False, emea)
 
 
 def test_an_undone_change_can_be_done_again(acme, alice, tracker):
