@@ -248,9 +248,7 @@ def _read(company: Company, step: Step, dimension: Dimension) -> tuple[Overview,
             grants=held[:GRANTS_SHOWN_MAX],
             unlisted=sum((one.grant.remaining for one in held[GRANTS_SHOWN_MAX:]), ZERO),
             past=tuple(one for one in grants if _is_past(one))[:PAST_GRANTS_MAX],
-            scheduled=tuple(one for one in grants if one.state == GrantState.SCHEDULED)[
-                :GRANTS_SHOWN_MAX
-            ],
+            scheduled=_scheduled(grants)[:GRANTS_SHOWN_MAX],
             entries=tuple(
                 LedgerEntry.objects.filter(company=company).order_by("-sequence")[:ENTRIES_MAX]
             ),
@@ -368,6 +366,10 @@ def _total(company: Company, grants: list[HeldGrant], instant: datetime) -> Deci
 
 def _is_past(one: HeldGrant) -> bool:
     return one.state != GrantState.SCHEDULED and one.grant.remaining == 0
+
+
+def _scheduled(grants: list[HeldGrant]) -> tuple[HeldGrant, ...]:
+    return tuple(one for one in grants if one.state == GrantState.SCHEDULED)
 
 
 def _next_expiry(held: tuple[HeldGrant, ...]) -> Expiry | None:

@@ -7,12 +7,14 @@ repeat themselves, files kept for an import. What cannot be found by a key is se
 from __future__ import annotations
 
 import json
+import operator
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from django.db.models import F, Func, Model, Q, QuerySet, TextField
@@ -21,8 +23,9 @@ from django.db.models.functions import Length, Now
 from credits import audit, erasure, idempotency
 from credits.models import AuditText, Company
 from trackers.batches import batches
-from trackers.mentions import EXAMPLE_FIELDS
+from trackers.mentions import Person
 from trackers.models import Conversation, ImportFile, Quote, Tracker, TrackerVersion, Utterance
+from trackers.rewording import EXAMPLE_FIELDS
 
 # A shorter example may be in any call by chance: see ``examples_from``.
 EXAMPLE_WORDS_MIN = 5
@@ -36,6 +39,8 @@ OF_CONVERSATIONS = "conversations."
 CUT = "…"
 CUT_LENGTH_MIN = 3
 CUT_OF_PROSE_MIN = 12
+# What stands between the items of a list in the trail.
+BETWEEN = "; "
 
 
 class JsonText(Func):
@@ -55,7 +60,7 @@ def examples_from(
     come, and no conversation but those in ``gone`` says it.
     """
     ids = list(conversations)
-    written = _examples(company)
+    written = examples(company)
     phrases = {example: _Phrase.of(example) for example in written}
     phrases = {example: phrase for example, phrase in phrases.items() if phrase.words}
     if not phrases:
@@ -77,11 +82,21 @@ def examples_from(
                 short.add(example)
     away = [*ids, *gone]
     return found | {
-        one for one in short - found if not _is_said_elsewhere(company, phrases[one], away)
+        one for one in short - found if not is_said_elsewhere(company, phrases[one].words, away)
     }
 
 
-def remove_examples(*, company: Company, examples: set[str]) -> int:
+def examples(company: Company) -> dict[str, datetime]:
+    """Return the examples of the company's trackers with when each was first written."""
+    first: dict[str, datetime] = {}
+    history = Tracker.history.filter(company=company).order_by("history_date")
+    for written_at, *lists in history.values_list("history_date", *EXAMPLE_FIELDS).iterator():
+        for example in (one for several in lists for one in several):
+            first.setdefault(example, written_at)
+    return first
+
+
+def remove_examples(*, company: Company, examples: Collection[str]) -> int:
     """Remove examples from trackers and their history; return from how many trackers.
 
     What an analyzer learned from the examples holds their words, too: it learns anew.
@@ -149,6 +164,44 @@ def blank_trail(
     return count
 
 
+def blank_lists_of(*, company: Company, person: Person) -> int:
+    """Blank the lines about trackers whose values name a person in several items of a list.
+
+    Returns in how many lines. Whoever is named in one text is found by ``blank_trail``.
+    """
+    says = Q()
+    for name in person.full_names:
+        words = (Q(changes_text__icontains=word.strip(",")) for word in name.split())
+        says |= reduce(operator.and_, words)
+    if not says:
+        return 0
+    lines = trail_of_trackers(company).annotate(changes_text=JsonText("changes")).filter(says)
+    found = [
+        pk
+        for pk, changes in lines.values_list("pk", "changes").iterator()
+        if any(person.is_named_among(text.split(BETWEEN)) for _, text in texts_in(changes))
+    ]
+    with erasure.allowed():
+        return AuditText.objects.filter(pk__in=found).update(
+            subject_label="", changes=[], reason="", erased_at=Now()
+        )
+
+
+def trail_of_trackers(company: Company) -> QuerySet[AuditText]:
+    """Return the lines of the audit trail about the company's trackers."""
+    return AuditText.objects.filter(
+        event__company=company, event__subject_type=audit.type_of(Tracker)
+    )
+
+
+def texts_in(changes: Iterable[dict[str, str | None]]) -> Iterator[tuple[str, str]]:
+    """Yield the values in a line of the trail, before and after, with the field of each."""
+    for one in changes:
+        for text in (one["before"], one["after"]):
+            if text:
+                yield str(one["field"]), text
+
+
 def remove_uploads(*, company: Company) -> int:
     """Remove the files kept for imports that nobody has confirmed yet; return how many.
 
@@ -167,6 +220,17 @@ def forget_answers(*, company: Company, words: Iterable[str]) -> int:
     return idempotency.forget_answers_to(
         company=company, operations=OF_CONVERSATIONS
     ) + idempotency.forget_answers_saying(company=company, words=words)
+
+
+def is_said_elsewhere(company: Company, words: Sequence[str], away: Collection[Any]) -> bool:
+    """Tell whether a turn of a conversation that is not among ``away`` says words in a row."""
+    others = Utterance.objects.filter(company=company, text__iregex=in_a_row(words))
+    return others.exclude(conversation__in=away).exists()
+
+
+def in_a_row(words: Sequence[str]) -> str:
+    """Return a pattern for words that follow each other, however they are punctuated."""
+    return r"\m" + r"\W+".join(words) + r"\M"
 
 
 def needles(words: Iterable[str]) -> list[str]:
@@ -260,16 +324,6 @@ def _rows_with_examples(company: Company) -> list[Model]:
     ]
 
 
-def _examples(company: Company) -> dict[str, datetime]:
-    """Return the examples of the company's trackers with when each was first written."""
-    first: dict[str, datetime] = {}
-    history = Tracker.history.filter(company=company).order_by("history_date")
-    for written_at, *lists in history.values_list("history_date", *EXAMPLE_FIELDS).iterator():
-        for example in (one for several in lists for one in several):
-            first.setdefault(example, written_at)
-    return first
-
-
 @dataclass(frozen=True, slots=True)
 class _Phrase:
     """A text as it is compared: no capitals, no punctuation, however dashes are written."""
@@ -287,12 +341,6 @@ class _Phrase:
         # Many letters in a row are no chance, wherever a dash or a space divides them.
         is_sure = len(self.letters) >= LETTERS_MIN and self.letters in turn.letters
         return is_sure or self.spaced in turn.spaced
-
-
-def _is_said_elsewhere(company: Company, phrase: _Phrase, away: list[Any]) -> bool:
-    said = r"\m" + r"\W+".join(phrase.words) + r"\M"
-    others = Utterance.objects.filter(company=company, text__iregex=said)
-    return others.exclude(conversation__in=away).exists()
 
 
 def _passages(conversations: list[Any]) -> set[str]:

@@ -26,6 +26,7 @@ from trackers import (
     copies,
     erased_ids,
     mentions,
+    passages,
     requeuing,
     traces,
 )
@@ -68,7 +69,7 @@ def erase(
     counts = Counts()
     if request.person is not None:
         with transaction.atomic():
-            counts.named_by(mentions.erase(company=company, person=request.person))
+            _erase_mentions(company, request.person, counts)
             counts.written += written.erase(company=company, person=request.person)
     for ids in batches(request.conversation_ids, BATCH_SIZE) if request.conversation_ids else [[]]:
         # Copies first: they are found by words, which must still be there if this is repeated.
@@ -107,7 +108,7 @@ def forget_person(*, user: User) -> dict[str, int]:
     )
     counts, words = Counts(), person.words
     for company in _companies_of(user, members, took_part):
-        counts.named_by(mentions.erase(company=company, person=person))
+        _erase_mentions(company, person, counts)
         counts.uploads += copies.remove_uploads(company=company)
         copies.blank_history(company=company, needles=words, names=words)
         copies.forget_answers(company=company, words=words)
@@ -128,6 +129,19 @@ def forget_person(*, user: User) -> dict[str, int]:
         "names, notes and reasons that named them": counts.written,
         "lines of the audit trail that named them": counts.trail,
     }
+
+
+def _erase_mentions(company: Company, person: Person, counts: Counts) -> None:
+    """Take a person out of trackers, and out of what else says what these were."""
+    named = mentions.erase(company=company, person=person)
+    counts.named_by(named)
+    counts.trail += copies.blank_lists_of(company=company, person=person)
+    _forget_answers_about(company, named)
+
+
+def _forget_answers_about(company: Company, trackers: list[Tracker]) -> None:
+    """Drop answers that show the trackers: a list in one may say what no search for words finds."""
+    idempotency.forget_answers_saying(company=company, words=[str(row.pk) for row in trackers])
 
 
 def _companies_of(
@@ -260,14 +274,23 @@ def _erase_copies(request: Request, ids: list[UUID], now: datetime, counts: Coun
     """Erase what was copied from conversations, or says the words of the request."""
     company = request.company
     with transaction.atomic():
-        examples = copies.examples_from(
+        quoted = passages.find(
+            company=company,
+            conversations=ids,
+            gone=request.conversation_ids,
+            person=request.person,
+        )
+        examples = quoted.examples | copies.examples_from(
             company=company, conversations=ids, gone=request.conversation_ids
         )
         if examples:
             rows = Tracker.objects.filter(company=company).order_by("pk")
             list(rows.select_for_update(no_key=True))
             copies.remove_examples(company=company, examples=examples)
-        words = {*request.words, *examples, *_names_of(ids)}
+        quoting = passages.erase(company=company, passages=quoted)
+        counts.quoted_by(quoting)
+        _forget_answers_about(company, quoting)
+        words = {*request.words, *examples, *quoted.texts, *_names_of(ids)}
         needles = copies.needles(words) or list(request.words)
         counts.examples += len(examples)
         counts.uploads += copies.remove_uploads(company=company)

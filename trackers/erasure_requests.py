@@ -12,9 +12,9 @@ from django.db.models import Q, QuerySet
 
 from credits import written
 from credits.models import AuditText, Company
-from trackers import answers, brief_erasure, copies, mentions, requeuing, traces
+from trackers import answers, brief_erasure, copies, mentions, passages, requeuing, traces
 from trackers.batches import batches
-from trackers.mentions import ERASED, Person
+from trackers.mentions import Person
 from trackers.models import (
     Contact,
     Conversation,
@@ -28,6 +28,8 @@ from trackers.models import (
     Tracker,
     Utterance,
 )
+from trackers.passages import Passages
+from trackers.rewording import ERASED
 
 BATCH_SIZE = 500
 UNKNOWN_DOMAIN = "@removed.invalid"
@@ -74,6 +76,7 @@ class Counts:
     trail: int = 0
     written: int = 0
     tracker_names: tuple[str, ...] = ()
+    quoting_names: tuple[str, ...] = ()
 
     @property
     def conversations(self) -> int:
@@ -82,6 +85,19 @@ class Counts:
     def named_by(self, trackers: Iterable[Tracker]) -> None:
         """Note the trackers whose words named the person, as they are called."""
         self.tracker_names = tuple(dict.fromkeys((*self.tracker_names, *map(str, trackers))))
+
+    def quoted_by(self, trackers: Iterable[Tracker]) -> None:
+        """Note the trackers whose words quoted what was said, as they are called."""
+        self.quoting_names = tuple(dict.fromkeys((*self.quoting_names, *map(str, trackers))))
+
+    def changed_trackers(self, *, is_planned: bool) -> list[str]:
+        """Say in sentences which trackers change, or changed: somebody has to look at them."""
+        found = []
+        if self.tracker_names:
+            found.append(_named_in_words(self.tracker_names, is_planned))
+        if self.quoting_names:
+            found.append(_quoting_in_words(self.quoting_names, is_planned))
+        return found
 
     @property
     def figures(self) -> dict[str, int]:
@@ -98,6 +114,7 @@ class Counts:
             "runs of briefs that lose what they said": self.briefs,
             "example phrases removed from trackers": self.examples,
             "trackers that name the person": len(self.tracker_names),
+            "trackers that quote what was said": len(self.quoting_names),
             "names, notes and reasons that name the person": self.written,
             "files uploaded and not yet imported": self.uploads,
         }
@@ -232,32 +249,34 @@ def count(request: Request) -> Counts:
             label = trace.model._meta.label_lower
             number = trace.model._base_manager.filter(trace.rows(ids)).distinct().count()
             counts.rows[label] = counts.rows.get(label, 0) + number
+    examples, quoted = _quoted(request)
+    counts.quoted_by(passages.trackers_that_quote(company=request.company, passages=quoted))
     # What names the person goes with the words of its tracker.
     person = request.person
-    counts.examples = sum(
-        person is None or not person.is_named_in(one) for one in examples_in(request)
-    )
+    counts.examples = sum(person is None or not person.is_named_in(one) for one in examples)
     return counts
 
 
 def examples_in(request: Request) -> set[str]:
     """Return the examples of trackers that go with what is asked to be erased."""
-    return set().union(
-        *(
-            copies.examples_from(
-                company=request.company, conversations=ids, gone=request.conversation_ids
-            )
-            for ids in batches(request.conversation_ids, BATCH_SIZE)
+    return _quoted(request)[0]
+
+
+def _quoted(request: Request) -> tuple[set[str], Passages]:
+    """Return the examples that go, and the passages that trackers quote elsewhere."""
+    examples: set[str] = set()
+    quoted = Passages()
+    for ids in batches(request.conversation_ids, BATCH_SIZE):
+        examples |= copies.examples_from(
+            company=request.company, conversations=ids, gone=request.conversation_ids
         )
-    )
-
-
-def named_in_words(tracker_names: Sequence[str], is_planned: bool) -> str:
-    """Say which trackers name the person, and what is or was done about it."""
-    named = ", ".join(f"“{name}”" for name in tracker_names)
-    if is_planned:
-        return f"These trackers name the person, whom “{ERASED}” will replace: {named}."
-    return f"“{ERASED}” replaced the person in these trackers; see what they ask now: {named}."
+        quoted |= passages.find(
+            company=request.company,
+            conversations=ids,
+            gone=request.conversation_ids,
+            person=request.person,
+        )
+    return examples | quoted.examples, quoted
 
 
 def is_removed(member: TeamMember) -> bool:
@@ -296,3 +315,27 @@ def _trail_says(company: Company, address: str) -> bool:
 
 def _name_of(label: str) -> str:
     return str(apps.get_model(label)._meta.verbose_name_plural)
+
+
+def _named_in_words(names: Sequence[str], is_planned: bool) -> str:
+    if is_planned:
+        return f"These trackers name the person, whom “{ERASED}” will replace: {_listed(names)}."
+    return (
+        f"“{ERASED}” replaced the person in these trackers; see what they ask now: "
+        f"{_listed(names)}."
+    )
+
+
+def _quoting_in_words(names: Sequence[str], is_planned: bool) -> str:
+    if is_planned:
+        return (
+            f"These trackers quote what was said, which “{ERASED}” will replace: {_listed(names)}."
+        )
+    return (
+        f"“{ERASED}” replaced what was said in these trackers; see what they ask now: "
+        f"{_listed(names)}."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"“{name}”" for name in names)

@@ -2,32 +2,30 @@
 
 An address, or a name with a surname, is replaced by ``ERASED``, in trackers of today, all their
 versions and their history; example phrases that say one are removed. In a text that says one, the
-person's first name and the parts of the address go, too. A first name alone is many people's.
+person's first name and the parts of the address go, too; so do they from a list that says a first
+and a last name in two places. A first name alone is many people's.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Exists, F, Model, OuterRef
-from django.db.models.functions import Now
-
 from credits.models import Company
-from trackers import lessons
-from trackers.models import Preview, Review, Tracker, TrackerVersion
+from trackers import rewording
+from trackers.models import Tracker, TrackerVersion
+from trackers.rewording import ERASED, EXAMPLE_FIELDS
 
-ERASED = "[erased]"
-EXAMPLE_FIELDS = ("examples", "counter_examples")
-WORDS_OF_TRACKERS = ("name", "description")
-WORDS_OF_VERSIONS = ("question", "details", "choices", "terms")
 # Shorter names would be found where they do not belong.
 NAME_LENGTH_MIN = 6
 # Of a name or an address, in a text that says the whole.
 PART_LENGTH_MIN = 3
+# How many words at the end of a name may be the surname, as in “Ana de la Cruz”.
+SURNAME_WORDS_MAX = 3
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,13 @@ class Person:
 
     @cached_property
     def full_names(self) -> tuple[str, ...]:
-        """Return the names that can be searched for: with a surname they are one person's."""
-        names = {" ".join(name.split()) for name in self.names}
-        return tuple(sorted(name for name in names if " " in name and len(name) >= NAME_LENGTH_MIN))
+        """Return the names that can be searched for: with a surname they are one person's.
+
+        Each as it is spoken, and with the surname first, before a comma or without.
+        """
+        spoken = {one for name in self.names for one in _spoken(name)}
+        usable = {name for name in spoken if " " in name and len(name) >= NAME_LENGTH_MIN}
+        return tuple(sorted({form for name in usable for form in _forms(name)}))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -51,11 +53,34 @@ class Person:
     def is_named_in(self, text: str) -> bool:
         return self._whole is not None and self._whole.search(text) is not None
 
+    def is_named_among(self, texts: Sequence[str]) -> bool:
+        """Tell whether one of some texts names the person, or several do together."""
+        if self.is_named_in(" ".join(texts)) or any(map(self.is_named_in, texts)):
+            return True
+        said = [_words(text) for text in texts]
+        return any(
+            name <= {word for words in said if words <= name for word in words}
+            for name in self._full
+        )
+
     def without(self, text: str) -> str:
         """Return a text without the person."""
-        if self._whole is None or not self._whole.search(text):
-            return text
-        shortened = self._whole.sub(ERASED, text)
+        return self.blanked(text) if self.is_named_in(text) else text
+
+    def without_among(self, texts: Sequence[str]) -> list[str]:
+        """Return texts that belong together, such as a tracker's keywords, without the person."""
+        if not self.is_named_among(texts):
+            return list(texts)
+        return [ERASED if self.is_all_of(text) else self.blanked(text) for text in texts]
+
+    def is_all_of(self, text: str) -> bool:
+        """Tell whether a text says nothing but parts of the person's names and addresses."""
+        words = _words(text)
+        return bool(words) and words <= self._parts
+
+    def blanked(self, text: str) -> str:
+        """Return a text that is known to be of the person without any part of their name."""
+        shortened = self._whole.sub(ERASED, text) if self._whole else text
         return self._part.sub(ERASED, shortened) if self._part else shortened
 
     @cached_property
@@ -66,12 +91,19 @@ class Person:
         return re.compile("|".join(found), re.IGNORECASE) if found else None
 
     @cached_property
-    def _part(self) -> re.Pattern[str] | None:
+    def _full(self) -> frozenset[frozenset[str]]:
+        return frozenset(map(_words, self.full_names))
+
+    @cached_property
+    def _parts(self) -> frozenset[str]:
         said = (*self.names, *(address.partition("@")[0] for address in self.addresses))
-        parts = {part for text in said for part in re.findall(r"[^\W\d_]+", text)}
+        return frozenset(word for text in said for word in _words(text))
+
+    @cached_property
+    def _part(self) -> re.Pattern[str] | None:
         # The longest first, and never in what stands for the erased already.
         usable = sorted(
-            (part for part in parts if len(part) >= PART_LENGTH_MIN), key=len, reverse=True
+            (part for part in self._parts if len(part) >= PART_LENGTH_MIN), key=len, reverse=True
         )
         if not usable:
             return None
@@ -81,103 +113,60 @@ class Person:
 
 def trackers_that_name(*, company: Company, person: Person) -> list[Tracker]:
     """Return the trackers that name a person, today or before, by name."""
-    named = {row.pk for row in _trackers(company) if _changes(row, person)}
-    named |= {row.id for row in _history(company) if _changes(row, person)}
-    named |= {row.tracker_id for row in _versions(company) if _changes(row, person)}
-    return list(Tracker.objects.filter(pk__in=named).order_by("name"))
+    return rewording.touched(company=company, rewrite=lambda row: _without(row, person))
 
 
 def erase(*, company: Company, person: Person) -> list[Tracker]:
     """Take a person out of the company's trackers; return those that named them, by name.
 
-    Inside the caller's transaction. What was asked changes by these words only: it is no new
-    version, reads nothing anew, and its reviews and tests stay its own. The analyzer learns anew,
-    and a form that was opened before is refused: it would bring the words back.
+    Inside the caller's transaction.
     """
-    rows = Tracker.objects.filter(company=company).order_by("pk").only("pk")
-    list(rows.select_for_update(no_key=True))
-    named = set()
-    for row in _trackers(company):
-        if changes := _changes(row, person):
-            if "name" in changes:
-                changes["name"] = _free_name(row, changes["name"])
-            Tracker.objects.filter(pk=row.pk).update(**changes)
-            named.add(row.pk)
-    for row in _history(company):
-        if changes := _changes(row, person):
-            Tracker.history.model.objects.filter(pk=row.pk).update(**changes)
-            named.add(row.id)
-    for version in _versions(company):
-        if changes := _changes(version, person):
-            _reword(version, changes)
-            named.add(version.tracker_id)
-    # update(), not save(): history would keep what goes.
-    Tracker.objects.filter(pk__in=named).update(edit_number=F("edit_number") + 1)
-    TrackerVersion.objects.filter(tracker__in=named).update(calibration=None)
-    return list(Tracker.objects.filter(pk__in=named).order_by("name"))
+    return rewording.apply(company=company, rewrite=lambda row: _without(row, person))
 
 
-def _changes(row: Any, person: Person) -> dict[str, Any]:
-    """Return the fields of a row that name the person, as they are without."""
-    fields = WORDS_OF_VERSIONS if isinstance(row, TrackerVersion) else WORDS_OF_TRACKERS
-    found = {name: _replaced(row, name, person) for name in fields}
+def _without(row: Any, person: Person) -> dict[str, Any]:
+    found = {
+        name: rewording.fitted(row, name, person.without_among(rewording.texts_of(row, name)))
+        for name in rewording.fields_of(row)
+    }
     if not isinstance(row, TrackerVersion):
-        found |= {
-            name: [one for one in getattr(row, name) if not person.is_named_in(one)]
-            for name in EXAMPLE_FIELDS
-        }
-    return {name: value for name, value in found.items() if value != getattr(row, name)}
+        return found | {name: _examples(getattr(row, name), person) for name in EXAMPLE_FIELDS}
+    if person.is_named_among(row.terms):
+        # The question is made of the terms.
+        found["question"] = person.blanked(row.question)
+    return found
 
 
-def _replaced(row: Model, name: str, person: Person) -> Any:
-    value, field = getattr(row, name), row._meta.get_field(name)
-    if isinstance(value, list):
-        return [person.without(one)[: field.base_field.max_length] for one in value]  # type: ignore[union-attr]
-    return person.without(value)[: field.max_length]  # type: ignore[union-attr]
+def _examples(texts: list[str], person: Person) -> list[str]:
+    if not person.is_named_among(texts):
+        return texts
+    return [one for one in texts if not (person.is_named_in(one) or person.is_all_of(one))]
 
 
-def _reword(version: TrackerVersion, changes: dict[str, Any]) -> None:
-    """Write a version's new words; what was said of the question goes on being said of it."""
-    before = lessons.asked(version)
-    for name, value in changes.items():
-        setattr(version, name, value)
-    after = lessons.asked(version)
-    TrackerVersion.objects.filter(pk=version.pk).update(**changes)
-    reviews = Review.objects.filter(tracker=version.tracker_id, asked=before)
-    # Two questions that differed by a person's name are now one; one review of a text is in force.
-    others = Review.objects.filter(
-        tracker=version.tracker_id,
-        asked=after,
-        conversation=OuterRef("conversation"),
-        revision=OuterRef("revision"),
-        replaced_at=None,
-    )
-    reviews.filter(Exists(others), replaced_at=None).update(replaced_at=Now())
-    reviews.update(asked=after)
-    Preview.objects.filter(tracker=version.tracker_id, asked=before).update(asked=after)
+def _spoken(name: str) -> Iterator[str]:
+    """Yield a name as it is spoken: of “Customer, Carl” that is “Carl Customer”.
+
+    A comma may stand before a title as well, as in “Carl Customer, PhD”.
+    """
+    before, _, after = (" ".join(part.split()) for part in name.partition(","))
+    yield before
+    if after:
+        yield f"{after.replace(',', '')} {before}"
 
 
-def _free_name(tracker: Tracker, name: str) -> str:
-    """Return a name that no other tracker of the company has."""
-    others = Tracker.objects.filter(company=tracker.company_id).exclude(pk=tracker.pk)
-    if not others.filter(name=name).exists():
-        return name
-    mark = f" #{tracker.pk.hex[-8:]}"
-    return f"{name[: Tracker._meta.get_field('name').max_length - len(mark)]}{mark}"  # type: ignore[operator]
+def _forms(name: str) -> Iterator[str]:
+    words = name.split()
+    yield name
+    for count in range(1, min(SURNAME_WORDS_MAX, len(words) - 1) + 1):
+        first, last = " ".join(words[:-count]), " ".join(words[-count:])
+        yield f"{last} {first}"
+        yield f"{last}, {first}"
 
 
-def _trackers(company: Company) -> Iterable[Tracker]:
-    return Tracker.objects.filter(company=company).order_by("pk")
-
-
-def _history(company: Company) -> Iterator[Any]:
-    rows: Iterator[Any] = Tracker.history.filter(company=company).order_by("pk").iterator()
-    return rows
-
-
-def _versions(company: Company) -> Iterable[TrackerVersion]:
-    return TrackerVersion.objects.filter(company=company).defer("calibration").order_by("pk")
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.lower()))
 
 
 def _spaced(name: str) -> str:
-    return r"\s+".join(re.escape(word) for word in name.split())
+    spaced = r"\s+".join(re.escape(word) for word in name.split())
+    return spaced.replace(r",\s+", r"\s*,\s*")

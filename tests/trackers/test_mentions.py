@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from credits.identifiers import new_id
+from credits.models import AuditText
 from tests.security.acts_of_intake import confirmed_act
 from tests.support import conversations, people
 from tests.support.browsing import signed_in
@@ -54,6 +55,9 @@ TEXTS = {
     "carl@globex.example.org": "carl@globex.example.org",
     "Carl alone": "Carl alone",
     "McCarl Customers": "McCarl Customers",
+    "ask Customer, Carl": "ask [erased]",
+    "CUSTOMER\tCARL or customer ,carl": "[erased] or [erased]",
+    "Customers, Carl": "Customers, Carl",
 }
 
 
@@ -61,6 +65,81 @@ TEXTS = {
 def test_a_text_without_the_person(text):
     assert PERSON.without(text) == TEXTS[text]
     assert PERSON.is_named_in(text) == (TEXTS[text] != text)
+
+
+FULL_NAMES = {
+    "Carl Customer": ("Carl Customer", "Customer Carl", "Customer, Carl"),
+    "Customer,  Carl": ("Carl Customer", "Customer Carl", "Customer, Carl"),
+    "Carl Customer, PhD": (
+        "Carl Customer",
+        "Carl Customer PhD",
+        "Carl Customer, PhD",
+        "Customer Carl",
+        "Customer PhD Carl",
+        "Customer, Carl",
+        "PhD Carl Customer",
+        "Customer, PhD Carl",
+    ),
+    "Ana de la Cruz": (
+        "Ana de la Cruz",
+        "Cruz Ana de la",
+        "Cruz, Ana de la",
+        "la Cruz Ana de",
+        "la Cruz, Ana de",
+        "de la Cruz Ana",
+        "de la Cruz, Ana",
+    ),
+    "Carl": (),
+}
+
+
+@pytest.mark.parametrize("name", FULL_NAMES)
+def test_a_full_name_is_looked_for_with_the_surname_first_too(name):
+    assert set(Person((ADDRESS,), (name,)).full_names) == set(FULL_NAMES[name])
+
+
+LISTS = {
+    "both names apart": (
+        ["price", "Carl", "robots", "CUSTOMER"],
+        ["price", "[erased]", "robots", "[erased]"],
+    ),
+    "one name goes on in the next": (
+        ["call Carl", "Customer now"],
+        ["call [erased]", "[erased] now"],
+    ),
+    "one item names the person": (
+        [ADDRESS, "carl", "our customer"],
+        ["[erased]", "[erased]", "our [erased]"],
+    ),
+    "the first name alone": (["Carl", "price"], ["Carl", "price"]),
+    "the surname in another phrase": (["Carl", "happy customer"], ["Carl", "happy customer"]),
+}
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_a_list_without_the_person(what):
+    texts, left = LISTS[what]
+
+    assert PERSON.without_among(texts) == left
+
+
+def test_a_name_in_two_keywords_goes_from_the_question_made_of_them_and_from_the_trail(acme):
+    conversations.ingest(acme, record("call-1"))
+    words = ("price", "Carl", "robots", "Customer")
+    tracker = save(acme, "Words", Question(kind="KEYWORD", terms=words))
+    other = save(acme, "Other words", Question(kind="KEYWORD", terms=("Carl", "price")))
+
+    erase(acme)
+
+    version = tracker.versions.get()
+    assert version.terms == ["price", "[erased]", "robots", "[erased]"]
+    assert version.question == "Says “price”, “[erased]”, “robots”, “[erased]”"
+    assert other.versions.get().terms == ["Carl", "price"]
+    lines = AuditText.objects.filter(event__subject_type="trackers.tracker").order_by("event")
+    assert [(line.event.subject_id, bool(line.changes)) for line in lines] == [
+        (str(tracker.pk), False),
+        (str(other.pk), True),
+    ]
 
 
 def test_the_person_goes_from_every_word_of_a_tracker_and_from_its_history(acme):

@@ -93,8 +93,7 @@ class ErasureAct(acting.Act):
         if request.mention_count and not form.cleaned_data.get("with_mentions"):
             number = f"{request.mention_count:,}"
             notes.insert(0, f"Conversations that only mention the address, and stay: {number}.")
-        if counts.tracker_names:
-            notes.insert(0, erasure_requests.named_in_words(counts.tracker_names, True))
+        notes = [*counts.changed_trackers(is_planned=True), *notes]
         return Plan(facts=tuple(facts), notes=tuple(notes))
 
     def do(self, form: ActForm) -> Done:
@@ -105,9 +104,7 @@ class ErasureAct(acting.Act):
             now=self.now,
         )
         said = f"Erased: {counts.calls:,} calls and {counts.emails:,} e-mails."
-        if counts.tracker_names:
-            said += f" {erasure_requests.named_in_words(counts.tracker_names, False)}"
-        return Done(self.back_url, said)
+        return Done(self.back_url, " ".join([said, *counts.changed_trackers(is_planned=False)]))
 
 
 class EraseConversation(ErasureAct):

@@ -59,21 +59,21 @@ class Command(BaseCommand):
         if options["mentions"] and not options["email"]:
             raise CommandError("--mentions goes with --email.", returncode=2)
         with origins.coming_from(origins.of_command("erase_personal_data")):
-            mentions, trackers = 0, tuple[str, ...]()
+            mentions, counts = 0, Counts()
             if options["person"]:
                 figures = _remove(options)
             else:
                 request = _request(options)
                 mentions = 0 if options["mentions"] else request.mention_count
                 counts = _erase(request, options)
-                figures, trackers = counts.figures, counts.tracker_names
-        self._say(figures, mentions, trackers, options)
+                figures = counts.figures
+        self._say(figures, mentions, counts, options)
 
     def _say(
         self,
         figures: dict[str, int],
         mentions: int,
-        trackers: tuple[str, ...],
+        counts: Counts,
         options: dict[str, Any],
     ) -> None:
         if options["json"]:
@@ -81,7 +81,7 @@ class Command(BaseCommand):
                 "dry_run": options["dry_run"],
                 "counts": figures,
                 "mentions": mentions,
-                "trackers": list(trackers),
+                "trackers": list(dict.fromkeys((*counts.tracker_names, *counts.quoting_names))),
             }
             self.stdout.write(json.dumps(said))
             return
@@ -92,8 +92,8 @@ class Command(BaseCommand):
                 f"{mentions:,} more conversations mention the address in what was said. "
                 "Add --mentions to erase them, too."
             )
-        if trackers:
-            self.stdout.write(erasure_requests.named_in_words(trackers, options["dry_run"]))
+        for sentence in counts.changed_trackers(is_planned=options["dry_run"]):
+            self.stdout.write(sentence)
         done = "Nothing was changed: this was a dry run." if options["dry_run"] else "Erased."
         self.stdout.write(done)
 
