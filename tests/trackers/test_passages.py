@@ -52,6 +52,7 @@ WRITTEN = {
     ),
     "a hyphen left out": ("The wellknown otters sleep in the attic", "The [erased] attic"),
     "another hyphen": ("The well\u2011known otters sleep in", "The [erased]"),
+    "a hyphen put in": ("otters sleep in the cel-lar", "[erased]"),
     "two passages": (
         "otters sleep in the cellar or far too damp for all?",
         "[erased] or [erased]?",
